@@ -1,0 +1,1 @@
+"""Hydra configuration: defaults, groups and models."""

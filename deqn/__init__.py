@@ -1,0 +1,21 @@
+"""deqn: dynamic economic models solved with Deep Equilibrium Nets.
+
+`solve`, `load` and `Solution` load TensorFlow at first use; declaring a model does not.
+"""
+
+from deqn.errors import DeqnError, FileError, InputError
+from deqn.model import Discrete, Markov, Model, Normal, Point, Policy, State
+
+__version__ = "0.1.0"
+__all__ = [
+    "DeqnError", "Discrete", "FileError", "InputError", "Markov", "Model", "Normal", "Point", "Policy", "Solution",
+    "State", "load", "solve",
+]  # fmt: skip
+
+
+def __getattr__(name: str):
+    if name in ("Solution", "load", "solve"):
+        from deqn import solution
+
+        return getattr(solution, name)
+    raise AttributeError(f"module 'deqn' has no attribute {name!r}")

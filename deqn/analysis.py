@@ -1,0 +1,97 @@
+"""What economists ask of a solution: impulse responses, simulated tables, moments, slices of the policy functions."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from deqn.evaluate import closed_form, steady_row
+from deqn.frames import frame, state_frame
+from deqn.model import Model, Normal, Point, box, labels, shock_names
+from deqn.residuals import Economy
+from deqn.simulate import last, path, step
+from deqn.variables import mean_shock, mean_shocks, pack, point
+
+
+def impulse_response(economy: Economy, name: str, size: float, periods: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The path after one shock and the path without it, each `periods` + 1 rows from date 0 on, no further shock.
+
+    Both start where the economy rests when shocks stay at their means. A shock deviates from its mean by `size` standard
+    deviations; of a vector shock the first entry does. A state is displaced by the share `size` of its own value, or by
+    `size` where that is zero. Raises KeyError for another name.
+    """
+    model, policy = economy.model, economy.policy
+    dtype = policy.dtype
+    rest = tf.function(last)(model, policy, steady_row(economy), tf.constant(2000), None)
+    now = point(model, policy, rest)
+    if name in shock_names(model.shocks):
+        shocks = mean_shocks(model, now, dtype)
+        mean = getattr(shocks, name)
+        first = np.zeros(mean.shape)
+        first[(0,) * mean.shape.rank] = 1.0
+        moved = mean + size * standard_deviation(model, name, now, dtype) * first
+        hit = pack(model.transition(now, shocks.also({name: moved})), model.states, 1, 1, dtype)
+        calm = step(model, policy, rest, None)
+    elif name in [s.name for s in model.states]:
+        value = getattr(now, name)
+        moved = tf.where(value == 0, value + size, value * (1 + size))
+        hit = pack({**now.__dict__, name: moved}, model.states, 1, 1, dtype)
+        calm = rest
+    else:
+        known = [*shock_names(model.shocks), *(s.name for s in model.states)]
+        raise KeyError(f"no shock or state {name!r}; there are {', '.join(known)}")
+    both = tf.concat([hit, calm], 0)
+    later = tf.function(path)(model, policy, both, periods - 1, None)  # [periods - 1, 2, n_states]
+    whole = tf.concat([tf.stack([rest, rest], 1), both[None], later], 0)
+    return tuple(state_frame(model, policy, whole[:, i]) for i in range(2))
+
+
+def standard_deviation(model: Model, name: str, now: Point, dtype) -> tf.Tensor:
+    """That of a shock given today, in the shape of its mean: one for a normal shock."""
+    for shock in model.shocks:
+        if not isinstance(shock, Normal) and name in shock.values:
+            squared = replace(shock, values={k: np.square(v) for k, v in shock.values.items()})
+            return tf.sqrt(mean_shock(squared, now, dtype)[name] - mean_shock(shock, now, dtype)[name] ** 2)
+    return tf.ones((), dtype)
+
+
+def simulation(economy: Economy, states: tf.Tensor) -> pd.DataFrame:
+    """All variables along simulated paths [periods, paths, n_states], with the columns `path` and `period` first."""
+    periods, paths = states.shape[:2]
+    table = frame(point(economy.model, economy.policy, tf.reshape(states, (periods * paths, -1))))
+    table.insert(0, "path", np.tile(np.arange(paths), periods))
+    table.insert(1, "period", np.repeat(np.arange(periods), paths))
+    return table.sort_values(["path", "period"], ignore_index=True)
+
+
+def moments(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean, standard deviation, extremes and first autocorrelation of each variable of a simulation."""
+    values = table.drop(columns=["path", "period"])
+    lagged = values.groupby(table["path"]).shift(1)
+    constant = values.std() <= 1e-12 * values.abs().max()
+    autocorrelation = values.mask(lagged.isna()).corrwith(lagged).where(~constant)
+    return pd.DataFrame({
+        "mean": values.mean(), "std": values.std(), "min": values.min(), "max": values.max(),
+        "autocorrelation": autocorrelation,
+    })  # fmt: skip
+
+
+def policy_slices(economy: Economy, points: int = 101) -> dict[str, pd.DataFrame]:
+    """Policies along each packed state across its box, the other states at the steady state.
+
+    A table for each state label: the state, the policies, and `exact <policy>` where there is a closed form.
+    """
+    model = economy.model
+    low, high = box(model.states)
+    tables = {}
+    for column, label in enumerate(labels(model.states)):
+        rows = np.repeat(steady_row(economy).numpy(), points, 0)
+        rows[:, column] = np.linspace(low[column], high[column], points)
+        states = tf.constant(rows, economy.policy.dtype)
+        table = state_frame(model, economy.policy, states)[[label, *labels(model.policies)]]
+        for name, value in (closed_form(model, states) or {}).items():
+            for i, part in enumerate(value.reshape(-1, points)):
+                table[f"exact {name}" if value.ndim == 2 else f"exact {name}[{i}]"] = part
+        tables[label] = table
+    return tables

@@ -1,0 +1,58 @@
+"""Checkpoints: everything that training changes, saved and restored whole or not at all."""
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from deqn.errors import FileError
+
+
+class Checkpoints:
+    """The two newest checkpoints of a run, `checkpoints/` in its folder; `objects` are all that training changes."""
+
+    def __init__(self, folder: Path, **objects: tf.Module):
+        self._checkpoint = tf.train.Checkpoint(**objects)
+        self._manager = tf.train.CheckpointManager(self._checkpoint, str(folder / "checkpoints"), max_to_keep=2)
+
+    def save(self, step: int) -> None:
+        """Write a checkpoint. Raises FileError where it cannot be written."""
+        try:
+            self._manager.save(checkpoint_number=step)
+        except (tf.errors.OpError, OSError) as error:
+            raise FileError(f"cannot write a checkpoint: {brief(error)}") from error
+
+    def restore(self) -> None:
+        """Restore the newest checkpoint. Raises FileError unless each object is found there, and nothing else."""
+        newest = self._manager.latest_checkpoint
+        if newest is None:
+            raise FileError(f"there is no checkpoint in {self._manager.directory}")
+        try:
+            status = self._checkpoint.restore(newest)
+            status.assert_existing_objects_matched()
+            status.assert_consumed()
+        except (tf.errors.OpError, AssertionError, ValueError, OSError) as error:
+            raise FileError(f"checkpoint {newest} is damaged or of another model or network: {brief(error)}") from error
+
+
+def write_policy(folder: Path, network: tf.Module) -> None:
+    """Save the weights of the final policy, `checkpoints/policy`. Raises FileError."""
+    try:
+        tf.train.Checkpoint(network=network).write(str(folder / "checkpoints" / "policy"))
+    except (tf.errors.OpError, OSError) as error:
+        raise FileError(f"cannot write the policy: {brief(error)}") from error
+
+
+def read_policy(folder: Path, network: tf.Module) -> None:
+    """Load the weights of the final policy. Raises FileError unless they are all there and fit."""
+    path = folder / "checkpoints" / "policy"
+    try:
+        status = tf.train.Checkpoint(network=network).read(str(path))
+        status.assert_existing_objects_matched()
+        status.assert_consumed()
+    except (tf.errors.OpError, AssertionError, ValueError, OSError) as error:
+        raise FileError(f"{path} is missing, damaged or of another network: {brief(error)}") from error
+
+
+def brief(error: Exception) -> str:
+    """The first line of an error, at most 200 characters."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

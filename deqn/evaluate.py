@@ -1,0 +1,142 @@
+"""The verdict: errors on fresh states with a finer rule, distance to the exact solution, and stability.
+
+A low residual is necessary, not sufficient. So the errors are measured on shocks, states and quadrature nodes that
+training did not use, along the simulated path and over the box; the closed loop must be stable at the steady state, and
+paths from dispersed starts must come together.
+"""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from deqn.model import Model, box, flatten
+from deqn.residuals import Economy
+from deqn.settings import Evaluation
+from deqn.simulate import Box, last, path, step
+from deqn.variables import point
+
+SLICE = 4096  # states evaluated at once, so that memory does not grow with their number
+RETURN_SPREAD = 0.01  # of the box: paths that end closer have come together
+STATISTICS = {"median": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
+
+
+def path_states(economy: Economy, evaluation: Evaluation, seed: int) -> tf.Tensor:
+    """Fresh simulated states [periods, paths, n_states], from starts spread over the box, after `burn_in` periods."""
+    generator = tf.random.Generator.from_seed(seed, alg="philox")
+    start = Box(economy.model.states, evaluation.paths, seed, economy.policy.dtype).points()
+
+    @tf.function
+    def walk(states: tf.Tensor) -> tf.Tensor:
+        states = last(economy.model, economy.policy, states, evaluation.burn_in, generator)
+        return path(economy.model, economy.policy, states, evaluation.periods, generator)
+
+    return walk(start)
+
+
+def box_states(economy: Economy, evaluation: Evaluation, seed: int) -> tf.Tensor:
+    """Sobol points of the box, [box, n_states]."""
+    return Box(economy.model.states, evaluation.box, seed, economy.policy.dtype).points()
+
+
+def euler_errors(economy: Economy, states: tf.Tensor) -> dict[str, np.ndarray]:
+    """Absolute residuals by equation, [n, states] with n = 1 for a scalar equation, at packed states."""
+
+    @tf.function(reduce_retracing=True)
+    def sizes(part: tf.Tensor) -> dict[str, tf.Tensor]:
+        errors = economy.residuals(part)
+        return {name: tf.reshape(tf.abs(r), (-1, tf.shape(r)[-1])) for name, r in errors.items()}
+
+    parts = [sizes(part) for part in slices(states)]
+    return {name: np.concatenate([p[name].numpy() for p in parts], 1) for name in parts[0]}
+
+
+def slices(states: tf.Tensor) -> Iterator[tf.Tensor]:
+    """Packed states in pieces of at most SLICE rows."""
+    for first in range(0, states.shape[0], SLICE):
+        yield states[first : first + SLICE]
+
+
+def statistics(sizes: np.ndarray) -> dict[str, float]:
+    """Mean, median, upper percentiles and maximum of absolute residuals."""
+    quantiles = np.quantile(sizes, list(STATISTICS.values()))
+    return {
+        "mean": float(np.mean(sizes)),
+        **{name: float(q) for name, q in zip(STATISTICS, quantiles, strict=True)},
+        "max": float(np.max(sizes)),
+    }
+
+
+def error_summary(errors: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
+    """Statistics by equation, and over all of them as `all`."""
+    pooled = np.concatenate([r.ravel() for r in errors.values()])
+    return {name: statistics(r) for name, r in errors.items()} | {"all": statistics(pooled)}
+
+
+def comparison(economy: Economy, sets: dict[str, tf.Tensor]) -> pd.DataFrame | None:
+    """The network against the closed form, a row for each set of states and policy; None where there is none.
+
+    Errors are absolute, in the policy's own unit, and relative to the exact value.
+    """
+    rows = []
+    for name, states in sets.items():
+        exact = closed_form(economy.model, states)
+        if exact is None:
+            return None
+        learned = point(economy.model, economy.policy, states)
+        for policy, value in exact.items():
+            truth = np.broadcast_to(value, np.shape(getattr(learned, policy)))
+            error = np.abs(getattr(learned, policy) - truth)
+            relative = error / np.maximum(np.abs(truth), np.finfo(truth.dtype).tiny)
+            rows.append({
+                "set": name, "policy": policy, "mean": error.mean(), "max": error.max(),
+                "mean_relative": relative.mean(), "max_relative": relative.max(),
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def closed_form(model: Model, states: tf.Tensor) -> dict[str, np.ndarray] | None:
+    """The exact policies by name at packed states, [1, states] or [n, 1, states]; None where the model has none."""
+    steady = tf.constant(flatten(model.steady_state(), model.policies)[None], states.dtype)
+    now = point(model, lambda s: tf.repeat(steady, s.shape[0], 0), states)
+    exact = model.closed_form(now)
+    if exact is None:
+        return None
+    shapes = {p.name: (1, states.shape[0]) if p.size is None else (p.size, 1, states.shape[0]) for p in model.policies}
+    return {name: np.broadcast_to(np.asarray(value), shapes[name]) for name, value in exact.items()}
+
+
+def stability(economy: Economy) -> dict[str, float]:
+    """The closed loop with shocks at their means: its spectral radius, and how far dispersed starts stay apart.
+
+    `return_spread` is the largest remaining distance between paths, `return_distance` that to the deterministic steady
+    state, both in widths of the box, after as many periods as the spectral radius needs to shrink them by 1e-4.
+    """
+    model, policy = economy.model, economy.policy
+    steady = steady_row(economy)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(steady)
+        tomorrow = step(model, policy, steady, None)
+    slope = tape.jacobian(tomorrow, steady, unconnected_gradients="zero", experimental_use_pfor=False)[0, :, 0, :]
+    radius = float(np.abs(np.linalg.eigvals(slope.numpy())).max()) if np.isfinite(slope).all() else math.inf
+    needed = math.log(1e-4) / math.log(radius) if 0 < radius < 1 else 1000.0
+    periods = int(np.clip(needed, 50, 5000))
+    starts = Box(model.states, 128, 3, policy.dtype).points()
+    low, high = box(model.states)
+    ends = tf.function(last)(model, policy, starts, tf.constant(periods), None).numpy()
+    spread = np.max((ends.max(0) - ends.min(0)) / (high - low))
+    distance = np.max(np.abs(ends - steady.numpy()) / (high - low))
+    return {"spectral_radius": radius, "return_spread": float(spread), "return_distance": float(distance)}
+
+
+def is_stable(measured: dict[str, float]) -> bool:
+    """Whether the closed loop contracts and dispersed starts come together."""
+    return measured["spectral_radius"] < 1 and measured["return_spread"] < RETURN_SPREAD
+
+
+def steady_row(economy: Economy) -> tf.Tensor:
+    """The model's deterministic steady state as packed states [1, n_states]."""
+    values = flatten(economy.model.steady_state(), economy.model.states)
+    return tf.constant(values[None], economy.policy.dtype)

@@ -1,0 +1,153 @@
+"""Expectations: quadrature rules for normal shocks, exact sums for discrete ones, and their product.
+
+Every rule gives nodes and weights; E(v) is the weighted sum over nodes. Sources: Stroud (1971); Judd, Maliar and Maliar
+(2011) for the monomial rules; Genz and Monahan (1998) for averages over rotated rules.
+"""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from deqn.model import Discrete, Markov, Model, Normal, Point, outcome_count, width
+from deqn.settings import Quadrature
+from deqn.variables import probabilities
+
+
+def gauss_hermite(dimension: int, nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """The product rule for N(0, I): exact for degree 2 nodes - 1 in each variable.
+
+    Returns nodes [nodes^dimension, dimension] and weights [nodes^dimension].
+    """
+    x, w = np.polynomial.hermite_e.hermegauss(nodes)
+    w = w / w.sum()
+    grid = np.array(list(itertools.product(x, repeat=dimension))).reshape(nodes**dimension, dimension)
+    weights = np.array(list(itertools.product(w, repeat=dimension))).reshape(nodes**dimension, dimension)
+    return grid, weights.prod(1)
+
+
+def monomial(dimension: int, degree: int) -> tuple[np.ndarray, np.ndarray]:
+    """The monomial rule for N(0, I), exact for polynomials of total degree 3 (2 d nodes) or 5 (2 d^2 + 1 nodes)."""
+    d = dimension
+    axes = np.concatenate([np.eye(d), -np.eye(d)])  # +-e_i
+    if degree == 3:
+        return np.sqrt(d) * axes, np.full(2 * d, 1 / (2 * d))
+    pairs = [
+        a * np.eye(d)[i] + b * np.eye(d)[j]
+        for i, j in itertools.combinations(range(d), 2)
+        for a, b in itertools.product((1, -1), repeat=2)
+    ]  # +-e_i +-e_j
+    diagonals = np.array(pairs).reshape(-1, d)
+    nodes = np.concatenate([np.zeros((1, d)), np.sqrt(d + 2) * axes, np.sqrt((d + 2) / 2) * diagonals])
+    weights = np.concatenate([
+        [2 / (d + 2)],
+        np.full(len(axes), (4 - d) / (2 * (d + 2) ** 2)),
+        np.full(len(diagonals), 1 / (d + 2) ** 2),
+    ])
+    return nodes, weights
+
+
+def rotated(nodes: np.ndarray, weights: np.ndarray, copies: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The average of a rule over random rotations: as exact as the rule, and more accurate beyond its degree."""
+    rng = np.random.default_rng(seed)
+    turns = [np.linalg.qr(rng.standard_normal((nodes.shape[1],) * 2))[0] for _ in range(copies)]
+    return np.concatenate([nodes @ turn for turn in turns]), np.tile(weights / copies, copies)
+
+
+def monte_carlo(dimension: int, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """`draws` fixed antithetic normal draws (an even number), equally weighted: odd moments are exact."""
+    half = np.random.default_rng(seed).standard_normal((draws // 2, dimension))
+    return np.concatenate([half, -half]), np.full(2 * len(half), 1 / (2 * len(half)))
+
+
+def rule(quadrature: Quadrature, dimension: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes [n, dimension] and weights [n] of the chosen rule.
+
+    `auto` is the product rule up to three shocks and the monomial rule of degree 5 above.
+    """
+    name = chosen(quadrature, dimension)
+    if name == "product":
+        return gauss_hermite(dimension, quadrature.nodes)
+    if name == "monte_carlo":
+        return monte_carlo(dimension, quadrature.draws, quadrature.seed)
+    return monomial(dimension, degree(quadrature))
+
+
+def finer_rule(quadrature: Quadrature, dimension: int) -> tuple[np.ndarray, np.ndarray]:
+    """A more accurate rule with other nodes than `rule`, for the evaluation."""
+    name = chosen(quadrature, dimension)
+    if name == "product":
+        return gauss_hermite(dimension, quadrature.nodes + 3)
+    if name == "monte_carlo":
+        return monte_carlo(dimension, 4 * quadrature.draws, quadrature.seed + 1)
+    if degree(quadrature) == 3:
+        return monomial(dimension, 5)
+    return rotated(*monomial(dimension, 5), copies=4, seed=quadrature.seed)
+
+
+def chosen(quadrature: Quadrature, dimension: int) -> str:
+    """The rule's name with `auto` decided."""
+    if quadrature.rule == "auto":
+        return "product" if dimension <= 3 else "monomial"
+    return quadrature.rule
+
+
+def degree(quadrature: Quadrature) -> int:
+    """The degree of the monomial rule; `auto` takes the higher one."""
+    return 5 if quadrature.rule == "auto" else quadrature.degree
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """Nodes and weights over all shocks of a model together: the product of the normal rule and the discrete sums.
+
+    `values`: name -> [nodes] or [n, nodes]; `weights`: [nodes], the normal and i.i.d. part; `chains`: for each Markov
+    shock, its declaration and the outcome that it has at each node.
+    """
+
+    values: dict[str, np.ndarray]
+    weights: np.ndarray
+    chains: tuple[tuple[Markov, np.ndarray], ...]
+
+    @property
+    def nodes(self) -> int:
+        return len(self.weights)
+
+    def shocks(self, dtype) -> Point:
+        """The shocks at every node: [nodes, 1], or [n, nodes, 1] for vectors."""
+        return Point({name: tf.constant(value[..., None], dtype) for name, value in self.values.items()})
+
+    def operator(self, now: Point, dtype):
+        """E: contracts the node axis with the weights given today, and keeps it with length one."""
+        weights = tf.constant(self.weights[:, None], dtype)  # [nodes, 1]
+        for chain, outcome in self.chains:
+            weights = weights * tf.gather(probabilities(chain, now, dtype), outcome)  # [nodes, batch]
+        return lambda v: tf.reduce_sum(weights * v, -2, keepdims=True)
+
+
+def expectation(model: Model, normal_rule: Callable[[int], tuple[np.ndarray, np.ndarray]]) -> Expectation:
+    """The expectation over all shocks of a model; a deterministic economy has one node.
+
+    `normal_rule(d)` gives nodes [n, d] and weights [n] for d independent standard normals.
+    """
+    normals = [s for s in model.shocks if isinstance(s, Normal)]
+    discrete = [s for s in model.shocks if not isinstance(s, Normal)]
+    dimension = sum(width(s) for s in normals)
+    points, normal_weights = normal_rule(dimension) if dimension else (np.zeros((1, 0)), np.ones(1))
+    counts = [len(points), *(outcome_count(s) for s in discrete)]
+    index = np.indices(counts).reshape(len(counts), -1)  # which node or outcome of each part, [parts, nodes]
+
+    values, weights, chains, first = {}, normal_weights[index[0]], [], 0
+    for s in normals:
+        block = points[index[0], first : first + width(s)].T  # [width, nodes]
+        values[s.name] = block[0] if s.size is None else block
+        first += width(s)
+    for s, outcome in zip(discrete, index[1:], strict=True):
+        values.update({name: np.asarray(v, float)[..., outcome] for name, v in s.values.items()})
+        if isinstance(s, Discrete):
+            weights = weights * np.asarray(s.probabilities, float)[outcome]
+        else:
+            chains.append((s, outcome))
+    return Expectation(values, weights, tuple(chains))

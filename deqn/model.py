@@ -1,0 +1,180 @@
+"""What a model is: named states, policies and shocks, and the equations that tie today to tomorrow.
+
+A model is a frozen dataclass whose fields are its parameters. It declares its variables and writes its equations as the
+paper has them; everything else (networks, expectations, training, diagnostics) belongs to the engine. This module needs
+no TensorFlow, so that a mistyped parameter is answered at once.
+
+Shapes: a scalar variable is [nodes, batch], a vector of size n (ages, countries) is [n, nodes, batch]. Today has one
+node and broadcasts against tomorrow, which has one node for each outcome of the shocks.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class State:
+    """A state variable and the box [lower, upper] in which the solution is wanted.
+
+    The box scales the network's inputs, supplies starting points and sampling regions, and is where accuracy is judged
+    beside the simulated path. `lower` and `upper` are numbers, or arrays of length `size`. `values` lists the admissible
+    values of a state that takes only a few (a discrete shock that today's equations need), and replaces the box.
+    """
+
+    name: str
+    lower: Any = None
+    upper: Any = None
+    size: int | None = None  # None: a scalar; n: a vector over ages, countries, ...
+    values: Sequence[float] | None = None
+
+    @property
+    def box(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper end, each [width]."""
+        if self.values is not None:
+            low, high = np.min(self.values), np.max(self.values)
+        else:
+            low, high = self.lower, self.upper
+        return tuple(np.broadcast_to(np.asarray(x, float), (width(self),)) for x in (low, high))
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A policy variable and its bounds, which the network meets by construction; None is unbounded."""
+
+    name: str
+    lower: float | None = None
+    upper: float | None = None
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class Normal:
+    """`size` independent standard normal shocks."""
+
+    name: str
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class Discrete:
+    """A draw, independent over time, from finitely many joint outcomes.
+
+    `values`: the outcomes of each named variable, [outcomes] or [n, outcomes]; `probabilities`: [outcomes].
+    """
+
+    values: Mapping[str, Any]
+    probabilities: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Markov:
+    """A draw from finitely many joint outcomes whose probabilities depend on today's state.
+
+    `values` as in `Discrete`; `probabilities(now)` returns tomorrow's probabilities, [outcomes, batch], for today's
+    point of shape [1, batch].
+    """
+
+    values: Mapping[str, Any]
+    probabilities: Callable[["Point"], Any]
+
+
+class Point:
+    """The variables of one date, read by name in the equations: `now.k`, `nxt.c`."""
+
+    def __init__(self, values: Mapping[str, Any]):
+        self.__dict__.update(values)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"there is no variable {name!r} at this point; there are: {', '.join(self.__dict__)}")
+
+    def also(self, values: Mapping[str, Any]) -> "Point":
+        """A point with further variables."""
+        return Point({**self.__dict__, **values})
+
+
+class Model(ABC):
+    """The base of every economy: subclass it as a frozen dataclass whose fields are the parameters.
+
+    `ranges` maps parameters to intervals such as "(0, 1)", "[0, inf)", or to a tuple of allowed words. They are checked
+    before a model is built from a configuration, apart from construction, so that the engine may bind tensors instead.
+    """
+
+    ranges: ClassVar[Mapping[str, str | tuple[str, ...]]] = {}
+
+    @property
+    @abstractmethod
+    def states(self) -> Sequence[State]:
+        """The state variables."""
+
+    @property
+    @abstractmethod
+    def policies(self) -> Sequence[Policy]:
+        """The policy variables, which the network returns."""
+
+    @property
+    @abstractmethod
+    def shocks(self) -> Sequence[Normal | Discrete | Markov]:
+        """The shocks between today and tomorrow; none in a deterministic economy."""
+
+    @abstractmethod
+    def steady_state(self) -> Mapping[str, Any]:
+        """States and policies at the deterministic steady state, where every shock equals its mean."""
+
+    @abstractmethod
+    def definitions(self, now: Point) -> Mapping[str, Any]:
+        """Quantities that follow from today's states and policies; later equations read them by name."""
+
+    @abstractmethod
+    def transition(self, now: Point, shock: Point) -> Mapping[str, Any]:
+        """Tomorrow's states, [nodes, batch] each (or [n, nodes, batch])."""
+
+    @abstractmethod
+    def residuals(self, now: Point, nxt: Point, E: Callable[[Any], Any]) -> Mapping[str, Any]:
+        """Unit-free equilibrium residuals; `E(v)` is the expectation of v given today, [..., 1, batch]."""
+
+    def closed_form(self, now: Point) -> Mapping[str, Any] | None:
+        """The exact policies where they are known for these parameters, else None.
+
+        It may read today's states and those definitions that do not depend on a policy.
+        """
+        return None
+
+
+def width(variable: State | Policy | Normal) -> int:
+    """The number of columns that a variable takes in a packed matrix."""
+    return 1 if variable.size is None else variable.size
+
+
+def labels(variables: Sequence[State | Policy]) -> list[str]:
+    """A name for each packed column: `k` for a scalar, `k[0]`, `k[1]`, ... for a vector."""
+    return [
+        v.name if v.size is None else f"{v.name}[{i}]"
+        for v in variables
+        for i in range(width(v))
+    ]
+
+
+def flatten(values: Mapping[str, Any], variables: Sequence[State | Policy]) -> np.ndarray:
+    """Numbers by name, [width] each, as one row [sum of widths]."""
+    rows = [np.broadcast_to(np.asarray(values[v.name], float), (width(v),)) for v in variables]
+    return np.concatenate(rows) if rows else np.zeros(0)
+
+
+def box(states: Sequence[State]) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper corner of the box, each [sum of widths]."""
+    lows, highs = zip(*(s.box for s in states), strict=True)
+    return np.concatenate(lows), np.concatenate(highs)
+
+
+def outcome_count(shock: Discrete | Markov) -> int:
+    """The number of joint outcomes of a discrete shock."""
+    return np.shape(next(iter(shock.values.values())))[-1]
+
+
+def shock_names(shocks: Sequence[Normal | Discrete | Markov]) -> list[str]:
+    """The names under which the transition reads the shocks."""
+    return [name for s in shocks for name in ([s.name] if isinstance(s, Normal) else s.values)]

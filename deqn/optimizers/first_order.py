@@ -1,0 +1,117 @@
+"""Stochastic gradient methods: any Keras optimizer by name, a schedule for its learning rate, the compiled loop.
+
+One cycle: simulate under the current policy, shuffle the visited states into mini-batches, take a gradient step on each,
+for a number of epochs. Many cycles make a chunk, which is one XLA-compiled call.
+"""
+
+import keras
+import tensorflow as tf
+
+from deqn.errors import InputError
+from deqn.residuals import Economy, loss
+from deqn.sampler import Sampler
+from deqn.settings import Loss, Optimizer, Schedule, Training
+
+
+def first_order(optimizer: Optimizer, schedule: Schedule, steps: int) -> keras.optimizers.Optimizer:
+    """A Keras optimizer whose schedule runs over `steps` steps. Raises InputError for an unknown option."""
+    options = {"learning_rate": learning_rate(optimizer.learning_rate, schedule, steps), **optimizer.options}
+    if optimizer.clip_norm is not None:
+        options["global_clipnorm"] = optimizer.clip_norm
+    if optimizer.clip_value is not None:
+        options["clipvalue"] = optimizer.clip_value
+    kind = type(keras.optimizers.get(optimizer.name))
+    try:
+        return kind(**options)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"optimizer.options={dict(optimizer.options)}: {optimizer.name} refuses: {error}") from error
+
+
+def learning_rate(start: float, schedule: Schedule, steps: int) -> keras.optimizers.schedules.LearningRateSchedule | float:
+    """The learning rate as a function of the step; a number where it is constant or lowered from outside."""
+    decays = keras.optimizers.schedules
+    match schedule.name:
+        case "cosine":
+            return decays.CosineDecay(start, max(steps, 1), alpha=schedule.final)
+        case "exponential":
+            return decays.ExponentialDecay(start, schedule.every, schedule.rate)
+        case "inverse_time":
+            return decays.InverseTimeDecay(start, schedule.every, schedule.rate)
+    return start
+
+
+class GradientStage(tf.Module):
+    """The state of stochastic gradient training, all of it in variables, and its compiled chunk."""
+
+    def __init__(
+        self,
+        economy: Economy,
+        optimizer: keras.optimizers.Optimizer,
+        sampler: Sampler,
+        training: Training,
+        loss_settings: Loss,
+    ):
+        super().__init__()
+        self.economy, self.optimizer, self.sampler = economy, optimizer, sampler
+        self.epochs, self.batch_size = training.epochs, training.batch
+        self.batches = sampler.states // training.batch
+        self.loss_settings = loss_settings
+        self.weights = economy.policy.network.trainable_variables
+        self.optimizer.build(self.weights)
+        self._first_rate = self.learning_rate
+        width = sampler.paths.shape[1]
+        self.batch = tf.Variable(tf.zeros((training.batch, width), sampler.paths.dtype), trainable=False)
+
+    @property
+    def steps_per_cycle(self) -> int:
+        return self.epochs * self.batches
+
+    @property
+    def step(self) -> int:
+        """Gradient steps taken."""
+        return int(self.optimizer.iterations.numpy())
+
+    @property
+    def learning_rate(self) -> float:
+        return float(keras.ops.convert_to_numpy(self.optimizer.learning_rate))
+
+    def reduce_learning_rate(self, schedule: Schedule) -> None:
+        """Multiply the learning rate by `rate`, but not below the share `final` of the first one."""
+        self.optimizer.learning_rate = max(self.learning_rate * schedule.rate, self._first_rate * schedule.final)
+
+    @tf.function(jit_compile=True)
+    def chunk(self, cycles: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Run cycles; returns the mean loss and whether every step was finite. Stops before the first that is not."""
+        total, count = tf.zeros((), self.batch.dtype), tf.zeros((), self.batch.dtype)
+        done, finite = tf.constant(0), tf.constant(True)
+        while finite and done < cycles:  # not tf.range(cycles), for which XLA would compile every number of cycles anew
+            states = self.sampler(self.economy.policy)  # [states, n_states]
+            order = self.shuffled()  # [steps_per_cycle, batch]
+            i = tf.constant(0)
+            while finite and i < self.steps_per_cycle:
+                self.batch.assign(tf.gather(states, order[i]))
+                value, finite = self.gradient_step()
+                total, count, i = total + value, count + 1, i + 1
+            done += 1
+        return total / count, finite
+
+    def shuffled(self) -> tf.Tensor:
+        """Mini-batches of all epochs as indices of the cycle's states, [steps_per_cycle, batch]."""
+        noise = self.sampler.generator.uniform((self.epochs, self.sampler.states))
+        order = tf.argsort(noise, axis=1)[:, : self.batches * self.batch_size]
+        return tf.reshape(order, (self.steps_per_cycle, self.batch_size))
+
+    def gradient_step(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """One optimizer step on the current mini-batch, taken only where loss and gradient are finite."""
+        with tf.GradientTape() as tape:
+            errors = self.economy.residuals(self.batch.value(), training=True)
+            value = loss(errors, self.loss_settings)
+            if self.economy.policy.network.losses:
+                value += tf.cast(tf.add_n(self.economy.policy.network.losses), value.dtype)
+        gradients = tape.gradient(value, self.weights)
+        finite = tf.math.is_finite(value)
+        for g in gradients:
+            finite &= tf.reduce_all(tf.math.is_finite(g))
+        if finite:
+            self.optimizer.apply(gradients, self.weights)
+        return value, finite

@@ -1,0 +1,54 @@
+"""TensorFlow at first use: model files import it, but a mistyped key should not wait four seconds for it."""
+
+import contextlib
+import importlib
+import os
+import sys
+import tempfile
+import types
+from collections.abc import Iterator
+
+
+class Postponed(types.ModuleType):
+    """Stands in for a module until one of its attributes is asked for."""
+
+    def __getattr__(self, name: str):
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+            with quiet_stderr():
+                importlib.import_module(self.__name__)
+        return getattr(sys.modules[self.__name__], name)
+
+
+def postpone_tensorflow() -> None:
+    """Let `import tensorflow` cost nothing until it is used; without effect once it is imported."""
+    sys.modules.setdefault("tensorflow", Postponed("tensorflow"))
+
+
+def load_tensorflow() -> None:
+    """Import TensorFlow and find its devices, without the lines that it prints on a machine without a GPU."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    with quiet_stderr():
+        import tensorflow as tf
+
+        tf.config.list_logical_devices()
+
+
+@contextlib.contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Hold back what libraries write to file descriptor 2, and show it only if an exception leaves the block."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(kept, 2)
+            held.seek(0)
+            os.write(2, held.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

@@ -1,0 +1,129 @@
+"""What a run leaves behind: metrics.csv row by row, the tables, summary.json, and the verdict on the terminal."""
+
+import csv
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from deqn.errors import FileError
+from deqn.train import Report
+
+
+class Metrics:
+    """metrics.csv: a row per report, written at once. On resume the rows after the checkpoint are dropped."""
+
+    def __init__(self, folder: Path, stage: str, after: int):
+        self._path, self._stage = folder / "metrics.csv", stage
+        if self._path.exists():
+            rows = list(csv.DictReader(self._path.read_text().splitlines()))
+            kept = [row for row in rows if int(row["step"]) <= after]
+            write_text(self._path, csv_text(kept) if kept else "")
+
+    def add(self, report: Report) -> None:
+        """Append a report."""
+        row = {
+            "step": report.step, "stage": self._stage, "seconds": round(report.seconds, 3), "loss": report.loss,
+            "learning_rate": report.learning_rate,
+            **{f"mean_{name}": x for name, x in report.mean.items()},
+            **{f"max_{name}": x for name, x in report.max.items()},
+        }  # fmt: skip
+        empty = not self._path.exists() or self._path.stat().st_size == 0
+        with self._path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, row)
+            if empty:
+                writer.writeheader()
+            writer.writerow(row)
+
+
+def csv_text(rows: list[dict[str, Any]]) -> str:
+    """Rows as CSV with a header."""
+    return pd.DataFrame(rows).to_csv(index=False)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all. Raises FileError."""
+    half = path.with_name(path.name + ".tmp")
+    try:
+        half.write_text(text, encoding="utf-8")
+        os.replace(half, path)
+    except OSError as error:
+        half.unlink(missing_ok=True)
+        raise FileError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON; a number that is not finite becomes null."""
+    write_text(path, json.dumps(finite(content), indent=1) + "\n")
+
+
+def finite(content: Any) -> Any:
+    """Nested content with plain numbers, and None for those that JSON cannot hold."""
+    if isinstance(content, dict):
+        return {key: finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple | np.ndarray):
+        return [finite(value) for value in content]
+    if isinstance(content, np.generic):
+        content = content.item()
+    if isinstance(content, float) and not math.isfinite(content):
+        return None
+    return content
+
+
+def error_rows(summary: dict[str, Any]) -> pd.DataFrame:
+    """euler_errors.csv: a row for each set, equation and statistic."""
+    return pd.DataFrame([
+        {"set": where, "equation": equation, "statistic": statistic, "value": value}
+        for where, equations in summary["euler_errors"].items()
+        for equation, statistics in equations.items()
+        for statistic, value in statistics.items()
+    ])
+
+
+def print_verdict(console: Console, summary: dict[str, Any], folder: Path) -> None:
+    """The verdict as a table of at most 80 columns."""
+    passed = summary["status"] == "converged"
+    word = "[bold green]PASS[/]" if passed else "[bold red]FAIL[/]"
+    console.print(f"\n{word} {summary['model']}: {reason(summary)}", highlight=False)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    table.add_column("absolute residual")
+    for name in ("mean", "median", "p99", "p99.9", "max"):
+        table.add_column(name, justify="right")
+    for where, equations in summary["euler_errors"].items():
+        for equation, s in equations.items():
+            if equation != "all" or len(equations) > 2:
+                cells = [number(s[key]) for key in ("mean", "median", "p99", "p999", "max")]
+                table.add_row(f"{where}: {equation}", *cells)
+    for policy, s in summary["policy_errors"]["closed_form"].items():
+        table.add_row(f"{policy} - closed form", number(s["mean"]), "", "", "", number(s["max"]))
+    console.print(table)
+    stable, seconds = summary["stability"], summary["seconds"]
+    console.print(
+        f"Spectral radius {stable['spectral_radius']:.4f}; dispersed starts end "
+        f"{stable['return_spread']:.0e} of the box apart.\n"
+        f"{seconds['total']:.0f} s: import {seconds['import']:.0f}, compile {seconds['compile']:.0f}, "
+        f"train {seconds['train']:.0f}, evaluate {seconds['evaluate']:.0f}, report {seconds['report']:.0f}.",
+        highlight=False,
+    )
+    console.print(str(folder), highlight=False, soft_wrap=True)
+
+
+def reason(summary: dict[str, Any]) -> str:
+    """Why the run passed or failed, in a few words."""
+    error, tolerance = summary["euler_errors"]["path"]["all"]["mean"], summary["tolerance"]
+    compared = f"mean path error {number(error)}, tolerance {tolerance:.0e}"
+    if summary["status"] in ("diverged", "interrupted"):
+        return f"{summary['status']}; {compared}"
+    return compared if summary["stable"] else f"{compared}; the closed loop is not stable"
+
+
+def number(x: float) -> str:
+    """Two digits, as in 1.2e-05."""
+    return "-" if x is None else f"{x:.1e}"

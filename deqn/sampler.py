@@ -1,0 +1,43 @@
+"""Training states: simulated paths that go on from cycle to cycle under the current policy, mixed with box points."""
+
+import tensorflow as tf
+
+from deqn.model import Model
+from deqn.settings import Sampling
+from deqn.simulate import Box, last, path
+
+
+class Sampler(tf.Module):
+    """Draws `paths * periods` states a cycle, the share `box_share` of them from the box.
+
+    The paths start spread over the box and are advanced `burn_in` periods before the first cycle. Paths and generator
+    are variables, so that a checkpoint holds them.
+    """
+
+    def __init__(self, model: Model, sampling: Sampling, seed: int, dtype: tf.DType):
+        super().__init__()
+        self.states = sampling.paths * sampling.periods
+        self.generator = tf.random.Generator.from_seed(seed, alg="philox")
+        from_box = round(sampling.box_share * self.states)
+        self._from_paths = self.states - from_box
+        self._periods = -(-self._from_paths // sampling.paths)
+        self._burn_in = sampling.burn_in
+        self._model = model
+        self._box = Box(model.states, from_box, seed, dtype) if from_box else None
+        self.paths = tf.Variable(Box(model.states, sampling.paths, seed + 1, dtype).points(), trainable=False)
+
+    @tf.function(reduce_retracing=True)
+    def warm_up(self, policy) -> None:
+        """Leave the dispersed start behind."""
+        self.paths.assign(last(self._model, policy, self.paths.value(), self._burn_in, self.generator))
+
+    def __call__(self, policy) -> tf.Tensor:
+        """The states of one cycle, [states, n_states]."""
+        parts = []
+        if self._from_paths:
+            visited = path(self._model, policy, self.paths.value(), self._periods, self.generator)
+            self.paths.assign(visited[-1])
+            parts.append(tf.reshape(visited, (-1, visited.shape[-1]))[: self._from_paths])
+        if self._box is not None:
+            parts.append(self._box.points(self.generator))
+        return tf.concat(parts, 0)

@@ -1,0 +1,116 @@
+"""The numerical settings: their names, types and allowed values.
+
+The values and the line that explains each stand in configs/. Every part of the engine takes only the settings that it
+uses. This module needs no TensorFlow.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+POSITIVE, COUNT, SHARE = "(0, inf)", "[1, inf)", "[0, 1]"
+ACTIVATIONS = (
+    "celu", "elu", "exponential", "gelu", "hard_sigmoid", "hard_silu", "hard_tanh", "leaky_relu", "linear",
+    "log_sigmoid", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softplus", "softsign",
+    "sparse_plus", "swish", "tanh", "tanh_shrink",
+)  # fmt: skip
+INITIALIZERS = (
+    "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "lecun_normal", "lecun_uniform", "orthogonal",
+    "random_normal", "random_uniform", "truncated_normal", "variance_scaling",
+)  # fmt: skip
+OPTIMIZERS = (
+    "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lamb", "lion", "nadam", "rmsprop", "sgd",
+)  # fmt: skip
+
+
+def within(allowed: str | tuple[str, ...], not_empty: bool = False) -> Any:
+    """A setting with an interval (for every entry of a list) or a choice of words."""
+    return field(metadata={"allowed": allowed, "not_empty": not_empty})
+
+
+@dataclass
+class Network:
+    """The multilayer perceptron behind the policy function."""
+
+    hidden: list[int] = within("[1, 65536]", not_empty=True)
+    activation: str = within(ACTIVATIONS)
+    initializer: str = within(INITIALIZERS)
+    l1: float = within("[0, inf)")
+    l2: float = within("[0, inf)")
+    dropout: float = within("[0, 1)")
+
+
+@dataclass
+class Quadrature:
+    """The rule for expectations over normal shocks."""
+
+    rule: str = within(("auto", "product", "monomial", "monte_carlo"))
+    nodes: int = within("[1, 64]")
+    degree: int = within((3, 5))
+    draws: int = within("[2, inf)")
+    seed: int = within("[0, inf)")
+
+
+@dataclass
+class Sampling:
+    """Where the training states come from."""
+
+    paths: int = within(COUNT)
+    periods: int = within(COUNT)
+    burn_in: int = within("[0, inf)")
+    box_share: float = within(SHARE)
+
+
+@dataclass
+class Loss:
+    """How residuals are weighed."""
+
+    name: str = within(("mean_square", "huber", "log_cosh"))
+    scale: float = within(POSITIVE)
+    weights: dict[str, float] = within("[0, inf)")
+
+
+@dataclass
+class Optimizer:
+    """A Keras optimizer and its options."""
+
+    name: str = within(OPTIMIZERS)
+    learning_rate: float = within(POSITIVE)
+    options: dict[str, Any]
+    clip_norm: float | None = within(POSITIVE)
+    clip_value: float | None = within(POSITIVE)
+
+
+@dataclass
+class Schedule:
+    """How the learning rate changes along training."""
+
+    name: str = within(("constant", "cosine", "exponential", "inverse_time", "reduce_on_plateau"))
+    rate: float = within(POSITIVE)
+    every: int = within(COUNT)
+    patience: int = within(COUNT)
+    final: float = within(SHARE)
+
+
+@dataclass
+class Training:
+    """The training loop: its length, its mini-batches, and when it stops."""
+
+    steps: int = within("[0, inf)")
+    batch: int = within(COUNT)
+    epochs: int = within(COUNT)
+    report_every: int = within(COUNT)
+    target: float | None = within(POSITIVE)
+    patience: int | None = within(COUNT)
+    seconds: float | None = within(POSITIVE)
+    checkpoint_seconds: float = within("[0, inf)")
+
+
+@dataclass
+class Evaluation:
+    """The states on which the verdict is measured."""
+
+    paths: int = within(COUNT)
+    periods: int = within(COUNT)
+    burn_in: int = within("[0, inf)")
+    box: int = within(COUNT)
+    figures: bool

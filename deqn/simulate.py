@@ -1,0 +1,77 @@
+"""The economy's path under a policy: draws of the shocks, one step, long paths, points of the box."""
+
+import numpy as np
+import tensorflow as tf
+from scipy.stats import qmc
+
+from deqn.model import Model, Normal, Point, State, outcome_count
+from deqn.variables import mean_shocks, pack, point, probabilities
+
+
+def draw(model: Model, now: Point, generator: tf.random.Generator, batch: int, dtype) -> Point:
+    """One draw of every shock for each path: [1, batch], or [n, 1, batch] for vectors."""
+    shocks = {}
+    for shock in model.shocks:
+        if isinstance(shock, Normal):
+            shape = (1, batch) if shock.size is None else (shock.size, 1, batch)
+            shocks[shock.name] = generator.normal(shape, dtype=dtype)
+            continue
+        ladder = tf.cumsum(probabilities(shock, now, dtype))  # [outcomes, batch or 1]
+        uniform = generator.uniform((1, batch), dtype=dtype)
+        outcome = tf.reduce_sum(tf.cast(uniform >= ladder, tf.int32), 0, keepdims=True)  # [1, batch]
+        outcome = tf.minimum(outcome, outcome_count(shock) - 1)  # where the ladder ends a rounding error below one
+        for name, values in shock.values.items():
+            shocks[name] = tf.gather(tf.constant(np.asarray(values, float), dtype), outcome, axis=-1)
+    return Point(shocks)
+
+
+def step(model: Model, policy, states: tf.Tensor, generator: tf.random.Generator | None) -> tf.Tensor:
+    """Tomorrow's packed states [batch, n_states]; without a generator every shock is at its mean."""
+    batch, dtype = states.shape[0] or tf.shape(states)[0], states.dtype
+    now = point(model, policy, states)
+    shocks = mean_shocks(model, now, dtype) if generator is None else draw(model, now, generator, batch, dtype)
+    return pack(model.transition(now, shocks), model.states, 1, batch, dtype)
+
+
+def path(model: Model, policy, states: tf.Tensor, periods: int, generator: tf.random.Generator | None) -> tf.Tensor:
+    """`periods` consecutive dates from `states` [paths, n_states] on, itself left out: [periods, paths, n_states]."""
+    visited = tf.TensorArray(states.dtype, size=periods, element_shape=states.shape)
+    for t in tf.range(periods):
+        states = step(model, policy, states, generator)
+        visited = visited.write(t, states)
+    return visited.stack()
+
+
+def last(model: Model, policy, states: tf.Tensor, periods, generator: tf.random.Generator | None) -> tf.Tensor:
+    """The states [paths, n_states] after `periods` dates."""
+    for _ in tf.range(periods):
+        states = step(model, policy, states, generator)
+    return states
+
+
+class Box:
+    """Points of the states' box: a Sobol sequence, shifted at random (modulo one) to make further sets."""
+
+    def __init__(self, states: tuple[State, ...], points: int, seed: int, dtype):
+        low, high, discrete = [], [], []
+        for s in states:
+            a, b = s.box
+            low.extend(a), high.extend(b), discrete.extend([s.values] * len(a))
+        sobol = qmc.Sobol(len(low), scramble=True, rng=np.random.default_rng(seed))
+        power = max(points - 1, 1).bit_length()  # Sobol sets are balanced in powers of two
+        self._unit = tf.constant(sobol.random_base2(power)[:points], dtype)
+        self._low, self._width = tf.constant(low, dtype), tf.constant(np.subtract(high, low), dtype)
+        self._discrete = {column: tf.constant(v, dtype) for column, v in enumerate(discrete) if v is not None}
+
+    def points(self, generator: tf.random.Generator | None = None) -> tf.Tensor:
+        """[points, n_states]; another set at each call with a generator."""
+        unit = self._unit
+        if generator is not None:
+            unit = tf.math.floormod(unit + generator.uniform((1, unit.shape[1]), dtype=unit.dtype), 1)
+        columns = tf.unstack(self._low + self._width * unit, axis=1)
+        for column, values in self._discrete.items():
+            outcome = tf.cast(unit[:, column] * len(values), tf.int32)
+            columns[column] = tf.gather(values, tf.minimum(outcome, len(values) - 1))
+        return tf.stack(columns, 1)
+
+

@@ -1,0 +1,129 @@
+"""A solved model: what it answers in a notebook, and how it is loaded from its folder."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from deqn import analysis, evaluate
+from deqn.checkpoint import read_policy
+from deqn.config import Config, build_model, checked
+from deqn.errors import FileError, InputError
+from deqn.expectation import expectation, finer_rule, rule
+from deqn.frames import state_frame
+from deqn.model import labels, width
+from deqn.network import PolicyNetwork, multilayer_perceptron
+from deqn.residuals import Economy
+
+# Seeds of independent random streams, told apart from each other and from one run seed to the next.
+NETWORK, TRAINING, VALIDATION, EVALUATION, SIMULATION = range(5)
+
+
+def stream(seed: int, purpose: int) -> int:
+    """The seed of one purpose's random numbers."""
+    return int(np.random.SeedSequence([seed, purpose]).generate_state(1)[0] >> 1)
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A policy function together with the model that it solves, and the record of the run that found it."""
+
+    economy: Economy
+    settings: Config
+    summary: dict[str, Any]
+    folder: Path
+
+    def policy(self, states: Mapping[str, Any]) -> pd.DataFrame:
+        """Policies and definitions at given states, one row each.
+
+        `states`: name -> number or [n] for a scalar state, [size] or [size, n] for a vector; or its columns `k[0]`,
+        `k[1]`, ... as in a table from `simulate`. Raises KeyError for a state that is missing.
+        """
+        packed = self._packed(states)
+        return state_frame(self.economy.model, self.economy.policy, packed).drop(columns=labels(self.economy.model.states))
+
+    def simulate(self, periods: int = 200, paths: int = 100, seed: int = 1) -> pd.DataFrame:
+        """Simulated paths after the evaluation's burn-in: columns `path`, `period` and every variable."""
+        chosen = replace(self.settings.evaluation, periods=periods, paths=paths)
+        return analysis.simulation(self.economy, evaluate.path_states(self.economy, chosen, stream(seed, SIMULATION)))
+
+    def euler_errors(self, seed: int | None = None) -> pd.DataFrame:
+        """Absolute residuals on fresh states with the finer rule: rows (set, equation), columns the statistics."""
+        judged = self.judged
+        sets = self.evaluation_states(self.settings.seed if seed is None else seed)
+        tables = {name: evaluate.error_summary(evaluate.euler_errors(judged, states)) for name, states in sets.items()}
+        rows = {(name, equation): s for name, table in tables.items() for equation, s in table.items()}
+        return pd.DataFrame(rows).T.rename_axis(["set", "equation"])
+
+    def irf(self, name: str, size: float = 1.0, periods: int = 40) -> pd.DataFrame:
+        """Deviations, in levels, of every variable from the path without the shock, dates 0 to `periods`.
+
+        `name` is a shock, moved by `size` (standard deviations if it is normal), or a state, displaced by the share
+        `size` of its value. Raises KeyError for another name.
+        """
+        hit, calm = analysis.impulse_response(self.economy, name, size, periods)
+        return hit - calm
+
+    def moments(self, periods: int = 200, paths: int = 100, seed: int = 1) -> pd.DataFrame:
+        """Mean, standard deviation, extremes and first autocorrelation of every variable along simulated paths."""
+        return analysis.moments(self.simulate(periods, paths, seed))
+
+    @property
+    def judged(self) -> Economy:
+        """The economy under the finer rule of the evaluation."""
+        model, settings = self.economy.model, self.settings.expectation
+        return replace(self.economy, expectation=expectation(model, partial(finer_rule, settings)))
+
+    def evaluation_states(self, seed: int) -> dict[str, tf.Tensor]:
+        """Fresh states of the sets `path` and `box`, packed, [n, n_states]."""
+        chosen, seed = self.settings.evaluation, stream(seed, EVALUATION)
+        walked = evaluate.path_states(self.economy, chosen, seed)
+        box = evaluate.box_states(self.economy, chosen, seed)
+        return {"path": tf.reshape(walked, (-1, walked.shape[-1])), "box": box}
+
+    def _packed(self, states: Mapping[str, Any]) -> tf.Tensor:
+        columns = []
+        for s in self.economy.model.states:
+            names = labels([s])
+            if s.name not in states and not all(n in states for n in names):
+                raise KeyError(f"no value for the state {s.name!r}; the model's states are "
+                               f"{', '.join(v.name for v in self.economy.model.states)}")  # fmt: skip
+            value = states[s.name] if s.name in states else [states[n] for n in names]
+            block = np.asarray(value, float).reshape(width(s), -1)
+            columns.extend(block)
+        return tf.constant(np.stack(np.broadcast_arrays(*columns), 1), self.economy.policy.dtype)
+
+
+def build(settings: Config) -> Economy:
+    """The model, an untrained policy function and the expectation of a checked configuration."""
+    model = build_model(settings.model)
+    inputs, outputs = (sum(map(width, declared)) for declared in (model.states, model.policies))
+    seed = stream(settings.seed, NETWORK)
+    network = multilayer_perceptron(inputs, outputs, settings.network, settings.dtype, seed)
+    return Economy(
+        model,
+        PolicyNetwork(model, network, settings.dtype),
+        expectation(model, partial(rule, settings.expectation)),
+    )
+
+
+def load(folder: str | Path) -> Solution:
+    """The solution that a run left in its folder. Raises FileError where it is incomplete or damaged."""
+    folder = Path(folder)
+    try:
+        config = OmegaConf.merge(OmegaConf.structured(Config), OmegaConf.load(folder / "config.yaml"))
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        settings = checked(config)
+    except (OSError, ValueError, OmegaConfBaseException, InputError) as error:
+        raise FileError(f"{folder} does not hold a finished run: {error}") from error
+    economy = build(settings)
+    read_policy(folder, economy.policy.network)
+    return Solution(economy, settings, summary, folder)

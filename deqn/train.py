@@ -1,0 +1,206 @@
+"""The training loop: compiled chunks of at most about a second, and between them reports, checkpoints and stopping.
+
+Everything that changes lives in variables, and decisions fall at fixed steps. So the result does not depend on how fast
+the machine is, and a run that is resumed from a checkpoint ends with the very weights of one that was never stopped.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from deqn.checkpoint import Checkpoints
+from deqn.interrupt import Interrupt
+from deqn.optimizers.first_order import GradientStage
+from deqn.residuals import Economy
+from deqn.sampler import Sampler
+from deqn.settings import Schedule, Training
+from deqn.variables import point
+
+CHUNK_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is known at a report: errors are absolute residuals on fresh validation states, by equation."""
+
+    step: int
+    seconds: float
+    loss: float
+    learning_rate: float
+    mean: dict[str, float]
+    max: dict[str, float]
+
+    @property
+    def error(self) -> float:
+        """The mean error over all equations, on which stopping is decided."""
+        return float(np.mean(list(self.mean.values())))
+
+    @property
+    def worst(self) -> str:
+        """The equation with the largest error."""
+        return max(self.max, key=self.max.get)
+
+
+class Validator(tf.Module):
+    """Errors on states that training does not see: the same sampling with shocks and paths of its own."""
+
+    def __init__(self, economy: Economy, sampler: Sampler):
+        super().__init__()
+        self.economy, self.sampler = economy, sampler
+
+    @tf.function
+    def __call__(self) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """Mean and largest absolute residual by equation."""
+        errors = self.economy.residuals(self.sampler(self.economy.policy))
+        sizes = {name: tf.abs(r) for name, r in errors.items()}
+        return {n: tf.reduce_mean(r) for n, r in sizes.items()}, {n: tf.reduce_max(r) for n, r in sizes.items()}
+
+
+class Ledger(tf.Module):
+    """What training remembers between reports: the best weights, and for how many reports they have stood."""
+
+    def __init__(self, weights: list):
+        super().__init__()
+        self.best_error = tf.Variable(np.inf, dtype=tf.float64)
+        self.best_weights = [tf.Variable(w.value) for w in weights]
+        self.stale = tf.Variable(0)  # reports without improvement
+        self.plateau = tf.Variable(0)  # the same since the learning rate was last reduced
+        self.seconds = tf.Variable(0.0, dtype=tf.float64)  # training time up to the checkpoint
+        self._weights = weights
+
+    def note(self, error: float) -> None:
+        """Compare a report with the best so far."""
+        if error < self.best_error.numpy():
+            self.best_error.assign(error)
+            self.stale.assign(0)
+            self.plateau.assign(0)
+            for kept, w in zip(self.best_weights, self._weights, strict=True):
+                kept.assign(w.value)
+        else:
+            self.stale.assign_add(1)
+            self.plateau.assign_add(1)
+
+    def recall(self) -> None:
+        """Put the best weights back into the network."""
+        if np.isfinite(self.best_error.numpy()):
+            for kept, w in zip(self.best_weights, self._weights, strict=True):
+                w.assign(kept)
+
+
+@dataclass
+class Loop:
+    """Stochastic gradient training until steps, target, patience or time are reached, or a signal comes."""
+
+    stage: GradientStage
+    validator: Validator
+    ledger: Ledger
+    training: Training
+    schedule: Schedule
+    checkpoints: Checkpoints
+    on_report: Callable[[Report], None]
+    on_progress: Callable[[int, float], None]  # step, loss
+    interrupt: Interrupt
+    compile_seconds: float = 0.0
+    train_seconds: float = 0.0
+    problem: str | None = None  # what was not finite, if training diverged
+
+    def run(self) -> str:
+        """Train and time it; returns why it ended: steps, target, patience, seconds, interrupted or diverged.
+
+        The network then holds the best weights seen at a report, and the checkpoint the state to go on from.
+        """
+        began = time.monotonic()
+        reason = self._train()
+        self.train_seconds = time.monotonic() - began - self.compile_seconds
+        return reason
+
+    def _train(self) -> str:
+        stage, per_cycle = self.stage, self.stage.steps_per_cycle
+        last = math.ceil(self.training.steps / per_cycle)
+        interval = max(1, round(self.training.report_every / per_cycle))
+        self._start = self._saved = time.monotonic()
+        cycle, pace, reason = stage.step // per_cycle, None, None
+        if cycle == 0:
+            stage.sampler.warm_up(self.validator.economy.policy)
+            self.validator.sampler.warm_up(self.validator.economy.policy)
+        while reason is None and cycle < last:
+            due = min(last, (cycle // interval + 1) * interval)  # the cycle of the next report
+            wanted = 1 if pace is None else max(1, int(CHUNK_SECONDS / pace))
+            cycles, began = min(wanted, due - cycle), time.monotonic()
+            value, finite = (x.numpy() for x in stage.chunk(tf.constant(cycles)))
+            if pace is None:  # the first call compiles
+                self.compile_seconds, pace = time.monotonic() - began, math.inf
+            else:
+                pace = (time.monotonic() - began) / cycles
+            if not finite:
+                found = diagnose(self.validator.economy, stage.batch.value())
+                self.problem = f"diverged at step {stage.step + 1}: {found}"
+                return self._end("diverged")
+            cycle += cycles
+            self.on_progress(stage.step, float(value))
+            if cycle == due:
+                reason = self._report(float(value))
+            reason = self._outside(reason)
+        return self._end(reason or "steps")
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of training, those before a resume included."""
+        return float(self.ledger.seconds.numpy()) + time.monotonic() - self._start
+
+    def measure(self, value: float) -> Report:
+        """Errors on fresh validation states."""
+        mean, largest = ({n: float(x) for n, x in part.items()} for part in self.validator())
+        return Report(self.stage.step, self.elapsed, value, self.stage.learning_rate, mean, largest)
+
+    def _report(self, value: float) -> str | None:
+        report = self.measure(value)
+        self.ledger.note(report.error)
+        self.on_report(report)
+        if self.schedule.name == "reduce_on_plateau" and self.ledger.plateau.numpy() >= self.schedule.patience:
+            self.stage.reduce_learning_rate(self.schedule)
+            self.ledger.plateau.assign(0)
+        if self.training.target is not None and report.error <= self.training.target:
+            return "target"
+        if self.training.patience is not None and self.ledger.stale.numpy() >= self.training.patience:
+            return "patience"
+        return None
+
+    def _outside(self, reason: str | None) -> str | None:
+        """Signals, the clock, and the checkpoint that is due."""
+        if self.interrupt.signal is not None:
+            return "interrupted"
+        if self.training.seconds is not None and self.elapsed >= self.training.seconds:
+            return reason or "seconds"
+        if time.monotonic() - self._saved >= self.training.checkpoint_seconds:
+            self._save()
+        return reason
+
+    def _save(self) -> None:
+        self.ledger.seconds.assign(self.elapsed)
+        self._start = self._saved = time.monotonic()
+        self.checkpoints.save(self.stage.step)
+
+    def _end(self, reason: str) -> str:
+        self._save()
+        if reason in ("interrupted", "seconds") and self.stage.step:  # the newest weights may be the best
+            self.ledger.note(self.measure(math.nan).error)
+        self.ledger.recall()
+        return reason
+
+
+def diagnose(economy: Economy, states: tf.Tensor) -> str:
+    """Name the first equation that is not finite at `states` [batch, n_states], with the state and policies there."""
+    for name, r in economy.residuals(states).items():
+        bad = ~np.isfinite(r.numpy()).reshape(-1, states.shape[0]).all(0)
+        if bad.any():
+            at = int(np.argmax(bad))
+            now = point(economy.model, economy.policy, states[at : at + 1])
+            where = {v.name: getattr(now, v.name).numpy().squeeze() for v in (*economy.model.states, *economy.model.policies)}
+            values = ", ".join(f"{n}={np.array2string(x, precision=4)}" for n, x in where.items())
+            return f"equation {name!r} is not finite at {values}"
+    return "the gradient of the loss is not finite, though every equation is"

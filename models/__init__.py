@@ -1,0 +1,1 @@
+"""The economies, one file each."""
