@@ -15,7 +15,10 @@ __all__ = [
 
 def __getattr__(name: str):
     if name in ("Solution", "load", "solve"):
-        from deqn import solution
+        from deqn.postponed import load_tensorflow
 
-        return getattr(solution, name)
+        load_tensorflow()
+        from deqn import run, solution
+
+        return run.solve if name == "solve" else getattr(solution, name)
     raise AttributeError(f"module 'deqn' has no attribute {name!r}")

@@ -17,13 +17,13 @@ from deqn.variables import mean_shock, mean_shocks, pack, point
 def impulse_response(economy: Economy, name: str, size: float, periods: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The path after one shock and the path without it, each `periods` + 1 rows from date 0 on, no further shock.
 
-    Both start where the economy rests when shocks stay at their means. A shock deviates from its mean by `size` standard
-    deviations; of a vector shock the first entry does. A state is displaced by the share `size` of its own value, or by
+    Both start where the economy rests when shocks stay at their means. A shock deviates from its mean by `size`
+    standard deviations; of a vector shock the first entry does. A state is displaced by the share `size` of its own value, or by
     `size` where that is zero. Raises KeyError for another name.
     """
     model, policy = economy.model, economy.policy
     dtype = policy.dtype
-    rest = tf.function(last)(model, policy, steady_row(economy), tf.constant(2000), None)
+    rest = last(model, policy, steady_row(economy), tf.constant(2000), None)
     now = point(model, policy, rest)
     if name in shock_names(model.shocks):
         shocks = mean_shocks(model, now, dtype)
@@ -42,7 +42,7 @@ def impulse_response(economy: Economy, name: str, size: float, periods: int) -> 
         known = [*shock_names(model.shocks), *(s.name for s in model.states)]
         raise KeyError(f"no shock or state {name!r}; there are {', '.join(known)}")
     both = tf.concat([hit, calm], 0)
-    later = tf.function(path)(model, policy, both, periods - 1, None)  # [periods - 1, 2, n_states]
+    later = path(model, policy, both, periods - 1, None)  # [periods - 1, 2, n_states]
     whole = tf.concat([tf.stack([rest, rest], 1), both[None], later], 0)
     return tuple(state_frame(model, policy, whole[:, i]) for i in range(2))
 

@@ -2,16 +2,26 @@
 
 from pathlib import Path
 
+import keras
 import tensorflow as tf
 
 from deqn.errors import FileError
 
 
-class Checkpoints:
-    """The two newest checkpoints of a run, `checkpoints/` in its folder; `objects` are all that training changes."""
+DAMAGE = (tf.errors.OpError, AssertionError, ValueError, IndexError, OSError)  # what TensorFlow raises on a bad file
 
-    def __init__(self, folder: Path, **objects: tf.Module):
-        self._checkpoint = tf.train.Checkpoint(**objects)
+
+class Checkpoints:
+    """The two newest checkpoints of a run, `checkpoints/` in its folder.
+
+    `network` and `objects` hold all that training changes; the seeds of dropout layers, which Keras does not save with
+    the network, are added.
+    """
+
+    def __init__(self, folder: Path, network: keras.Model, **objects: tf.Module):
+        weights = {id(w) for w in network.weights}
+        seeds = [v.value for v in network.variables if id(v) not in weights]
+        self._checkpoint = tf.train.Checkpoint(network=network, seeds=seeds, **objects)
         self._manager = tf.train.CheckpointManager(self._checkpoint, str(folder / "checkpoints"), max_to_keep=2)
 
     def save(self, step: int) -> None:
@@ -30,11 +40,11 @@ class Checkpoints:
             status = self._checkpoint.restore(newest)
             status.assert_existing_objects_matched()
             status.assert_consumed()
-        except (tf.errors.OpError, AssertionError, ValueError, OSError) as error:
+        except DAMAGE as error:
             raise FileError(f"checkpoint {newest} is damaged or of another model or network: {brief(error)}") from error
 
 
-def write_policy(folder: Path, network: tf.Module) -> None:
+def write_policy(folder: Path, network: keras.Model) -> None:
     """Save the weights of the final policy, `checkpoints/policy`. Raises FileError."""
     try:
         tf.train.Checkpoint(network=network).write(str(folder / "checkpoints" / "policy"))
@@ -42,14 +52,14 @@ def write_policy(folder: Path, network: tf.Module) -> None:
         raise FileError(f"cannot write the policy: {brief(error)}") from error
 
 
-def read_policy(folder: Path, network: tf.Module) -> None:
+def read_policy(folder: Path, network: keras.Model) -> None:
     """Load the weights of the final policy. Raises FileError unless they are all there and fit."""
     path = folder / "checkpoints" / "policy"
     try:
         status = tf.train.Checkpoint(network=network).read(str(path))
         status.assert_existing_objects_matched()
         status.assert_consumed()
-    except (tf.errors.OpError, AssertionError, ValueError, OSError) as error:
+    except DAMAGE as error:
         raise FileError(f"{path} is missing, damaged or of another network: {brief(error)}") from error
 
 

@@ -126,7 +126,7 @@ def jobs_of(overrides: list[str]) -> list[list[str]]:
         parsed = OverridesParser.create().parse_overrides(overrides)
         return [list(job) for batch in BasicSweeper.split_arguments(parsed, None) for job in batch]
     except door.COMPOSITION_ERRORS as error:
-        raise InputError(door.explained(error, overrides, [])) from error
+        raise InputError(door.explained(error, overrides, None)) from error
 
 
 def check_jobs(jobs: list[list[str]], config_dir: str | None) -> list[str]:

@@ -7,6 +7,7 @@ model's, which must be a subclass of `Model`.
 import dataclasses
 import json
 import os
+import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,59 +59,69 @@ def composed(overrides: list[str], config_dir: str | None = None) -> tuple[DictC
 
     `config_dir` is a folder of the user's own YAML files. Raises InputError naming the key and its nearest match.
     """
-    search = []
-    if config_dir is not None:
-        if not Path(config_dir).is_dir():
-            raise InputError(f"--config-dir {config_dir}: there is no such folder")
-        search = [f"hydra.searchpath=[{Path(config_dir).resolve().as_uri()}]"]
+    if config_dir is not None and not Path(config_dir).is_dir():
+        raise InputError(f"--config-dir {config_dir}: there is no such folder")
     try:
-        whole = composition([*search, *overrides])
+        whole = composition(overrides, config_dir)
     except COMPOSITION_ERRORS as error:
-        raise InputError(explained(error, overrides, search)) from error
+        raise InputError(explained(error, overrides, config_dir)) from error
     name = str(whole.hydra.runtime.choices.model)
     config = OmegaConf.masked_copy(whole, [f.name for f in dataclasses.fields(Config)])
     return OmegaConf.merge(OmegaConf.structured(Config), config), name
 
 
-def composition(overrides: list[str]) -> DictConfig:
+def composition(overrides: list[str], config_dir: str | None) -> DictConfig:
     """What Hydra composes, its own settings included."""
+    search = [] if config_dir is None else [f"hydra.searchpath=[{Path(config_dir).resolve().as_uri()}]"]
     with initialize_config_module("deqn.configs", version_base="1.3"):
-        return compose("config", overrides=overrides, return_hydra_config=True)
+        return compose("config", overrides=[*search, *overrides], return_hydra_config=True)
 
 
-def group_options(search: list[str]) -> dict[str, list[str]]:
-    """The configuration groups and what each can be."""
+def group_options(config_dir: str | None) -> dict[str, list[str]]:
+    """The configuration groups and what each can be, in the package and in the user's folder."""
     with initialize_config_module("deqn.configs", version_base="1.3"):
-        compose("config", overrides=search)
+        compose("config")
         loader = GlobalHydra.instance().config_loader()
-        return {group: loader.get_group_options(group) for group in loader.list_groups("") if group != "hydra"}
+        options = {group: loader.get_group_options(group) for group in loader.list_groups("") if group != "hydra"}
+    for file in Path(config_dir).glob("*/*.yaml") if config_dir is not None else ():
+        options.setdefault(file.parent.name, []).append(file.stem)
+    return options
 
 
-def explained(error: Exception, overrides: list[str], search: list[str]) -> str:
+def explained(error: Exception, overrides: list[str], config_dir: str | None) -> str:
     """What is wrong with the overrides, in words of the configuration: group, key or value, in this order."""
     try:
         parsed = OverridesParser.create().parse_overrides(overrides)
-        groups = group_options(search)
+        groups = group_options(config_dir)
         for o in parsed:
             name, options = o.key_or_group, groups.get(o.key_or_group, [])
             if name in groups and o.value() not in options:
                 return f"{name}={o.value()}: {nearest(str(o.value()), options)}{name} can be {', '.join(options)}"
         chosen = [o.input_line for o in parsed if o.key_or_group in groups]
-        known = [k for k in flat(composition([*search, *chosen])) if not k.startswith("hydra.")]
+        known = known_keys([], None)
+        try:
+            known = known_keys(chosen, config_dir)
+        except COMPOSITION_ERRORS as in_file:
+            found = re.search(r"full_key: (\S+)", str(in_file.__cause__ or in_file))
+            typo = found and found[1] not in known
+            return f"in a YAML file: {unknown_key(found[1], known, list(groups)) if typo else brief(in_file)}"
     except OverrideParseException as unreadable:
         return f"cannot read {unreadable.override!r}; overrides are written key=value"
-    except COMPOSITION_ERRORS:
-        return brief(error)
     for o in parsed:
         if o.key_or_group not in [*known, *groups] and not o.key_or_group.startswith("hydra"):
             return unknown_key(o.key_or_group, known, list(groups))
     for o in parsed:
         try:
-            composition([*search, *chosen, o.input_line])
+            composition([*chosen, o.input_line], config_dir)
         except COMPOSITION_ERRORS as alone:
             hint = f"; write +{o.key_or_group}.NAME=VALUE" if isinstance(o.value(), dict) else ""
             return f"{o.input_line}: {brief(alone)}{hint}"
     return brief(error)
+
+
+def known_keys(chosen: list[str], config_dir: str | None) -> list[str]:
+    """All dotted keys of the configuration under the chosen groups."""
+    return [k for k in flat(composition(chosen, config_dir)) if not k.startswith("hydra.")]
 
 
 def unknown_key(key: str, known: list[str], groups: list[str]) -> str:
@@ -264,14 +275,14 @@ def value_of(key: str, overrides: list[str]) -> str | None:
     try:
         given = [o.value() for o in OverridesParser.create().parse_overrides(overrides) if o.key_or_group == key]
     except OverrideParseException as unreadable:
-        raise InputError(explained(unreadable, overrides, [])) from unreadable
+        raise InputError(explained(unreadable, overrides, None)) from unreadable
     return None if not given or given[-1] is None else str(given[-1])
 
 
 def assigned(key: str, text: str) -> str:
     """An override that sets a key to a text, whatever characters it has."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"{key}='{escaped}'"
+    before_quotes = re.sub(r"(\\+)(?='|$)", r"\1\1", text)  # elsewhere a backslash stands for itself
+    return key + "='" + before_quotes.replace("'", "\\'") + "'"
 
 
 def continued(overrides: list[str], folder: Path) -> list[str]:

@@ -28,12 +28,8 @@ def path_states(economy: Economy, evaluation: Evaluation, seed: int) -> tf.Tenso
     generator = tf.random.Generator.from_seed(seed, alg="philox")
     start = Box(economy.model.states, evaluation.paths, seed, economy.policy.dtype).points()
 
-    @tf.function
-    def walk(states: tf.Tensor) -> tf.Tensor:
-        states = last(economy.model, economy.policy, states, evaluation.burn_in, generator)
-        return path(economy.model, economy.policy, states, evaluation.periods, generator)
-
-    return walk(start)
+    states = last(economy.model, economy.policy, start, tf.constant(evaluation.burn_in), generator)
+    return path(economy.model, economy.policy, states, evaluation.periods, generator)
 
 
 def box_states(economy: Economy, evaluation: Evaluation, seed: int) -> tf.Tensor:
@@ -125,7 +121,7 @@ def stability(economy: Economy) -> dict[str, float]:
     periods = int(np.clip(needed, 50, 5000))
     starts = Box(model.states, 128, 3, policy.dtype).points()
     low, high = box(model.states)
-    ends = tf.function(last)(model, policy, starts, tf.constant(periods), None).numpy()
+    ends = last(model, policy, starts, tf.constant(periods), None).numpy()
     spread = np.max((ends.max(0) - ends.min(0)) / (high - low))
     distance = np.max(np.abs(ends - steady.numpy()) / (high - low))
     return {"spectral_radius": radius, "return_spread": float(spread), "return_distance": float(distance)}

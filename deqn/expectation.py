@@ -41,11 +41,13 @@ def monomial(dimension: int, degree: int) -> tuple[np.ndarray, np.ndarray]:
     ]  # +-e_i +-e_j
     diagonals = np.array(pairs).reshape(-1, d)
     nodes = np.concatenate([np.zeros((1, d)), np.sqrt(d + 2) * axes, np.sqrt((d + 2) / 2) * diagonals])
-    weights = np.concatenate([
-        [2 / (d + 2)],
-        np.full(len(axes), (4 - d) / (2 * (d + 2) ** 2)),
-        np.full(len(diagonals), 1 / (d + 2) ** 2),
-    ])
+    weights = np.concatenate(
+        [
+            [2 / (d + 2)],
+            np.full(len(axes), (4 - d) / (2 * (d + 2) ** 2)),
+            np.full(len(diagonals), 1 / (d + 2) ** 2),
+        ]
+    )
     return nodes, weights
 
 

@@ -7,18 +7,20 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 matplotlib.use("Agg")
 
 NET, EXACT, MUTED = "#1f4e9c", "#d1495b", "#9aa5b1"
-PANELS = 6  # at most so many variables in one figure
+PANELS, LINES = 9, 6  # at most so many panels in a figure, and lines in a panel
 
 
-def canvas(panels: int, height: float = 2.9) -> tuple[Figure, list[Axes]]:
+def canvas(panels: int, height: float = 2.7) -> tuple[Figure, list[Axes]]:
     """A figure with panels in rows of at most three."""
     columns = min(panels, 3)
     rows = -(-panels // columns)
-    figure = Figure(figsize=(max(4.2 * columns, 5.4), height * rows), layout="constrained")
+    width = 5.4 if columns == 1 else 3.7 * columns
+    figure = Figure(figsize=(width, height * rows + 0.4), layout="constrained")
     axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
     for unused in axes[panels:]:
         unused.remove()
@@ -28,11 +30,22 @@ def canvas(panels: int, height: float = 2.9) -> tuple[Figure, list[Axes]]:
     return figure, axes[:panels]
 
 
+def components(table: pd.DataFrame, name: str) -> list[str]:
+    """The columns of a variable: itself, or `name[0]`, `name[1]`, ... of a vector."""
+    return [name] if name in table else [c for c in table if c.startswith(f"{name}[")]
+
+
+def spread_out(columns: list[str], count: int) -> list[str]:
+    """At most `count` of the columns, evenly spread, first and last among them."""
+    chosen = np.unique(np.linspace(0, len(columns) - 1, min(count, len(columns))).round().astype(int))
+    return [columns[i] for i in chosen]
+
+
 def training_curve(metrics: pd.DataFrame, path: Path) -> None:
     """Mean and largest validation residual along training, by equation."""
     figure, (ax,) = canvas(1, 3.4)
     equations = [c.removeprefix("mean_") for c in metrics if c.startswith("mean_")]
-    for i, name in enumerate(equations[:PANELS]):
+    for i, name in enumerate(equations[:LINES]):
         ax.semilogy(metrics["step"], metrics[f"mean_{name}"], color=f"C{i}", label=f"{name}, mean")
         ax.semilogy(metrics["step"], metrics[f"max_{name}"], color=f"C{i}", alpha=0.45, ls="--", label=f"{name}, max")
     ax.set(xlabel="gradient step", ylabel="absolute residual (share)", title="Errors on fresh validation states")
@@ -41,28 +54,34 @@ def training_curve(metrics: pd.DataFrame, path: Path) -> None:
 
 
 def policy_functions(slices: dict[str, pd.DataFrame], policies: list[str], path: Path) -> None:
-    """Each policy along each state, the others at their steady state; `exact` columns are drawn over it.
+    """Each policy along each state, the others at their steady state; a line for each component of a vector.
 
     `slices`: state -> table with the state's column, policies, and `exact <policy>` where there is a closed form.
     """
-    pairs = [(state, policy) for policy in policies for state in slices][: 2 * PANELS]
+    states = spread_out(list(slices), PANELS // len(policies) or 1)
+    pairs = [(state, policy) for policy in policies for state in states][:PANELS]
     figure, axes = canvas(len(pairs))
     for ax, (state, policy) in zip(axes, pairs, strict=True):
         table = slices[state]
-        ax.plot(table[state], table[policy], color=NET, lw=2.4, label="network")
-        if f"exact {policy}" in table:
-            ax.plot(table[state], table[f"exact {policy}"], color=EXACT, lw=1.4, ls="--", label="closed form")
+        shown = spread_out(components(table, policy), LINES)
+        for i, column in enumerate(shown):
+            ax.plot(table[state], table[column], color=f"C{i}", lw=2.4, alpha=0.75, label=column)
+            if f"exact {column}" in table:
+                ax.plot(table[state], table[f"exact {column}"], color="black", lw=1, ls="--")
         widen(ax)
         ax.set(xlabel=f"state {state} (level)", ylabel=f"policy {policy} (level)")
-    axes[0].legend(frameon=False, fontsize=8)
+    handles = axes[0].get_legend_handles_labels()[0]
+    if any(c.startswith("exact ") for c in slices[states[0]]):
+        handles.append(Line2D([], [], color="black", lw=1, ls="--", label="closed form"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     figure.suptitle("Policy functions, other states at the steady state", fontsize=11)
     figure.savefig(path, dpi=130)
 
 
-def widen(ax: Axes) -> None:
+def widen(ax: Axes, least: float = 0.02) -> None:
     """Leave room around a curve that is flat to round-off, which would fill the panel with noise."""
     low, high = ax.get_ylim()
-    middle, least = (low + high) / 2, 0.02 * max(abs(low), abs(high), 1e-12)
+    middle, least = (low + high) / 2, least * max(abs(low), abs(high), 1e-12)
     if high - low < least:
         ax.set_ylim(middle - least, middle + least)
     ax.ticklabel_format(axis="y", useOffset=False)
@@ -73,47 +92,62 @@ def error_distribution(errors: dict[str, dict[str, np.ndarray]], path: Path) -> 
 
     `errors`: set -> equation -> absolute residuals of any shape.
     """
-    figure, (ax,) = canvas(1, 3.4)
+    figure, (ax,) = canvas(1, 3.2)
+    smallest = []
     for style, (where, equations) in zip(("-", "--"), errors.items(), strict=True):
-        for i, (name, sizes) in enumerate(list(equations.items())[:PANELS]):
+        for i, (name, sizes) in enumerate(list(equations.items())[:LINES]):
             ordered = np.sort(np.maximum(sizes.ravel(), 1e-17))
             share = 1 - np.arange(len(ordered)) / len(ordered)
             ax.loglog(ordered, share, style, color=f"C{i}", label=f"{name}, {where}")
+            smallest.append(np.quantile(ordered, 0.05))
+    ax.set_xlim(left=min(smallest))
     ax.set(xlabel="absolute residual (share)", ylabel="share of states above", title="Distribution of errors")
     ax.legend(frameon=False, fontsize=8)
     figure.savefig(path, dpi=130)
 
 
 def ergodic_distribution(table: pd.DataFrame, names: list[str], path: Path) -> None:
-    """Histograms of states and policies along the simulated paths."""
-    names = names[: 2 * PANELS]
-    figure, axes = canvas(len(names), 2.5)
+    """States and policies along the simulated paths: a histogram of a scalar, quantiles by component of a vector."""
+    names = names[:PANELS]
+    figure, axes = canvas(len(names))
     for ax, name in zip(axes, names, strict=True):
-        values = table[name].to_numpy()
-        spread = max(np.ptp(values), 0.02 * abs(values.mean()), 1e-9)
-        center = (values.max() + values.min()) / 2
-        ax.hist(values, bins=50, range=(center - spread / 2, center + spread / 2), density=True, color=NET, alpha=0.75)
-        ax.axvline(values.mean(), color=EXACT, lw=1.2, label="mean")
-        ax.ticklabel_format(axis="x", useOffset=False)
-        ax.set(xlabel=f"{name} (level)", ylabel="density")
-    axes[0].legend(frameon=False, fontsize=8)
+        columns = components(table, name)
+        if len(columns) > 1:
+            low, mean, high = table[columns].quantile(0.01), table[columns].mean(), table[columns].quantile(0.99)
+            index = np.arange(len(columns))
+            ax.fill_between(index, low, high, color=NET, alpha=0.25, label="1 to 99 %")
+            ax.plot(index, mean, color=EXACT, lw=1.6, label="mean")
+            ax.set(xlabel=f"component of {name}", ylabel=f"{name} (level)")
+        else:
+            values = table[columns[0]].to_numpy()
+            half = max(np.ptp(values) / 2, 0.01 * abs(values.mean()), 1e-9) * 1.02
+            center = (values.max() + values.min()) / 2
+            ax.hist(values, 50, range=(center - half, center + half), density=True, color=NET, alpha=0.75, label="density")
+            ax.axvline(values.mean(), color=EXACT, lw=1.6, label="mean")
+            ax.ticklabel_format(axis="x", useOffset=False)
+            ax.set(xlabel=f"{name} (level)", ylabel="density")
+        ax.legend(frameon=False, fontsize=7)
     figure.suptitle("Simulated distribution", fontsize=11)
     figure.savefig(path, dpi=130)
 
 
-def impulse_responses(responses: dict[str, tuple[pd.DataFrame, pd.DataFrame]], names: list[str], path: Path) -> None:
-    """Percent deviations from the path without the shock; in levels (x 100) where that path is zero.
+def impulse_responses(responses: dict[str, tuple[pd.DataFrame, pd.DataFrame]], path: Path) -> None:
+    """Percent deviations from the path without the shock (x 100 where that path is zero), scalar variables first.
 
     `responses`: label -> (path with the shock, path without), periods as rows.
     """
-    names = names[: 2 * PANELS]
-    figure, axes = canvas(len(names), 2.5)
+    columns = list(next(iter(responses.values()))[0])
+    names = sorted(columns, key=lambda c: "[" in c)[:PANELS]
+    figure, axes = canvas(len(names), 2.3)
     for ax, name in zip(axes, names, strict=True):
         for i, (label, (hit, calm)) in enumerate(responses.items()):
             zero = np.abs(calm[name]).max() < 1e-8
             deviation = 100 * (hit[name] - calm[name]) / (1.0 if zero else calm[name])
             ax.plot(deviation.index, deviation, color=f"C{i}", lw=1.8, label=label)
         ax.axhline(0, color=MUTED, lw=0.8)
+        if np.abs(ax.get_ylim()).max() < 1e-2:
+            ax.set_ylim(-1e-2, 1e-2)
         ax.set(xlabel="period", ylabel="deviation x 100" if zero else "deviation (%)", title=name)
-    axes[0].legend(frameon=False, fontsize=8)
+    handles = axes[0].get_legend_handles_labels()[0]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     figure.savefig(path, dpi=130)

@@ -21,8 +21,8 @@ class State:
     """A state variable and the box [lower, upper] in which the solution is wanted.
 
     The box scales the network's inputs, supplies starting points and sampling regions, and is where accuracy is judged
-    beside the simulated path. `lower` and `upper` are numbers, or arrays of length `size`. `values` lists the admissible
-    values of a state that takes only a few (a discrete shock that today's equations need), and replaces the box.
+    beside the simulated path. `lower` and `upper` are numbers, or arrays of length `size`. `values` lists the
+    admissible values of a state that takes only a few (a discrete shock that today's equations need), and replaces the box.
     """
 
     name: str
@@ -151,11 +151,7 @@ def width(variable: State | Policy | Normal) -> int:
 
 def labels(variables: Sequence[State | Policy]) -> list[str]:
     """A name for each packed column: `k` for a scalar, `k[0]`, `k[1]`, ... for a vector."""
-    return [
-        v.name if v.size is None else f"{v.name}[{i}]"
-        for v in variables
-        for i in range(width(v))
-    ]
+    return [v.name if v.size is None else f"{v.name}[{i}]" for v in variables for i in range(width(v))]
 
 
 def flatten(values: Mapping[str, Any], variables: Sequence[State | Policy]) -> np.ndarray:

@@ -33,9 +33,7 @@ def multilayer_perceptron(inputs: int, outputs: int, settings: Network, dtype: s
         )
         if settings.dropout:
             layers.append(keras.layers.Dropout(settings.dropout, seed=seed + i, dtype=dtype))
-    layers.append(
-        keras.layers.Dense(outputs, kernel_initializer="zeros", kernel_regularizer=penalty, dtype=dtype)
-    )
+    layers.append(keras.layers.Dense(outputs, kernel_initializer="zeros", kernel_regularizer=penalty, dtype=dtype))
     return keras.Sequential(layers)
 
 

@@ -1,7 +1,6 @@
 """TensorFlow at first use: model files import it, but a mistyped key should not wait four seconds for it."""
 
 import contextlib
-import importlib
 import os
 import sys
 import tempfile
@@ -10,14 +9,11 @@ from collections.abc import Iterator
 
 
 class Postponed(types.ModuleType):
-    """Stands in for a module until one of its attributes is asked for."""
+    """Stands in for TensorFlow until one of its attributes is asked for."""
 
     def __getattr__(self, name: str):
-        if sys.modules.get(self.__name__) is self:
-            del sys.modules[self.__name__]
-            with quiet_stderr():
-                importlib.import_module(self.__name__)
-        return getattr(sys.modules[self.__name__], name)
+        load_tensorflow()
+        return getattr(sys.modules["tensorflow"], name)
 
 
 def postpone_tensorflow() -> None:
@@ -27,12 +23,16 @@ def postpone_tensorflow() -> None:
 
 def load_tensorflow() -> None:
     """Import TensorFlow and find its devices, without the lines that it prints on a machine without a GPU."""
+    if not isinstance(sys.modules.get("tensorflow"), Postponed | types.NoneType):
+        return
+    sys.modules.pop("tensorflow", None)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     with quiet_stderr():
         import tensorflow as tf
 
         tf.config.list_logical_devices()
+    tf.get_logger().setLevel("ERROR")  # it warns of functions traced anew for another model or shape, as they must be
 
 
 @contextlib.contextmanager

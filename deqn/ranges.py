@@ -24,7 +24,9 @@ def check(key: str, value: Any, allowed: str | Iterable[Any]) -> None:
     if not isinstance(allowed, str):
         allowed = tuple(allowed)
         if value not in allowed:
-            raise InputError(f"{key}={value}: {nearest(str(value), map(str, allowed))}allowed are {', '.join(map(str, allowed))}")
+            raise InputError(
+                f"{key}={value}: {nearest(str(value), map(str, allowed))}allowed are {', '.join(map(str, allowed))}"
+            )
         return
     if isinstance(value, Mapping):
         for name, entry in value.items():
@@ -38,7 +40,7 @@ def check(key: str, value: Any, allowed: str | Iterable[Any]) -> None:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """"did you mean ...? ", or nothing where no known word is close."""
+    """ "did you mean ...? ", or nothing where no known word is close."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f"did you mean '{close[0]}'? " if close else ""
 

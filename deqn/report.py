@@ -1,19 +1,15 @@
 """What a run leaves behind: metrics.csv row by row, the tables, summary.json, and the verdict on the terminal."""
 
 import csv
-import json
-import math
-import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from deqn.errors import FileError
+from deqn.files import csv_text, number, write_text
 from deqn.train import Report
 
 
@@ -43,48 +39,16 @@ class Metrics:
             writer.writerow(row)
 
 
-def csv_text(rows: list[dict[str, Any]]) -> str:
-    """Rows as CSV with a header."""
-    return pd.DataFrame(rows).to_csv(index=False)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all. Raises FileError."""
-    half = path.with_name(path.name + ".tmp")
-    try:
-        half.write_text(text, encoding="utf-8")
-        os.replace(half, path)
-    except OSError as error:
-        half.unlink(missing_ok=True)
-        raise FileError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON; a number that is not finite becomes null."""
-    write_text(path, json.dumps(finite(content), indent=1) + "\n")
-
-
-def finite(content: Any) -> Any:
-    """Nested content with plain numbers, and None for those that JSON cannot hold."""
-    if isinstance(content, dict):
-        return {key: finite(value) for key, value in content.items()}
-    if isinstance(content, list | tuple | np.ndarray):
-        return [finite(value) for value in content]
-    if isinstance(content, np.generic):
-        content = content.item()
-    if isinstance(content, float) and not math.isfinite(content):
-        return None
-    return content
-
-
 def error_rows(summary: dict[str, Any]) -> pd.DataFrame:
     """euler_errors.csv: a row for each set, equation and statistic."""
-    return pd.DataFrame([
-        {"set": where, "equation": equation, "statistic": statistic, "value": value}
-        for where, equations in summary["euler_errors"].items()
-        for equation, statistics in equations.items()
-        for statistic, value in statistics.items()
-    ])
+    return pd.DataFrame(
+        [
+            {"set": where, "equation": equation, "statistic": statistic, "value": value}
+            for where, equations in summary["euler_errors"].items()
+            for equation, statistics in equations.items()
+            for statistic, value in statistics.items()
+        ]
+    )
 
 
 def print_verdict(console: Console, summary: dict[str, Any], folder: Path) -> None:
@@ -122,8 +86,3 @@ def reason(summary: dict[str, Any]) -> str:
     if summary["status"] in ("diverged", "interrupted"):
         return f"{summary['status']}; {compared}"
     return compared if summary["stable"] else f"{compared}; the closed loop is not stable"
-
-
-def number(x: float) -> str:
-    """Two digits, as in 1.2e-05."""
-    return "-" if x is None else f"{x:.1e}"

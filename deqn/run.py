@@ -18,13 +18,13 @@ import tensorflow as tf
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from deqn import analysis, evaluate, figures, report
+from deqn import analysis, evaluate, figures, files, report
 from deqn.checkpoint import Checkpoints, write_policy
 from deqn.config import Config, check_resumable, checked, composed, fresh_folder
 from deqn.contract import check_model
 from deqn.errors import FileError, InputError
 from deqn.interrupt import Interrupt
-from deqn.model import labels, shock_names
+from deqn.model import shock_names
 from deqn.optimizers.first_order import GradientStage, first_order
 from deqn.progress import Display
 from deqn.residuals import Economy
@@ -80,9 +80,7 @@ def solve(
     return run(config, name, Path(folder), [f"model={model}", *overrides], Console(quiet=quiet), clock)
 
 
-def run(
-    config: DictConfig, name: str, folder: Path, overrides: list[str], console: Console, clock: Clock
-) -> Solution:
+def run(config: DictConfig, name: str, folder: Path, overrides: list[str], console: Console, clock: Clock) -> Solution:
     """Train, evaluate and report; everything is written into `folder`. Raises InputError and FileError."""
     settings = checked(config)
     resumed = settings.resume is not None
@@ -90,8 +88,8 @@ def run(
         claim(folder, config, resumed)
         with log_file(folder), Interrupt() as interrupt:
             log.info("deqn-solve %s", " ".join(overrides))
-            report.write_text(folder / "config.yaml", OmegaConf.to_yaml(config))
-            report.write_json(folder / "environment.json", environment(settings, overrides))
+            files.write_text(folder / "config.yaml", OmegaConf.to_yaml(config))
+            files.write_json(folder / "environment.json", environment(settings, overrides))
             with clock.phase("compile"):
                 economy = build(settings)
                 check_equations(settings, check_model(economy.model, economy.expectation))
@@ -188,8 +186,8 @@ def train(
     validator = Validator(economy, Sampler(economy.model, settings.sampling, stream(settings.seed, VALIDATION), dtype))
     ledger = Ledger(economy.policy.network.weights)
     checkpoints = Checkpoints(
-        folder, network=economy.policy.network, optimizer=optimizer, training=sampler, validation=validator.sampler,
-        ledger=ledger,
+        folder, network=economy.policy.network, optimizer=optimizer, stage=stage, training=sampler,
+        validation=validator.sampler, ledger=ledger,
     )  # fmt: skip
     if resumed:
         checkpoints.restore()
@@ -230,15 +228,15 @@ def conclude(solution: Solution, console: Console, clock: Clock) -> Solution:
             met = summary["euler_errors"]["path"]["all"]["mean"] <= summary["tolerance"]
             summary["status"] = "converged" if met and summary["stable"] else "not_converged"
     with clock.phase("report"):
-        report.write_text(folder / "euler_errors.csv", report.error_rows(summary).to_csv(index=False))
+        files.write_text(folder / "euler_errors.csv", report.error_rows(summary).to_csv(index=False))
         if compared is not None:
-            report.write_text(folder / "comparison.csv", compared.to_csv(index=False))
+            files.write_text(folder / "comparison.csv", compared.to_csv(index=False))
         simulated = solution.simulate(solution.settings.evaluation.periods, solution.settings.evaluation.paths)
         simulated.to_parquet(folder / "simulation.parquet")
         if solution.settings.evaluation.figures:
             draw(economy, errors, simulated, folder)
     summary["seconds"] = clock.seconds()
-    report.write_json(folder / "summary.json", summary)
+    files.write_json(folder / "summary.json", summary)
     log.info("status: %s", summary["status"])
     report.print_verdict(console, summary, folder)
     return Solution(economy, solution.settings, summary, folder)
@@ -259,13 +257,13 @@ def draw(economy: Economy, errors: dict[str, Any], simulated: pd.DataFrame, fold
     """All figures of a run, into figures/."""
     model, place = economy.model, folder / "figures"
     place.mkdir(exist_ok=True)
-    states, policies = labels(model.states), labels(model.policies)
+    states, policies = ([v.name for v in declared] for declared in (model.states, model.policies))
     if (folder / "metrics.csv").exists():
         figures.training_curve(pd.read_csv(folder / "metrics.csv"), place / "training.png")
     figures.policy_functions(analysis.policy_slices(economy), policies, place / "policies.png")
     figures.error_distribution(errors, place / "errors.png")
     figures.ergodic_distribution(simulated, [*states, *policies], place / "distribution.png")
     shocks = shock_names(model.shocks)
-    wanted = {f"{s}, +1": (s, 1.0) for s in shocks} or {f"{s.name} +10%": (s.name, 0.1) for s in model.states}
+    wanted = {f"{s}, +1 s.d.": (s, 1.0) for s in shocks} or {f"{s}, 10 % above rest": (s, 0.1) for s in states}
     responses = {label: analysis.impulse_response(economy, *what, 40) for label, what in wanted.items()}
-    figures.impulse_responses(responses, [*states, *policies], place / "impulse_responses.png")
+    figures.impulse_responses(responses, place / "impulse_responses.png")

@@ -26,10 +26,9 @@ class Sampler(tf.Module):
         self._box = Box(model.states, from_box, seed, dtype) if from_box else None
         self.paths = tf.Variable(Box(model.states, sampling.paths, seed + 1, dtype).points(), trainable=False)
 
-    @tf.function(reduce_retracing=True)
     def warm_up(self, policy) -> None:
         """Leave the dispersed start behind."""
-        self.paths.assign(last(self._model, policy, self.paths.value(), self._burn_in, self.generator))
+        self.paths.assign(last(self._model, policy, self.paths.value(), tf.constant(self._burn_in), self.generator))
 
     def __call__(self, policy) -> tf.Tensor:
         """The states of one cycle, [states, n_states]."""

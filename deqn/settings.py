@@ -18,7 +18,7 @@ INITIALIZERS = (
     "random_normal", "random_uniform", "truncated_normal", "variance_scaling",
 )  # fmt: skip
 OPTIMIZERS = (
-    "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lamb", "lion", "nadam", "rmsprop", "sgd",
+    "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lion", "nadam", "rmsprop", "sgd",
 )  # fmt: skip
 
 

@@ -33,6 +33,7 @@ def step(model: Model, policy, states: tf.Tensor, generator: tf.random.Generator
     return pack(model.transition(now, shocks), model.states, 1, batch, dtype)
 
 
+@tf.function
 def path(model: Model, policy, states: tf.Tensor, periods: int, generator: tf.random.Generator | None) -> tf.Tensor:
     """`periods` consecutive dates from `states` [paths, n_states] on, itself left out: [periods, paths, n_states]."""
     visited = tf.TensorArray(states.dtype, size=periods, element_shape=states.shape)
@@ -42,10 +43,14 @@ def path(model: Model, policy, states: tf.Tensor, periods: int, generator: tf.ra
     return visited.stack()
 
 
-def last(model: Model, policy, states: tf.Tensor, periods, generator: tf.random.Generator | None) -> tf.Tensor:
+@tf.function
+def last(
+    model: Model, policy, states: tf.Tensor, periods: tf.Tensor, generator: tf.random.Generator | None
+) -> tf.Tensor:
     """The states [paths, n_states] after `periods` dates."""
-    for _ in tf.range(periods):
-        states = step(model, policy, states, generator)
+    t = tf.constant(0)
+    while t < periods:
+        states, t = step(model, policy, states, generator), t + 1
     return states
 
 
@@ -73,5 +78,3 @@ class Box:
             outcome = tf.cast(unit[:, column] * len(values), tf.int32)
             columns[column] = tf.gather(values, tf.minimum(outcome, len(values) - 1))
         return tf.stack(columns, 1)
-
-

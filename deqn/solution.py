@@ -48,7 +48,9 @@ class Solution:
         `k[1]`, ... as in a table from `simulate`. Raises KeyError for a state that is missing.
         """
         packed = self._packed(states)
-        return state_frame(self.economy.model, self.economy.policy, packed).drop(columns=labels(self.economy.model.states))
+        return state_frame(self.economy.model, self.economy.policy, packed).drop(
+            columns=labels(self.economy.model.states)
+        )
 
     def simulate(self, periods: int = 200, paths: int = 100, seed: int = 1) -> pd.DataFrame:
         """Simulated paths after the evaluation's burn-in: columns `path`, `period` and every variable."""

@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from deqn.report import csv_text, number, write_text
+from deqn.files import csv_text, number, write_text
 
 RESULTS = ("job", "status", "mean", "max", "seconds", "folder")
 

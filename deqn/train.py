@@ -131,7 +131,7 @@ class Loop:
             due = min(last, (cycle // interval + 1) * interval)  # the cycle of the next report
             wanted = 1 if pace is None else max(1, int(CHUNK_SECONDS / pace))
             cycles, began = min(wanted, due - cycle), time.monotonic()
-            value, finite = (x.numpy() for x in stage.chunk(tf.constant(cycles)))
+            finite = stage.chunk(tf.constant(cycles)).numpy()
             if pace is None:  # the first call compiles
                 self.compile_seconds, pace = time.monotonic() - began, math.inf
             else:
@@ -141,9 +141,9 @@ class Loop:
                 self.problem = f"diverged at step {stage.step + 1}: {found}"
                 return self._end("diverged")
             cycle += cycles
-            self.on_progress(stage.step, float(value))
+            self.on_progress(stage.step, stage.mean_loss())
             if cycle == due:
-                reason = self._report(float(value))
+                reason = self._report()
             reason = self._outside(reason)
         return self._end(reason or "steps")
 
@@ -152,13 +152,14 @@ class Loop:
         """Seconds of training, those before a resume included."""
         return float(self.ledger.seconds.numpy()) + time.monotonic() - self._start
 
-    def measure(self, value: float) -> Report:
-        """Errors on fresh validation states."""
+    def measure(self) -> Report:
+        """Errors on fresh validation states, and the mean loss since the last report."""
         mean, largest = ({n: float(x) for n, x in part.items()} for part in self.validator())
+        value = self.stage.mean_loss(reset=True)
         return Report(self.stage.step, self.elapsed, value, self.stage.learning_rate, mean, largest)
 
-    def _report(self, value: float) -> str | None:
-        report = self.measure(value)
+    def _report(self) -> str | None:
+        report = self.measure()
         self.ledger.note(report.error)
         self.on_report(report)
         if self.schedule.name == "reduce_on_plateau" and self.ledger.plateau.numpy() >= self.schedule.patience:
@@ -188,7 +189,7 @@ class Loop:
     def _end(self, reason: str) -> str:
         self._save()
         if reason in ("interrupted", "seconds") and self.stage.step:  # the newest weights may be the best
-            self.ledger.note(self.measure(math.nan).error)
+            self.ledger.note(self.measure().error)
         self.ledger.recall()
         return reason
 
@@ -200,7 +201,9 @@ def diagnose(economy: Economy, states: tf.Tensor) -> str:
         if bad.any():
             at = int(np.argmax(bad))
             now = point(economy.model, economy.policy, states[at : at + 1])
-            where = {v.name: getattr(now, v.name).numpy().squeeze() for v in (*economy.model.states, *economy.model.policies)}
+            where = {
+                v.name: getattr(now, v.name).numpy().squeeze() for v in (*economy.model.states, *economy.model.policies)
+            }
             values = ", ".join(f"{n}={np.array2string(x, precision=4)}" for n, x in where.items())
             return f"equation {name!r} is not finite at {values}"
     return "the gradient of the loss is not finite, though every equation is"

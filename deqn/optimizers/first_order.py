@@ -1,7 +1,7 @@
 """Stochastic gradient methods: any Keras optimizer by name, a schedule for its learning rate, the compiled loop.
 
-One cycle: simulate under the current policy, shuffle the visited states into mini-batches, take a gradient step on each,
-for a number of epochs. Many cycles make a chunk, which is one XLA-compiled call.
+One cycle: simulate under the current policy, shuffle the visited states into mini-batches, take a gradient step on
+each, for a number of epochs. Many cycles make a chunk, which is one XLA-compiled call.
 """
 
 import keras
@@ -27,7 +27,9 @@ def first_order(optimizer: Optimizer, schedule: Schedule, steps: int) -> keras.o
         raise InputError(f"optimizer.options={dict(optimizer.options)}: {optimizer.name} refuses: {error}") from error
 
 
-def learning_rate(start: float, schedule: Schedule, steps: int) -> keras.optimizers.schedules.LearningRateSchedule | float:
+def learning_rate(
+    start: float, schedule: Schedule, steps: int
+) -> keras.optimizers.schedules.LearningRateSchedule | float:
     """The learning rate as a function of the step; a number where it is constant or lowered from outside."""
     decays = keras.optimizers.schedules
     match schedule.name:
@@ -60,6 +62,8 @@ class GradientStage(tf.Module):
         self.optimizer.build(self.weights)
         self._first_rate = self.learning_rate
         width = sampler.paths.shape[1]
+        self.loss_sum = tf.Variable(tf.zeros((), sampler.paths.dtype), trainable=False)
+        self.loss_count = tf.Variable(tf.zeros((), sampler.paths.dtype), trainable=False)
         self.batch = tf.Variable(tf.zeros((training.batch, width), sampler.paths.dtype), trainable=False)
 
     @property
@@ -73,16 +77,15 @@ class GradientStage(tf.Module):
 
     @property
     def learning_rate(self) -> float:
-        return float(keras.ops.convert_to_numpy(self.optimizer.learning_rate))
+        return float(tf.convert_to_tensor(self.optimizer.learning_rate))
 
     def reduce_learning_rate(self, schedule: Schedule) -> None:
         """Multiply the learning rate by `rate`, but not below the share `final` of the first one."""
         self.optimizer.learning_rate = max(self.learning_rate * schedule.rate, self._first_rate * schedule.final)
 
     @tf.function(jit_compile=True)
-    def chunk(self, cycles: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Run cycles; returns the mean loss and whether every step was finite. Stops before the first that is not."""
-        total, count = tf.zeros((), self.batch.dtype), tf.zeros((), self.batch.dtype)
+    def chunk(self, cycles: tf.Tensor) -> tf.Tensor:
+        """Run cycles; returns whether every step was finite, and stops before the first that is not."""
         done, finite = tf.constant(0), tf.constant(True)
         while finite and done < cycles:  # not tf.range(cycles), for which XLA would compile every number of cycles anew
             states = self.sampler(self.economy.policy)  # [states, n_states]
@@ -90,10 +93,18 @@ class GradientStage(tf.Module):
             i = tf.constant(0)
             while finite and i < self.steps_per_cycle:
                 self.batch.assign(tf.gather(states, order[i]))
-                value, finite = self.gradient_step()
-                total, count, i = total + value, count + 1, i + 1
+                finite = self.gradient_step()
+                i += 1
             done += 1
-        return total / count, finite
+        return finite
+
+    def mean_loss(self, reset: bool = False) -> float:
+        """The mean loss of the steps since it was last reset."""
+        mean = float(self.loss_sum.numpy() / max(self.loss_count.numpy(), 1))
+        if reset:
+            self.loss_sum.assign(0)
+            self.loss_count.assign(0)
+        return mean
 
     def shuffled(self) -> tf.Tensor:
         """Mini-batches of all epochs as indices of the cycle's states, [steps_per_cycle, batch]."""
@@ -101,8 +112,8 @@ class GradientStage(tf.Module):
         order = tf.argsort(noise, axis=1)[:, : self.batches * self.batch_size]
         return tf.reshape(order, (self.steps_per_cycle, self.batch_size))
 
-    def gradient_step(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """One optimizer step on the current mini-batch, taken only where loss and gradient are finite."""
+    def gradient_step(self) -> tf.Tensor:
+        """One optimizer step on the current mini-batch, taken only where loss and gradient are finite; whether so."""
         with tf.GradientTape() as tape:
             errors = self.economy.residuals(self.batch.value(), training=True)
             value = loss(errors, self.loss_settings)
@@ -114,4 +125,6 @@ class GradientStage(tf.Module):
             finite &= tf.reduce_all(tf.math.is_finite(g))
         if finite:
             self.optimizer.apply(gradients, self.weights)
-        return value, finite
+            self.loss_sum.assign_add(value)
+            self.loss_count.assign_add(1)
+        return finite

@@ -1,0 +1,121 @@
+"""One battery over every model in configs/model: the contract, and what theory says of its equations."""
+
+from functools import partial
+from importlib.resources import files
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import economy, settings
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from deqn.config import build_model
+from deqn.contract import check_model
+from deqn.errors import InputError
+from deqn.evaluate import closed_form
+from deqn.expectation import expectation, rule
+from deqn.model import Model
+from deqn.ranges import check, interval
+from deqn.residuals import residuals
+from deqn.simulate import Box
+
+NAMES = sorted(p.name.removesuffix(".yaml") for p in files("deqn.configs").joinpath("model").iterdir())
+EXTRA = {"olg_analytic": ("model.head=level", "model.cohorts=2", "model.cohorts=20")}
+CASES = [(name, *extra) for name in NAMES for extra in [(), *((e,) for e in EXTRA.get(name, ()))]]
+EXACT = {"growth": {}, "stochastic_growth": {"delta": 1.0}, "olg_analytic": {}}  # where a closed form holds
+
+
+def build(name: str, *overrides: str) -> Model:
+    return build_model(settings(f"model={name}", *overrides).model)
+
+
+def quadrature(model: Model):
+    return expectation(model, partial(rule, settings().expectation))
+
+
+@pytest.mark.parametrize("case", CASES, ids="-".join)
+def test_the_contract_holds(case):
+    model = build(*case)
+    assert check_model(model, quadrature(model))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_file_and_the_class_are_documented(name):
+    model = build(name)
+    assert model.__doc__ and __import__(type(model).__module__, fromlist=["x"]).__doc__
+    assert set(model.ranges) == set(settings(f"model={name}").model) - {"_target_"}
+
+
+def admissible(model: Model, draw) -> dict[str, float]:
+    """Random values for the numeric parameters, well inside their ranges."""
+    values = {}
+    for name, allowed in model.ranges.items():
+        default = getattr(model, name)
+        if isinstance(default, float):
+            lower, upper, *_ = interval(allowed)
+            low, high = max(lower, default - 0.3 * abs(default)), min(upper, default + 0.3 * abs(default))
+            values[name] = low + (0.05 + 0.9 * draw(st.floats(0, 1))) * (high - low)
+            check(name, values[name], allowed)
+    return values
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(data=st.data())
+@hypothesis_settings(derandomize=True, deadline=None, max_examples=10)
+def test_residuals_vanish_at_the_steady_state_for_random_parameters(name, data):
+    from dataclasses import replace
+
+    model = build(name)
+    model = replace(model, **admissible(model, data.draw))
+    try:
+        check_model(model, quadrature(model))
+    except InputError as refusal:  # far from the default the box, a choice of numerics, may not hold the steady state
+        assert "outside the box" in str(refusal)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n in EXACT])
+@given(data=st.data())
+@hypothesis_settings(derandomize=True, deadline=None, max_examples=10)
+def test_the_closed_form_has_no_residual_for_random_parameters(name, data):
+    from dataclasses import replace
+
+    model = build(name)
+    drawn = admissible(model, data.draw) | {"gamma": 1.0, "delta": 1.0}
+    drawn = {k: v for k, v in drawn.items() if isinstance(getattr(model, k, None), float)} | EXACT[name]
+    model = replace(model, **drawn)
+    states = Box(model.states, 64, 1, tf.float64).points()
+
+    def exact(at):
+        values = closed_form(model, at)
+        return tf.constant(np.concatenate([values[p.name].reshape(-1, at.shape[0]) for p in model.policies]).T)
+
+    for equation, r in residuals(model, exact, quadrature(model), states).items():
+        assert np.abs(r).max() < 1e-10, equation
+
+
+@pytest.mark.parametrize("case", CASES, ids="-".join)
+def test_both_precisions_agree_and_gradients_are_finite(case):
+    found = {}
+    for dtype in ("float32", "float64"):
+        e = economy(f"model={case[0]}", *case[1:], f"dtype={dtype}")
+        states = tf.cast(Box(e.model.states, 32, 2, tf.float64).points(), dtype)
+        with tf.GradientTape() as tape:
+            errors = e.residuals(states)
+            total = tf.add_n([tf.reduce_mean(r**2) for r in errors.values()])
+        assert all(r.dtype == dtype for r in errors.values())
+        gradients = tape.gradient(total, e.policy.network.trainable_variables)
+        assert all(np.isfinite(g).all() for g in gradients) and np.abs(gradients[-1]).max() > 0
+        found[dtype] = np.concatenate([np.ravel(r) for r in errors.values()])
+    np.testing.assert_allclose(found["float32"], found["float64"], rtol=2e-3, atol=2e-4)
+
+
+@pytest.mark.parametrize("case", CASES, ids="-".join)
+def test_a_permuted_batch_gives_permuted_residuals(case):
+    e = economy(f"model={case[0]}", *case[1:])
+    states = Box(e.model.states, 16, 3, tf.float64).points()
+    order = np.random.default_rng(0).permutation(16)
+    whole, permuted = e.residuals(states), e.residuals(tf.gather(states, order))
+    for equation in whole:
+        np.testing.assert_allclose(permuted[equation], whole[equation].numpy()[..., order], rtol=1e-11, atol=1e-14)

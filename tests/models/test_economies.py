@@ -1,0 +1,101 @@
+"""The economies against published numbers and independent solutions."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import economy
+from reference import stochastic_growth as solve_by_time_iteration
+
+from deqn.models.growth import Growth
+from deqn.models.olg_analytic import OlgAnalytic
+from deqn.models.stochastic_growth import StochasticGrowth
+from deqn.run import solve
+from deqn.simulate import step
+
+
+def test_published_steady_states():
+    assert Growth().steady_state()["k"] == pytest.approx(0.199482, abs=5e-7)
+    assert StochasticGrowth().steady_state()["k"] == pytest.approx(6.366837, abs=5e-7)
+    assert StochasticGrowth().steady_state()["s"] == pytest.approx(0.326972, abs=5e-7)
+    assert StochasticGrowth(beta=0.9, delta=1.0).steady_state()["k"] == pytest.approx(0.171880, abs=5e-7)
+
+
+def test_published_savings_and_capital_by_age():
+    model = OlgAnalytic()
+    np.testing.assert_allclose(model.shares, [0.659999, 0.639393, 0.605211, 0.543379, 0.411765], atol=5e-7)
+    np.testing.assert_allclose(model.steady_state()["k"], [0.4167, 0.1816, 0.0749, 0.0278, 0.0078], atol=6e-5)
+
+
+def test_the_tangent_of_marginal_utility_hides_nothing():
+    """It is 1 / c above the floor; below it, it is its tangent, and the residual there is above one."""
+    model = OlgAnalytic(head="level")
+    floor = model.steady_state()["c"][:, None, None] / 20
+    c = tf.constant(floor * np.array([1.5, 1.0, 0.5, 0.0, -3.0]))
+    u = model.marginal_utility(c).numpy() * floor
+    np.testing.assert_allclose(u[0, 0], [1 / 1.5, 1, 1.5, 2, 5], rtol=1e-12)
+    e = economy("model=olg_analytic", "model.head=level")
+    steady = model.steady_state()
+    income = steady["c"][0] + steady["a"][0]
+    e.policy.network = lambda x, training: tf.constant([[1.9, 0, 0, 0, 0]], tf.float64) * tf.ones((x.shape[0], 1), tf.float64)
+    row = tf.constant([[*steady["k"], 1.05, 0.5]], tf.float64)
+    assert e.policy(row).numpy()[0, 0] > income
+    assert e.residuals(row)["euler"].numpy()[0, 0, 0] > 1
+
+
+def test_a_productivity_path_without_shocks_is_covered():
+    """sigma = 0 with a dispersed start: ln a' = rho ln a exactly."""
+    e = economy("model=stochastic_growth", "model.sigma=0")
+    states = tf.constant([[6.0, 0.2], [7.0, -0.1]], tf.float64)
+    generator = tf.random.Generator.from_seed(0, alg="philox")
+    np.testing.assert_allclose(step(e.model, e.policy, states, generator)[:, 1], [0.18, -0.09], rtol=1e-12)
+
+
+def test_the_deterministic_variant_is_solved(tmp_path):
+    """sigma = 0, delta = 1: s = alpha beta along every transition; spectral radius the larger of alpha and rho."""
+    overrides = ["model.sigma=0", "model.delta=1", "train.steps=3000", "evaluation.burn_in=0", "evaluation.figures=false"]
+    solution = solve("stochastic_growth", overrides, folder=tmp_path / "run", quiet=True)
+    assert solution.summary["policy_errors"]["closed_form"]["s"]["max"] < 1e-4
+    assert solution.summary["stability"]["spectral_radius"] == pytest.approx(0.9, abs=1e-6)
+
+
+CALIBRATIONS = {
+    "second public": ("model.beta=0.9", "model.rho=0.95", "model.sigma=0.01", "model.delta=1", "model.tfp_box=[0.9,1.1]"),
+    "accuracy literature": ("model.delta=0.02", "model.gamma=2", "model.rho=0.95", "model.sigma=0.01",
+                            "model.k_box=[0.9,1.1]", "model.tfp_box=[0.9,1.1]"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CALIBRATIONS)
+def test_every_public_calibration_is_reached_by_overrides(name, tmp_path):
+    overrides = [*CALIBRATIONS[name], "train.steps=5000", "evaluation.figures=false", "tolerance=2e-4"]
+    solution = solve("stochastic_growth", overrides, folder=tmp_path / "run", quiet=True)
+    assert solution.summary["status"] == "converged"
+    (low_k, high_k), (low_z, high_z) = ((float(x[0]) for x in s.box) for s in solution.economy.model.states)
+    if name == "accuracy literature":
+        steady = solution.economy.model.steady_state()["k"]
+        np.testing.assert_allclose([low_k / steady, high_k / steady], [0.9, 1.1])
+        np.testing.assert_allclose([math.exp(low_z), math.exp(high_z)], [0.9, 1.1])
+    else:
+        assert solution.summary["policy_errors"]["closed_form"]["s"]["max"] < 1e-4
+
+
+@pytest.fixture(scope="module")
+def risk_averse(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("gamma5")
+    return solve("stochastic_growth", ["model.gamma=5", "train.steps=10000"], folder=folder, quiet=True)
+
+
+def test_consumption_under_risk_aversion_is_that_of_time_iteration(risk_averse):
+    """gamma = 5, where risk matters: consumption within 1e-3 of an independent numpy solution on the ergodic set."""
+    exact = solve_by_time_iteration(alpha=0.36, beta=0.99, gamma=5.0, delta=0.1, rho=0.9, sigma=0.04)
+    table = risk_averse.simulate(periods=100, paths=50)
+    error = np.abs(table["c"] / exact(table["k"].to_numpy(), table["z"].to_numpy()) - 1)
+    assert error.max() < 1e-3 and error.mean() < 1e-4
+
+
+def test_time_iteration_itself_meets_the_closed_form():
+    exact = solve_by_time_iteration(alpha=0.36, beta=0.99, gamma=1.0, delta=1.0, rho=0.9, sigma=0.04, points=(81, 21))
+    k, z = np.meshgrid(np.linspace(0.1, 0.4, 20), np.linspace(-0.3, 0.3, 20))
+    np.testing.assert_allclose(exact(k, z), (1 - 0.36 * 0.99) * np.exp(z) * k**0.36, rtol=1e-7)

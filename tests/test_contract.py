@@ -1,0 +1,114 @@
+"""Ten ways to get a model wrong, each with the message that a user needs."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import settings
+
+from deqn.contract import check_model
+from deqn.errors import InputError
+from deqn.expectation import expectation, rule
+from deqn.model import Discrete, Normal, Policy, State
+from deqn.models.stochastic_growth import StochasticGrowth
+
+
+def check(model):
+    return check_model(model, expectation(model, partial(rule, settings().expectation)))
+
+
+def altered(**members):
+    """Stochastic growth with some of its members replaced."""
+    return dataclass(frozen=True)(type("Altered", (StochasticGrowth,), members))()
+
+
+def returning(function, **values):
+    """A function of the model with some of the values that it returns replaced or added."""
+    original = getattr(StochasticGrowth, function)
+    return lambda self, *args: {**original(self, *args), **{k: v(*args) for k, v in values.items()}}
+
+
+def without(function, name):
+    original = getattr(StochasticGrowth, function)
+    return lambda self, *args: {k: v for k, v in original(self, *args).items() if k != name}
+
+
+WRONG = {
+    "a state missing": ({"transition": without("transition", "z")}, "transition returned k; .*look at z"),
+    "a state too many": (
+        {"transition": returning("transition", K=lambda now, shock: now.k)},
+        "transition returned k, z, K; .*look at K",
+    ),
+    "a state without a shape": (
+        {"transition": returning("transition", z=lambda now, shock: tf.zeros((7, 7), tf.float64))},
+        r"transition returned 'z' with shape \[7, 7\]; expected \[5, 2\]",
+    ),
+    "an expectation missing": (
+        {"residuals": returning("residuals", euler=lambda now, nxt, E: nxt.c / now.c - 1)},
+        r"residuals returned 'euler' with shape \[5, 2\].*is an expectation E missing",
+    ),
+    "a name that does not exist": (
+        {"residuals": lambda self, now, nxt, E: {"euler": E(nxt.consumption)}},
+        "residuals failed: AttributeError: there is no variable 'consumption'.*k, z, s, y, c, R",
+    ),
+    "a name used twice": (
+        {"policies": (Policy("s", 0, 1), Policy("k", 0, None))},
+        "'k' is declared 2 times",
+    ),
+    "a definition over a state": (
+        {"definitions": returning("definitions", k=lambda now: now.k)},
+        "definitions returned 'k', which is declared",
+    ),
+    "a policy out of bounds": ({"policies": (Policy("s", 0.5, 1),)}, r"s=0.32.* outside its bounds \[0.5, 1\]"),
+    "bounds in the wrong order": ({"policies": (Policy("s", 1, 0),)}, "lower bound 1 is not below upper bound 0"),
+    "a flipped sign": (
+        {"definitions": returning("definitions", R=lambda now: 0.36 * now.k**-0.64 - 1 + 0.1)},
+        "equation 'euler' is .* at steady_state, not zero",
+    ),
+    "beta off by 1e-3": (
+        {"residuals": lambda self, now, nxt, E: {"euler": 0.991 * E(nxt.R / nxt.c) * now.c - 1}},
+        "equation 'euler' is 0.00101 at steady_state",
+    ),
+    "a steady state that moves": (
+        {"transition": returning("transition", k=lambda now, shock: 0.9 * now.k - now.s * now.y)},
+        "transition does not stay at steady_state",
+    ),
+    "a steady state that lacks a policy": ({"steady_state": without("steady_state", "s")}, "does not return 's'"),
+    "a steady state that is not finite": (
+        {"steady_state": returning("steady_state", k=lambda: float("nan"))},
+        "(k=nan, which is not finite|empty or not finite)",
+    ),
+    "a kink without a derivative": (
+        {"residuals": returning("residuals", kink=lambda now, nxt, E: tf.sqrt(E(nxt.z) - now.z))},
+        "equation 'kink' has the derivative",
+    ),
+    "an empty box": ({"states": (State("k", 2, 1), State("z", -1, 1))}, "state 'k': the box .* is empty"),
+    "no box at all": ({"states": (State("k"), State("z", -1, 1))}, "'k' declares neither a box"),
+    "a steady state outside the box": ({"states": (State("k", 0, 1), State("z", -1, 1))}, "outside the box"),
+    "probabilities that do not add up": (
+        {"shocks": (Normal("eps"), Discrete({"x": [0, 1]}, [0.5, 0.6]))},
+        "not 2 shares that sum to one",
+    ),
+    "shocks of one name": ({"shocks": (Normal("eps"), Normal("eps"))}, "shock 'eps' is declared 2 times"),
+    "no dictionary": ({"definitions": lambda self, now: 3.0}, "definitions"),
+}
+
+
+@pytest.mark.parametrize("mistake", WRONG)
+def test_a_wrong_model_is_refused_by_name(mistake):
+    members, message = WRONG[mistake]
+    with pytest.raises(InputError, match=message):
+        check(altered(**members))
+
+
+def test_the_right_model_passes_and_names_its_equations():
+    assert check(StochasticGrowth()) == ["euler"]
+
+
+def test_bounds_may_be_reached_at_the_steady_state():
+    members = {"policies": (Policy("s", 0, 1), Policy("mu", 0))}
+    members["steady_state"] = returning("steady_state", mu=lambda: 0.0)
+    members["residuals"] = returning("residuals", slack=lambda now, nxt, E: now.mu * np.ones((1, 1)))
+    assert check(altered(**members)) == ["euler", "slack"]

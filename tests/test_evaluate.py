@@ -1,0 +1,85 @@
+"""The verdict must see what is wrong: sabotage that lowers no residual during training still turns it red."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import economy, settings
+
+from deqn import evaluate
+from deqn.expectation import expectation, finer_rule, rule
+from deqn.models.growth import Growth
+from deqn.run import solve
+from deqn.simulate import Box
+
+
+def test_statistics_are_those_of_numpy():
+    sizes = np.abs(np.random.default_rng(0).normal(size=(3, 1000)))
+    s = evaluate.statistics(sizes)
+    assert s["mean"] == sizes.mean() and s["max"] == sizes.max() and s["p99"] == np.quantile(sizes, 0.99)
+    pooled = evaluate.error_summary({"a": sizes, "b": 2 * sizes})
+    assert pooled["all"]["max"] == 2 * sizes.max() and set(pooled) == {"a", "b", "all"}
+
+
+def test_slices_cover_every_state(monkeypatch):
+    monkeypatch.setattr(evaluate, "SLICE", 10)
+    e = economy("model=stochastic_growth")
+    states = Box(e.model.states, 37, 0, tf.float64).points()
+    errors = evaluate.euler_errors(e, states)["euler"]
+    np.testing.assert_allclose(errors, np.abs(e.residuals(states)["euler"]), rtol=1e-12)
+
+
+def test_the_spectral_radius_is_that_of_theory(growth):
+    """k' = alpha beta k^alpha: the slope at the steady state is alpha."""
+    measured = evaluate.stability(growth.economy)
+    assert measured["spectral_radius"] == pytest.approx(0.36, abs=1e-4)
+    assert measured["return_spread"] < 1e-6 and measured["return_distance"] < 1e-4
+    assert evaluate.is_stable(measured)
+
+
+def test_an_explosive_policy_is_not_stable():
+    e = economy("model=growth", "model.delta=0.1")
+    e.policy.network = lambda x, training: 30 * x  # saves all where capital is high
+    assert not evaluate.is_stable(evaluate.stability(e))
+
+
+def test_a_wrong_closed_form_shows_in_the_comparison(growth):
+    wrong = dataclass(frozen=True)(type("Wrong", (Growth,), {"closed_form": lambda self, now: {"s": 0.3554}}))()
+    sets = growth.evaluation_states(0)
+    right, off = (evaluate.comparison(e, sets) for e in (growth.economy, replace(growth.economy, model=wrong)))
+    assert right["max"].max() < 1e-4 and off["max"].min() > 5e-4
+
+
+def test_half_the_variance_in_training_turns_the_verdict_red(tmp_path, monkeypatch):
+    """Nodes at sqrt(1/2): training is content, the finer rule of the evaluation is not."""
+    overrides = ["model.gamma=10", "train.steps=3000", "tolerance=4e-4", "evaluation.figures=false"]
+    honest = solve("stochastic_growth", overrides, folder=tmp_path / "honest", quiet=True)
+    assert honest.summary["status"] == "converged"
+
+    def halved(quadrature, dimension):
+        nodes, weights = rule(quadrature, dimension)
+        return nodes / np.sqrt(2), weights
+
+    monkeypatch.setattr("deqn.solution.rule", halved)
+    sabotaged = solve("stochastic_growth", overrides, folder=tmp_path / "halved", quiet=True)
+    assert sabotaged.summary["status"] == "not_converged"
+
+
+def test_half_the_variance_moves_the_residual_where_risk_matters():
+    """At one and the same policy the two rules differ by far more than the tolerance."""
+    e = economy("model=stochastic_growth", "model.gamma=10")
+    quadrature = settings().expectation
+    states = Box(e.model.states, 64, 0, tf.float64).points()
+
+    def halved(dimension):
+        nodes, weights = rule(quadrature, dimension)
+        return nodes / np.sqrt(2), weights
+
+    found = [
+        replace(e, expectation=expectation(e.model, choice)).residuals(states)["euler"].numpy()
+        for choice in (partial(finer_rule, quadrature), partial(rule, quadrature), halved)
+    ]
+    assert np.abs(found[1] - found[0]).max() < 1e-8
+    assert np.abs(found[2] - found[0]).min() > 1e-3

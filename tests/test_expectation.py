@@ -1,0 +1,142 @@
+"""Rules integrate polynomials exactly: every monomial up to the degree, against the moments of the normal."""
+
+import itertools
+from functools import partial
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import settings
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from deqn.expectation import expectation, finer_rule, gauss_hermite, monomial, monte_carlo, rotated, rule
+from deqn.model import Discrete, Markov, Normal, Point
+
+
+def normal_moment(power: int) -> float:
+    """E x^power for a standard normal: (power - 1)!! or zero."""
+    return 0.0 if power % 2 else float(np.prod(np.arange(power - 1, 0, -2)))
+
+
+def monomials(dimension: int, degree: int):
+    """Exponents of all monomials of total degree at most `degree`."""
+    for total in range(degree + 1):
+        for picks in itertools.combinations_with_replacement(range(dimension), total):
+            yield np.bincount(picks, minlength=dimension) if picks else np.zeros(dimension, int)
+
+
+def worst_moment_error(nodes, weights, degree) -> float:
+    powers = list(monomials(nodes.shape[1], degree))
+    exact = np.array([np.prod([normal_moment(p) for p in exponents]) for exponents in powers])
+    found = np.array([weights @ np.prod(nodes**exponents, 1) for exponents in powers])
+    return np.abs(found - exact).max()
+
+
+@pytest.mark.parametrize("dimension", range(1, 11))
+@pytest.mark.parametrize("degree", [3, 5])
+def test_monomial_rules_are_exact_to_their_degree(dimension, degree):
+    nodes, weights = monomial(dimension, degree)
+    assert len(nodes) == len(weights) == (2 * dimension if degree == 3 else 2 * dimension**2 + 1)
+    assert worst_moment_error(nodes, weights, degree) < 1e-12
+
+
+@pytest.mark.parametrize("dimension", range(1, 11))
+def test_the_variance_is_not_halved(dimension):
+    """Nodes at sqrt(d / 2), as a widely used library has them, integrate half of it."""
+    for degree in (3, 5):
+        nodes, weights = monomial(dimension, degree)
+        np.testing.assert_allclose((nodes.T * weights) @ nodes, np.eye(dimension), atol=1e-13)
+    nodes, weights = monomial(dimension, 3)
+    assert worst_moment_error(nodes / np.sqrt(2), weights, 2) > 0.4
+
+
+@pytest.mark.parametrize("dimension, nodes", [(1, 1), (1, 5), (1, 9), (2, 3), (2, 5), (3, 3), (4, 2)])
+def test_the_product_rule_is_exact_in_each_variable(dimension, nodes):
+    points, weights = gauss_hermite(dimension, nodes)
+    for exponents in itertools.product(range(2 * nodes), repeat=dimension):
+        exact = np.prod([normal_moment(p) for p in exponents])
+        assert weights @ np.prod(points ** np.array(exponents), 1) == pytest.approx(exact, rel=1e-10, abs=1e-9)
+
+
+@pytest.mark.parametrize("dimension", [2, 5])
+def test_rotation_keeps_exactness_and_improves_beyond(dimension):
+    nodes, weights = monomial(dimension, 5)
+    turned = rotated(nodes, weights, copies=8, seed=0)
+    assert worst_moment_error(*turned, 5) < 1e-12
+    sixth = lambda x: (x**6).sum(1)
+    exact = 15 * dimension
+    assert abs(turned[1] @ sixth(turned[0]) - exact) < abs(weights @ sixth(nodes) - exact)
+
+
+def test_monte_carlo_is_antithetic_and_converges():
+    nodes, weights = monte_carlo(3, 100_000, seed=1)
+    assert np.abs(weights @ nodes).max() < 1e-12 and np.abs(weights @ nodes**3).max() < 1e-12
+    np.testing.assert_allclose((nodes.T * weights) @ nodes, np.eye(3), atol=0.02)
+
+
+@pytest.mark.parametrize("dimension, size", [(1, 5), (3, 125), (4, 33), (11, 243)])
+def test_auto_is_product_up_to_three_and_monomial_above(dimension, size):
+    assert len(rule(settings("expectation=auto").expectation, dimension)[0]) == size
+
+
+@pytest.mark.parametrize("choice, dimension", [("product", 2), ("monomial", 4), ("auto", 6)])
+def test_the_evaluation_uses_other_and_better_nodes(choice, dimension):
+    """E exp(0.3 sum x / sqrt(d)), known in closed form: the finer rule is closer."""
+    quadrature = settings(f"expectation={choice}").expectation
+    error = []
+    for nodes, weights in (rule(quadrature, dimension), finer_rule(quadrature, dimension)):
+        mean = weights @ np.exp(1.5 * nodes.sum(1) / np.sqrt(dimension))
+        error.append(abs(mean - np.exp(1.5**2 / 2)))
+    assert error[1] < error[0]
+
+
+def test_the_evaluation_draws_more_and_afresh():
+    quadrature = settings("expectation=monte_carlo").expectation
+    trained, judged = rule(quadrature, 2)[0], finer_rule(quadrature, 2)[0]
+    assert len(judged) == 4 * len(trained) and not np.isin(judged, trained).any()
+
+
+class Shocks:
+    """As much of a model as an expectation reads."""
+
+    def __init__(self, *shocks):
+        self.shocks = shocks
+
+
+def expected(shocks, function, now=None):
+    e = expectation(Shocks(*shocks), partial(rule, settings("expectation=product").expectation))
+    E = e.operator(now or Point({}), tf.float64)
+    return E(function(e.shocks(tf.float64))).numpy()
+
+
+def test_normals_and_discrete_shocks_multiply():
+    shocks = (Normal("x"), Normal("v", size=2), Discrete({"a": [1.0, 3.0], "b": [0.0, 10.0]}, [0.25, 0.75]))
+    value = expected(shocks, lambda s: s.x**2 * s.a + s.v[0] ** 2 * s.b + s.v[1] * s.a + s.a * s.b)
+    np.testing.assert_allclose(value, [[2.5 + 7.5 + 0.75 * 30]], rtol=1e-12)
+
+
+def test_vectors_keep_their_leading_axis():
+    value = expected((Normal("v", size=3),), lambda s: (s.v + 1) ** 2)
+    assert value.shape == (3, 1, 1)
+    np.testing.assert_allclose(value, 2.0)
+
+
+def test_a_chain_is_weighed_by_todays_state():
+    transition = np.array([[0.9, 0.1], [0.3, 0.7]])
+    chain = Markov({"x": [1.0, 2.0]}, lambda now: tf.gather(transition.T, tf.cast(now.regime[0], tf.int32), axis=1))
+    now = Point({"regime": tf.constant([[0.0, 1.0, 0.0]], tf.float64)})
+    value = expected((chain, Normal("e")), lambda s: s.x + s.e, now)
+    np.testing.assert_allclose(value, [[1.1, 1.7, 1.1]], rtol=1e-12)
+
+
+@given(mean=st.floats(-1, 1), scale=st.floats(0.01, 0.5))
+@hypothesis_settings(derandomize=True, deadline=None, max_examples=30)
+def test_lognormal_means(mean, scale):
+    nodes, weights = gauss_hermite(1, 9)
+    assert weights @ np.exp(mean + scale * nodes[:, 0]) == pytest.approx(np.exp(mean + scale**2 / 2), rel=1e-8)
+
+
+def test_a_deterministic_economy_has_one_node():
+    assert expected((), lambda s: tf.constant([[3.0]], tf.float64)) == 3.0

@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import economy, settings
+
+from deqn.errors import InputError
+from deqn.optimizers.first_order import GradientStage, first_order, learning_rate
+from deqn.sampler import Sampler
+
+CHOICES = (
+    "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lion", "momentum", "nadam", "nesterov",
+    "rmsprop", "sgd",
+)  # fmt: skip
+
+
+def stage(*overrides):
+    s = settings(*overrides)
+    e = economy(*overrides)
+    sampler = Sampler(e.model, s.sampling, 0, e.policy.dtype)
+    return GradientStage(e, first_order(s.optimizer, s.schedule, s.train.steps), sampler, s.train, s.loss)
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_every_optimizer_lowers_the_loss(choice):
+    g = stage("model=growth", f"optimizer={choice}", "schedule=constant", "model.delta=0.3", "network.hidden=[16]",
+              "optimizer.learning_rate=1e-3" if choice in ("rmsprop", "adam", "adamw", "nadam") else "seed=0")  # fmt: skip
+    states = g.sampler(g.economy.policy)
+    size = lambda: float(tf.reduce_mean(g.economy.residuals(states)["euler"] ** 2))
+    before = size()
+    assert g.chunk(tf.constant(20)) and g.step == 20 * g.steps_per_cycle
+    assert size() < 0.995 * before
+
+
+def test_any_keras_optimizer_by_name():
+    s = settings("optimizer=lion", "optimizer.options.beta_1=0.8")
+    optimizer = first_order(s.optimizer, s.schedule, 10)
+    assert type(optimizer).__name__ == "Lion" and optimizer.beta_1 == 0.8
+
+
+def test_an_option_that_the_optimizer_lacks_is_refused():
+    s = settings("optimizer=adam", "+optimizer.options.nesterov=true")
+    with pytest.raises(InputError, match="nesterov"):
+        first_order(s.optimizer, s.schedule, 10)
+
+
+def test_clipping_reaches_the_optimizer():
+    for key, name in (("clip_norm", "global_clipnorm"), ("clip_value", "clipvalue")):
+        s = settings(f"optimizer.{key}=0.5")
+        assert getattr(first_order(s.optimizer, s.schedule, 10), name) == 0.5
+
+
+@pytest.mark.parametrize(
+    "name, step, expected",
+    [
+        ("constant", 500, 1.0),
+        ("cosine", 500, 0.5 * (1 + np.cos(np.pi * 0.5))),
+        ("cosine", 1000, 0.0),
+        ("exponential", 2000, 0.9**2),
+        ("inverse_time", 3000, 1 / 4),
+        ("reduce_on_plateau", 500, 1.0),
+    ],
+)
+def test_schedules_follow_their_formula(name, step, expected):
+    rate = learning_rate(1.0, settings(f"schedule={name}").schedule, 1000)
+    assert float(rate if isinstance(rate, float) else rate(step)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_rate_falls_on_a_plateau_to_its_floor():
+    s = settings("schedule=reduce_on_plateau", "schedule.rate=0.1", "schedule.final=0.05")
+    g = stage("schedule=reduce_on_plateau", "optimizer.learning_rate=0.01")
+    g.reduce_learning_rate(s.schedule)
+    assert g.learning_rate == pytest.approx(1e-3)
+    g.reduce_learning_rate(s.schedule)
+    assert g.learning_rate == pytest.approx(5e-4)
+
+
+def test_every_state_is_used_once_in_an_epoch():
+    g = stage("model=growth", "train.epochs=3", "train.batch=100", "sampling.paths=10", "sampling.periods=35")
+    order = g.shuffled().numpy()
+    assert order.shape == (3 * 3, 100)
+    for epoch in order.reshape(3, 300):
+        assert len(set(epoch)) == 300
+    assert (order[0] != order[3]).any()
+
+
+def test_a_step_that_is_not_finite_is_not_taken():
+    g = stage("model=growth")
+    weights = [w.numpy() for w in g.weights]
+    g.sampler._box._low = tf.constant([np.nan], tf.float64)
+    assert not g.chunk(tf.constant(5)).numpy()
+    assert g.step == 0 and np.isnan(g.batch.numpy()).all()
+    for before, now in zip(weights, g.weights, strict=True):
+        np.testing.assert_array_equal(before, now)
+
+
+def test_the_sampler_mixes_path_and_box():
+    s = settings("model=stochastic_growth", "sampling.box_share=0.25", "sampling.paths=64", "sampling.periods=8")
+    e = economy("model=stochastic_growth")
+    sampler = Sampler(e.model, s.sampling, 0, e.policy.dtype)
+    states = sampler(e.policy).numpy()
+    assert states.shape == (512, 2) and sampler.states == 512
+    np.testing.assert_array_equal(sampler.paths, states[320:384])  # six periods of 64 paths, then 128 box points
+    np.testing.assert_allclose(states[384:].mean(0), [(low + high)[0] / 2 for low, high in (s.box for s in e.model.states)], atol=0.05)

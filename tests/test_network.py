@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import economy, settings
+
+from deqn import settings as allowed
+from deqn.model import Policy, flatten
+from deqn.network import Bounds, multilayer_perceptron
+from deqn.simulate import Box
+
+
+def network(*overrides, seed=0, dtype="float64", outputs=2):
+    return multilayer_perceptron(3, outputs, settings(*overrides).network, dtype, seed)
+
+
+def test_the_untrained_network_is_the_steady_state_everywhere():
+    for model in ("growth", "stochastic_growth", "olg_analytic", "olg_analytic model.head=level"):
+        e = economy(*f"model={model}".split())
+        states = Box(e.model.states, 64, 0, tf.float64).points()
+        steady = flatten(e.model.steady_state(), e.model.policies)
+        np.testing.assert_allclose(e.policy(states), np.tile(steady, (64, 1)), rtol=1e-12)
+
+
+def test_bounds_hold_whatever_the_network_says():
+    policies = [Policy("both", -1, 3), Policy("below", 2), Policy("above", None, 5), Policy("free")]
+    steady = np.array([0.0, 4.0, 1.0, -7.0])
+    bounds = Bounds(policies, steady, tf.float64)
+    np.testing.assert_allclose(bounds(tf.zeros((1, 4), tf.float64))[0], steady)
+    wild = bounds(tf.constant(np.random.default_rng(0).normal(0, 20, (1000, 4)))).numpy()
+    assert (wild[:, 0] >= -1).all() and (wild[:, 0] <= 3).all()
+    assert (wild[:, 1] >= 2).all() and (wild[:, 2] <= 5).all()
+    assert wild[:, 1].max() > 10 and wild[:, 2].min() < -10 and np.ptp(wild[:, 3]) > 100
+
+
+def test_a_steady_state_on_its_bound_starts_just_inside():
+    start = Bounds([Policy("mu", 0), Policy("share", 0, 1)], np.zeros(2), tf.float64)(tf.zeros((1, 2), tf.float64))
+    assert ((start > 0) & (start < 2e-3)).numpy().all()
+
+
+@pytest.mark.parametrize("activation", allowed.ACTIVATIONS)
+def test_every_activation_builds(activation):
+    assert network(f"network.activation={activation}")(np.ones((4, 3))).shape == (4, 2)
+
+
+@pytest.mark.parametrize("initializer", allowed.INITIALIZERS)
+def test_every_initializer_is_seeded_and_differs_by_layer(initializer):
+    one, same, other = (network(f"network.initializer={initializer}", "network.hidden=[3,3]", seed=s) for s in (1, 1, 2))
+    kernels = [[w.numpy() for w in n.trainable_variables[::2]] for n in (one, same, other)]
+    np.testing.assert_array_equal(kernels[0][0], kernels[1][0])
+    assert np.abs(kernels[0][0] - kernels[2][0]).max() > 1e-3
+    assert np.abs(kernels[0][0] - kernels[0][1]).max() > 1e-3
+
+
+def test_penalties_enter_the_loss():
+    n = network("network.l1=0.1", "network.l2=0.2")
+    kernels = [w.numpy() for w in n.trainable_variables if w.ndim == 2]
+    penalty = sum(0.1 * np.abs(k).sum() + 0.2 * (k**2).sum() for k in kernels)
+    np.testing.assert_allclose(sum(float(x) for x in n.losses), penalty, rtol=1e-6)
+
+
+def test_dropout_acts_in_training_only():
+    n = network("network.dropout=0.5")
+    n.layers[-1].kernel.assign(np.ones(n.layers[-1].kernel.shape))
+    x = np.ones((8, 3))
+    np.testing.assert_array_equal(n(x), n(x))
+    assert np.abs(n(x, training=True) - n(x, training=True)).max() > 0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_type_is_that_of_every_layer(dtype):
+    n = network(dtype=dtype)
+    assert {w.dtype for w in n.weights} == {dtype} and n(np.ones((2, 3))).dtype == dtype
+
+
+def test_states_are_scaled_by_the_box():
+    e = economy("model=stochastic_growth")
+    seen = []
+    e.policy.network = lambda x, training: seen.append(x) or tf.zeros((x.shape[0], 1), tf.float64)
+    low, high = np.array([s.box for s in e.model.states])[:, :, 0].T
+    e.policy(tf.constant(np.stack([low, high])))
+    np.testing.assert_allclose(seen[0], [[-1, -1], [1, 1]], atol=1e-12)

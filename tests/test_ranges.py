@@ -1,0 +1,25 @@
+import pytest
+
+from deqn.errors import InputError
+from deqn.ranges import check, nearest
+
+
+@pytest.mark.parametrize("value, allowed", [(0.5, "(0, 1)"), (1, "(0, 1]"), (0, "[0, inf)"), ([1, 2], "[1, 2]")])
+def test_values_inside_pass(value, allowed):
+    check("key", value, allowed)
+
+
+@pytest.mark.parametrize(
+    "value, allowed",
+    [(1, "(0, 1)"), (0, "(0, 1]"), (-1, "[0, inf)"), ([1, 3], "[1, 2]"), (float("nan"), "[0, 1]"), ({"a": -1}, "[0, 1]")],
+)
+def test_values_outside_are_named_with_the_interval(value, allowed):
+    with pytest.raises(InputError) as refusal:
+        check("key", value, allowed)
+    assert "key" in str(refusal.value) and allowed in str(refusal.value)
+
+
+def test_a_choice_names_the_nearest_word():
+    with pytest.raises(InputError, match="did you mean 'level'.*share, level"):
+        check("model.head", "levl", ("share", "level"))
+    assert nearest("zzz", ["share"]) == ""

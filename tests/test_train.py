@@ -1,0 +1,139 @@
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import economy, settings
+
+from deqn.checkpoint import Checkpoints
+from deqn.errors import FileError
+from deqn.interrupt import Interrupt
+from deqn.optimizers.first_order import GradientStage, first_order
+from deqn.report import Metrics
+from deqn.run import solve
+from deqn.sampler import Sampler
+from deqn.train import Ledger, Loop, Validator
+
+FAST = ("model=stochastic_growth", "network.hidden=[8]", "sampling.paths=16", "sampling.periods=8", "train.batch=64",
+        "train.report_every=20", "sampling.burn_in=5")  # fmt: skip
+
+
+class Stop:
+    """An interrupt that comes after so many looks at it."""
+
+    def __init__(self, after):
+        self.left = after
+
+    @property
+    def signal(self):
+        self.left -= 1
+        return 2 if self.left < 0 else None
+
+
+def loop(folder, *overrides, interrupt=None, restore=False):
+    s, e = settings(*FAST, *overrides), economy(*FAST, *overrides)
+    sampler, other = (Sampler(e.model, s.sampling, seed, e.policy.dtype) for seed in (1, 2))
+    optimizer = first_order(s.optimizer, s.schedule, s.train.steps)
+    stage = GradientStage(e, optimizer, sampler, s.train, s.loss)
+    ledger = Ledger(e.policy.network.weights)
+    checkpoints = Checkpoints(folder, network=e.policy.network, optimizer=optimizer, stage=stage, training=sampler,
+                              validation=other, ledger=ledger)  # fmt: skip
+    if restore:
+        checkpoints.restore()
+    metrics = Metrics(folder, "adam", stage.step)
+    return Loop(stage, Validator(e, other), ledger, s.train, s.schedule, checkpoints, metrics.add, lambda *_: None,
+                interrupt or Interrupt())  # fmt: skip
+
+
+def weights(trained):
+    return np.concatenate([np.ravel(w.numpy()) for w in trained.stage.weights])
+
+
+def test_training_lowers_fresh_errors_and_reports_at_fixed_steps(tmp_path):
+    trained = loop(tmp_path, "train.steps=200")
+    assert trained.run() == "steps"
+    rows = pd.read_csv(tmp_path / "metrics.csv")
+    assert list(rows["step"]) == list(range(20, 201, 20))
+    assert list(rows)[:5] == ["step", "stage", "seconds", "loss", "learning_rate"]
+    assert rows["mean_euler"].iloc[-1] < 0.3 * rows["mean_euler"].iloc[0]
+    assert rows["learning_rate"].iloc[-1] == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("dropout", ["0.0", "0.2"])
+def test_a_stopped_and_resumed_run_is_bit_identical(tmp_path, dropout):
+    """Interrupted twice between reports, at chunk borders of the machine's choosing."""
+    for name in ("whole", "parts"):
+        (tmp_path / name).mkdir()
+    overrides = ("train.steps=120", f"network.dropout={dropout}")
+    whole = loop(tmp_path / "whole", *overrides)
+    assert whole.run() == "steps"
+    reasons = []
+    for part in range(20):
+        parts = loop(tmp_path / "parts", *overrides, interrupt=Stop(2 + part), restore=part > 0)
+        reasons.append(parts.run())
+        if reasons[-1] == "steps":
+            break
+    assert reasons[0] == "interrupted" and reasons[-1] == "steps"
+    np.testing.assert_array_equal(weights(whole), weights(parts))
+    one, other = (pd.read_csv(tmp_path / name / "metrics.csv").drop(columns="seconds") for name in ("whole", "parts"))
+    pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+def test_it_stops_on_the_target(tmp_path):
+    assert loop(tmp_path, "train.steps=100000", "train.target=1e-2").run() == "target"
+
+
+def test_it_stops_on_patience_and_keeps_the_best_weights(tmp_path):
+    trained = loop(tmp_path, "train.steps=100000", "train.patience=3", "optimizer=sgd", "optimizer.learning_rate=30",
+                   "schedule=constant")  # fmt: skip
+    assert trained.run() == "patience"
+    rows = pd.read_csv(tmp_path / "metrics.csv")
+    assert rows["mean_euler"].idxmin() == len(rows) - 4
+    assert trained.measure().error < 2 * rows["mean_euler"].min()
+
+
+def test_it_stops_on_time(tmp_path):
+    trained = loop(tmp_path, "train.steps=10000000", "train.seconds=1")
+    assert trained.run() == "seconds"
+    assert 1 <= trained.train_seconds + trained.compile_seconds < 20
+
+
+def test_the_rate_falls_when_errors_do_not(tmp_path):
+    trained = loop(tmp_path, "train.steps=400", "schedule=reduce_on_plateau", "schedule.patience=2",
+                   "optimizer=sgd", "optimizer.learning_rate=30")  # fmt: skip
+    trained.run()
+    rates = pd.read_csv(tmp_path / "metrics.csv")["learning_rate"]
+    assert rates.iloc[-1] <= rates.iloc[0] / 2 and rates.is_monotonic_decreasing
+
+
+def test_divergence_is_named_and_the_best_weights_survive(tmp_path):
+    trained = loop(tmp_path, "train.steps=4000", "optimizer=sgd", "optimizer.learning_rate=1e9", "schedule=constant")
+    assert trained.run() == "diverged"
+    assert "diverged at step" in trained.problem and "'euler' is not finite at k=" in trained.problem
+    assert np.isfinite(weights(trained)).all()
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "missing", "network"])
+def test_a_damaged_checkpoint_is_refused(tmp_path, damage):
+    loop(tmp_path, "train.steps=20").run()
+    (data,) = (tmp_path / "checkpoints").glob("*.data*")
+    content = bytearray(data.read_bytes())
+    if damage == "flip":
+        content[len(content) // 2] ^= 1
+        data.write_bytes(content)
+    elif damage == "truncate":
+        data.write_bytes(content[: len(content) // 2])
+    elif damage == "missing":
+        data.unlink()
+    other = ["network.hidden=[9]"] if damage == "network" else []
+    with pytest.raises(FileError, match="checkpoint"):
+        loop(tmp_path, "train.steps=20", *other, restore=True)
+
+
+def test_equal_seeds_are_equal_and_others_are_not(tmp_path):
+    def once(name, seed):
+        overrides = ["network.hidden=[8]", "train.steps=40", "evaluation.figures=false", f"seed={seed}"]
+        return solve("growth", overrides, folder=tmp_path / name, quiet=True)
+
+    one, same, other = once("one", 3), once("same", 3), once("other", 4)
+    states = {"k": np.linspace(0.1, 0.3, 50)}
+    assert one.policy(states).equals(same.policy(states))
+    assert not one.policy(states).equals(other.policy(states))
