@@ -20,7 +20,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser  # noqa:
 from omegaconf import DictConfig  # noqa: E402
 
 from deqn import config as door  # noqa: E402
-from deqn.errors import DeqnError, InputError, exit_code  # noqa: E402
+from deqn.errors import DeqnError, FileError, InputError, exit_code  # noqa: E402
 from deqn.postponed import load_tensorflow  # noqa: E402
 
 
@@ -54,14 +54,13 @@ def command(arguments: list[str]) -> int:
 
 def run_single(flags: list[str], overrides: list[str], name: str, resumed: str | None) -> int:
     """One job, in a folder of its own or that of the run to go on with."""
-    if resumed is not None:
+    if resumed is None:
+        overrides = claimed("hydra.run.dir", overrides, f"outputs/{name}")
+    else:
         overrides = [*overrides, door.assigned("hydra.run.dir", resumed)]
-    elif door.value_of("hydra.run.dir", overrides) is None:
-        folder = door.fresh_folder(f"outputs/{name}/{datetime.now():%Y-%m-%d_%H-%M-%S}")
-        overrides = [*overrides, door.assigned("hydra.run.dir", folder)]
     codes: list[int] = []
     sys.argv[1:] = [*flags, *overrides]
-    hydra_main(lambda config: codes.append(solve_job(config)))
+    hydra_main(lambda config: codes.append(attempt(config)))
     return max(codes, default=1)
 
 
@@ -69,16 +68,23 @@ def run_sweep(flags: list[str], overrides: list[str]) -> int:
     """All jobs of a sweep, by whatever launcher; then their common summary. Non-zero if any job failed."""
     from deqn.sweep import summarize
 
-    folder = door.value_of("hydra.sweep.dir", overrides)
-    if folder is None:
-        folder = door.fresh_folder(f"outputs/sweeps/{datetime.now():%Y-%m-%d_%H-%M-%S}")
-        overrides = [*overrides, door.assigned("hydra.sweep.dir", folder)]
+    overrides = claimed("hydra.sweep.dir", overrides, "outputs/sweeps")
     sys.argv[1:] = [*flags, *overrides]
     try:
         hydra_main(solve_sweep_job)
     finally:
-        rows = summarize(Path(folder))
+        rows = summarize(Path(door.value_of("hydra.sweep.dir", overrides)))
     return max((exit_code(row["status"], None) for row in rows), default=1)
+
+
+def claimed(key: str, overrides: list[str], parent: str) -> list[str]:
+    """The overrides with a folder for Hydra: the user's, if it holds no run, or a new one. Raises FileError."""
+    given = door.value_of(key, overrides)
+    if given is None:
+        return [*overrides, door.assigned(key, door.fresh_folder(f"{parent}/{datetime.now():%Y-%m-%d_%H-%M-%S}"))]
+    if any(Path(given).glob("config.yaml")) or any(Path(given).glob("*/config.yaml")):
+        raise FileError(f"{given} already holds a run; choose another folder, or resume={given}")
+    return overrides
 
 
 def hydra_main(job) -> None:
@@ -103,15 +109,21 @@ def solve_job(config: DictConfig) -> int:
     return exit_code(solution.summary["status"], solution.summary["signal"])
 
 
+def attempt(config: DictConfig) -> int:
+    """One job; a failure that needs no traceback is told in a line, and its exit code returned."""
+    try:
+        return solve_job(config)
+    except DeqnError as error:
+        print(f"deqn-solve: {error}", file=sys.stderr)
+        return error.exit_code
+
+
 def solve_sweep_job(config: DictConfig) -> int:
     """One job of a sweep: its failure is shown and leaves the others to run; a signal ends the sweep."""
     job = HydraConfig.get()
     print(f"\n[{job.job.num}] {' '.join(job.overrides.task)}", flush=True)
     try:
-        code = solve_job(config)
-    except DeqnError as error:
-        print(f"deqn-solve: {error}", file=sys.stderr)
-        return error.exit_code
+        code = attempt(config)
     except Exception as error:  # noqa: BLE001 - the traceback stands in the job's run.log
         print(f"deqn-solve: {type(error).__name__}: {error}", file=sys.stderr)
         return 1

@@ -5,12 +5,15 @@ each, for a number of epochs. Many cycles make a chunk, which is one XLA-compile
 """
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from deqn.errors import InputError
 from deqn.residuals import Economy, loss
 from deqn.sampler import Sampler
 from deqn.settings import Loss, Optimizer, Schedule, Training
+
+SHUFFLES = 64  # stored permutations
 
 
 def first_order(optimizer: Optimizer, schedule: Schedule, steps: int) -> keras.optimizers.Optimizer:
@@ -59,6 +62,8 @@ class GradientStage(tf.Module):
         self.batches = sampler.states // training.batch
         self.loss_settings = loss_settings
         self.weights = economy.policy.network.trainable_variables
+        rng = np.random.default_rng(0)
+        self._shuffles = tf.constant([rng.permutation(sampler.states) for _ in range(SHUFFLES)], tf.int32)
         self.optimizer.build(self.weights)
         self._first_rate = self.learning_rate
         width = sampler.paths.shape[1]
@@ -107,9 +112,14 @@ class GradientStage(tf.Module):
         return mean
 
     def shuffled(self) -> tf.Tensor:
-        """Mini-batches of all epochs as indices of the cycle's states, [steps_per_cycle, batch]."""
-        noise = self.sampler.generator.uniform((self.epochs, self.sampler.states))
-        order = tf.argsort(noise, axis=1)[:, : self.batches * self.batch_size]
+        """Mini-batches of all epochs as indices of the cycle's states, [steps_per_cycle, batch].
+
+        Two stored permutations, drawn anew, are applied one after the other: SHUFFLES^2 orders, for a tenth of the time
+        that a sort takes under XLA.
+        """
+        draw = self.sampler.generator.uniform((2, self.epochs), maxval=SHUFFLES, dtype=tf.int32)
+        first, second = tf.gather(self._shuffles, draw[0]), tf.gather(self._shuffles, draw[1])
+        order = tf.gather(first, second, batch_dims=1)[:, : self.batches * self.batch_size]  # [epochs, states used]
         return tf.reshape(order, (self.steps_per_cycle, self.batch_size))
 
     def gradient_step(self) -> tf.Tensor:

@@ -84,7 +84,7 @@ def test_every_public_calibration_is_reached_by_overrides(name, tmp_path):
 @pytest.fixture(scope="module")
 def risk_averse(tmp_path_factory):
     folder = tmp_path_factory.mktemp("gamma5")
-    return solve("stochastic_growth", ["model.gamma=5", "train.steps=10000"], folder=folder, quiet=True)
+    return solve("stochastic_growth", ["model.gamma=5"], folder=folder, quiet=True)
 
 
 def test_consumption_under_risk_aversion_is_that_of_time_iteration(risk_averse):
