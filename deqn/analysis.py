@@ -18,8 +18,8 @@ def impulse_response(economy: Economy, name: str, size: float, periods: int) -> 
     """The path after one shock and the path without it, each `periods` + 1 rows from date 0 on, no further shock.
 
     Both start where the economy rests when shocks stay at their means. A shock deviates from its mean by `size`
-    standard deviations; of a vector shock the first entry does. A state is displaced by the share `size` of its own value, or by
-    `size` where that is zero. Raises KeyError for another name.
+    standard deviations; of a vector shock the first entry does. A state is displaced by the share `size` of its
+    own value, or by `size` where that is zero. Raises KeyError for another name.
     """
     model, policy = economy.model, economy.policy
     dtype = policy.dtype

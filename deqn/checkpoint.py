@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from deqn.errors import FileError
 
-
 DAMAGE = (tf.errors.OpError, AssertionError, ValueError, IndexError, OSError)  # what TensorFlow raises on a bad file
 
 

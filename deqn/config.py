@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra import compose, initialize_config_module
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
@@ -28,7 +29,7 @@ from deqn.postponed import postpone_tensorflow
 from deqn.ranges import check, nearest, shown
 from deqn.settings import Evaluation, Loss, Network, Optimizer, Quadrature, Sampling, Schedule, Training, within
 
-COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException)
+COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError)
 MAY_CHANGE_ON_RESUME = ("train.steps", "train.seconds", "train.target", "tolerance", "resume")
 
 
@@ -139,6 +140,8 @@ def unknown_key(key: str, known: list[str], groups: list[str]) -> str:
 def brief(error: Exception) -> str:
     """The cause of a composition error, one line."""
     cause = error.__cause__ or error
+    if isinstance(cause, yaml.MarkedYAMLError) and cause.problem_mark is not None:
+        return f"{cause.problem_mark.name}, line {cause.problem_mark.line + 1}: {cause.problem}"
     lines = [line.strip() for line in str(cause).strip().splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__
 

@@ -43,8 +43,6 @@ def check_declarations(model: Model) -> None:
         if count > 1:
             raise InputError(f"the shock {name!r} is declared {count} times")
     for s in model.states:
-        if s.values is None and (s.lower is None or s.upper is None):
-            raise InputError(f"state {s.name!r} declares neither a box (lower and upper) nor values")
         low, high = s.box
         if not (np.isfinite(low) & np.isfinite(high) & (low < high)).all():
             raise InputError(f"state {s.name!r}: the box [{low}, {high}] is empty or not finite")

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 matplotlib.use("Agg")
 
@@ -67,15 +67,18 @@ def policy_functions(slices: dict[str, pd.DataFrame], policies: list[str], path:
         for i, column in enumerate(shown):
             ax.plot(table[state], table[column], color=f"C{i}", lw=2.4, alpha=0.75, label=column)
             if f"exact {column}" in table:
-                ax.plot(table[state], table[f"exact {column}"], color="black", lw=1, ls="--")
+                ax.plot(table[state], table[f"exact {column}"], color="black", lw=1, ls="--", label="closed form")
         widen(ax)
         ax.set(xlabel=f"state {state} (level)", ylabel=f"policy {policy} (level)")
-    handles = axes[0].get_legend_handles_labels()[0]
-    if any(c.startswith("exact ") for c in slices[states[0]]):
-        handles.append(Line2D([], [], color="black", lw=1, ls="--", label="closed form"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
+    legend_below(figure, axes)
     figure.suptitle("Policy functions, other states at the steady state", fontsize=11)
     figure.savefig(path, dpi=130)
+
+
+def legend_below(figure: Figure, axes: list[Axes]) -> None:
+    """One legend for all panels, each label once."""
+    handles = {h.get_label(): h for ax in axes for h in ax.get_legend_handles_labels()[0]}
+    figure.legend(handles=list(handles.values()), loc="outside lower center", ncols=6, frameon=False, fontsize=8)
 
 
 def widen(ax: Axes, least: float = 0.02) -> None:
@@ -117,16 +120,19 @@ def ergodic_distribution(table: pd.DataFrame, names: list[str], path: Path) -> N
             index = np.arange(len(columns))
             ax.fill_between(index, low, high, color=NET, alpha=0.25, label="1 to 99 %")
             ax.plot(index, mean, color=EXACT, lw=1.6, label="mean")
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
             ax.set(xlabel=f"component of {name}", ylabel=f"{name} (level)")
         else:
             values = table[columns[0]].to_numpy()
             half = max(np.ptp(values) / 2, 0.01 * abs(values.mean()), 1e-9) * 1.02
             center = (values.max() + values.min()) / 2
-            ax.hist(values, 50, range=(center - half, center + half), density=True, color=NET, alpha=0.75, label="density")
+            ax.hist(
+                values, 50, range=(center - half, center + half), density=True, color=NET, alpha=0.75, label="density"
+            )
             ax.axvline(values.mean(), color=EXACT, lw=1.6, label="mean")
             ax.ticklabel_format(axis="x", useOffset=False)
             ax.set(xlabel=f"{name} (level)", ylabel="density")
-        ax.legend(frameon=False, fontsize=7)
+    legend_below(figure, axes)
     figure.suptitle("Simulated distribution", fontsize=11)
     figure.savefig(path, dpi=130)
 
@@ -148,6 +154,5 @@ def impulse_responses(responses: dict[str, tuple[pd.DataFrame, pd.DataFrame]], p
         if np.abs(ax.get_ylim()).max() < 1e-2:
             ax.set_ylim(-1e-2, 1e-2)
         ax.set(xlabel="period", ylabel="deviation x 100" if zero else "deviation (%)", title=name)
-    handles = axes[0].get_legend_handles_labels()[0]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
+    legend_below(figure, axes[:1])
     figure.savefig(path, dpi=130)

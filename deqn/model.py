@@ -21,24 +21,18 @@ class State:
     """A state variable and the box [lower, upper] in which the solution is wanted.
 
     The box scales the network's inputs, supplies starting points and sampling regions, and is where accuracy is judged
-    beside the simulated path. `lower` and `upper` are numbers, or arrays of length `size`. `values` lists the
-    admissible values of a state that takes only a few (a discrete shock that today's equations need), and replaces the box.
+    beside the simulated path. `lower` and `upper` are numbers, or arrays of length `size`.
     """
 
     name: str
-    lower: Any = None
-    upper: Any = None
+    lower: Any
+    upper: Any
     size: int | None = None  # None: a scalar; n: a vector over ages, countries, ...
-    values: Sequence[float] | None = None
 
     @property
     def box(self) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper end, each [width]."""
-        if self.values is not None:
-            low, high = np.min(self.values), np.max(self.values)
-        else:
-            low, high = self.lower, self.upper
-        return tuple(np.broadcast_to(np.asarray(x, float), (width(self),)) for x in (low, high))
+        return tuple(np.broadcast_to(np.asarray(x, float), (width(self),)) for x in (self.lower, self.upper))
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,12 @@
 """The economy's path under a policy: draws of the shocks, one step, long paths, points of the box."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 from scipy.stats import qmc
 
-from deqn.model import Model, Normal, Point, State, outcome_count
+from deqn.model import Model, Normal, Point, State, box, outcome_count
 from deqn.variables import mean_shocks, pack, point, probabilities
 
 
@@ -57,24 +59,16 @@ def last(
 class Box:
     """Points of the states' box: a Sobol sequence, shifted at random (modulo one) to make further sets."""
 
-    def __init__(self, states: tuple[State, ...], points: int, seed: int, dtype):
-        low, high, discrete = [], [], []
-        for s in states:
-            a, b = s.box
-            low.extend(a), high.extend(b), discrete.extend([s.values] * len(a))
+    def __init__(self, states: Sequence[State], points: int, seed: int, dtype: tf.DType):
+        low, high = box(states)
         sobol = qmc.Sobol(len(low), scramble=True, rng=np.random.default_rng(seed))
         power = max(points - 1, 1).bit_length()  # Sobol sets are balanced in powers of two
         self._unit = tf.constant(sobol.random_base2(power)[:points], dtype)
-        self._low, self._width = tf.constant(low, dtype), tf.constant(np.subtract(high, low), dtype)
-        self._discrete = {column: tf.constant(v, dtype) for column, v in enumerate(discrete) if v is not None}
+        self._low, self._width = tf.constant(low, dtype), tf.constant(high - low, dtype)
 
     def points(self, generator: tf.random.Generator | None = None) -> tf.Tensor:
         """[points, n_states]; another set at each call with a generator."""
         unit = self._unit
         if generator is not None:
             unit = tf.math.floormod(unit + generator.uniform((1, unit.shape[1]), dtype=unit.dtype), 1)
-        columns = tf.unstack(self._low + self._width * unit, axis=1)
-        for column, values in self._discrete.items():
-            outcome = tf.cast(unit[:, column] * len(values), tf.int32)
-            columns[column] = tf.gather(values, tf.minimum(outcome, len(values) - 1))
-        return tf.stack(columns, 1)
+        return self._low + self._width * unit

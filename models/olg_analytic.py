@@ -39,8 +39,8 @@ class OlgAnalytic(Model):
         spread = np.sqrt(np.arange(1, self.cohorts) - 1 / 2)  # returns accumulate with age
         return (
             State("k", k * self.k_box[0] ** spread, k * self.k_box[1] ** spread, size=self.cohorts - 1),
-            State("eta", values=self.eta),
-            State("delta", values=self.delta),
+            State("eta", min(self.eta), max(self.eta)),
+            State("delta", min(self.delta), max(self.delta)),
         )
 
     @property

@@ -32,15 +32,17 @@ def main(arguments: list[str]) -> None:
         metrics = pd.read_csv(folder / "metrics.csv")
     pace = metrics["step"].diff() / metrics["seconds"].diff()
     steps_per_second = statistics.median(pace.dropna())
-    network, batch = solution.economy.policy.network, solution.settings.train.batch
-    points = batch * (1 + solution.economy.expectation.nodes)
+    chosen, network = solution.settings, solution.economy.policy.network
+    points = chosen.train.batch * (1 + solution.economy.expectation.nodes)
     multiplications = sum(w.shape[0] * w.shape[1] for w in network.trainable_variables if len(w.shape) == 2)
     rate = 3 * 2 * multiplications * points * steps_per_second
-    hidden = max(solution.settings.network.hidden)
-    print(f"{model}, {solution.settings.network.hidden}, batch {batch}, {solution.settings.dtype}")
+    print(f"{model}, {chosen.network.hidden}, batch {chosen.train.batch}, {chosen.dtype}")
     print(f"training chunk          {steps_per_second:8.0f} steps/s {rate / 1e9:8.1f} GFLOP/s")
-    for name, shape in (("product, layer's shape", (points, hidden)), ("product, square", (1024, 1024))):
-        product = matrix_product(*shape, solution.settings.dtype)
+    for name, shape in (
+        ("product, layer's shape", (points, max(chosen.network.hidden))),
+        ("product, square", (1024, 1024)),
+    ):
+        product = matrix_product(*shape, chosen.dtype)
         print(f"{name:24}{'':16} {product / 1e9:8.1f} GFLOP/s   chunk / product {rate / product:5.2f}")
 
 
@@ -50,7 +52,7 @@ def matrix_product(rows: int, inner: int, dtype: str) -> float:
 
     operations = 2 * rows * inner**2
     a, b = tf.random.normal((rows, inner), dtype=dtype), tf.random.normal((inner, inner), dtype=dtype)
-    repeat = tf.constant(max(1, int(4e9 / operations)))
+    repeat = tf.constant(max(1, int(1e10 / operations)))
 
     @tf.function(jit_compile=True)
     def products(x, count):
@@ -61,7 +63,7 @@ def matrix_product(rows: int, inner: int, dtype: str) -> float:
 
     products(a, repeat)
     times = []
-    for _ in range(7):
+    for _ in range(25):
         began = time.perf_counter()
         products(a, repeat).numpy()
         times.append(time.perf_counter() - began)

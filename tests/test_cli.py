@@ -61,7 +61,7 @@ BAD = {
 @pytest.mark.parametrize("argument", BAD)
 @pytest.mark.parametrize("sweep", [False, True])
 def test_bad_input_is_answered_in_a_few_lines(tmp_path, argument, sweep):
-    """Exit code 2 (5 for files), no traceback, no folder, and TensorFlow is not imported, which the canary would show."""
+    """Exit code 2 (5 for files), no traceback, no folder, and TensorFlow not imported, which the canary would show."""
     if sweep and argument.startswith(("-", "resume")):
         pytest.skip("not part of a sweep")
     (tmp_path / "canary" / "tensorflow").mkdir(parents=True)
@@ -153,7 +153,9 @@ def test_resume_refuses_other_settings_and_allows_more_steps(tmp_path):
     again = deqn_solve(tmp_path, "hydra.run.dir=run", *SHORT)
     assert again.returncode == 5 and "already holds a run" in again.stderr
     longer = deqn_solve(tmp_path, "resume=run", "train.steps=600")
-    assert longer.returncode == 0 and json.loads((tmp_path / "run" / "summary.json").read_text())["steps"]["adam"] == 600
+    assert (
+        longer.returncode == 0 and json.loads((tmp_path / "run" / "summary.json").read_text())["steps"]["adam"] == 600
+    )
 
 
 def test_a_model_of_ones_own_in_a_folder_of_ones_own(tmp_path):
@@ -185,5 +187,3 @@ def test_two_runs_in_one_second_get_folders_of_their_own(tmp_path):
     both = [subprocess.Popen(command(*SHORT), cwd=tmp_path, stdout=subprocess.DEVNULL) for _ in range(2)]
     assert [p.wait(timeout=300) for p in both] == [0, 0]
     assert len(list((tmp_path / "outputs" / "growth").iterdir())) == 2
-
-

@@ -2,8 +2,8 @@ import dataclasses
 
 import keras
 import pytest
-from conftest import MODELS, settings
 
+from conftest import MODELS, settings
 from deqn import settings as allowed
 from deqn.config import assigned, build_model, checked, composed, continued, value_of
 from deqn.errors import InputError
@@ -52,6 +52,14 @@ def test_every_yaml_lists_every_parameter_with_its_default(model):
     built = build_model(parameters)
     assert set(parameters) - {"_target_"} == {f.name for f in dataclasses.fields(built)}
     assert built == type(built)()
+
+
+def test_a_broken_yaml_file_is_named_with_the_line(tmp_path):
+    (tmp_path / "model").mkdir()
+    for text in ("alpha: [0.3\nbeta: 1\n", "alpha: 0.3\nalpha: 0.4\n"):
+        (tmp_path / "model" / "mine.yaml").write_text(text)
+        with pytest.raises(InputError, match=r"mine.yaml.*, line \d"):
+            composed(["model=mine"], str(tmp_path))
 
 
 def test_only_a_model_may_be_named(tmp_path):

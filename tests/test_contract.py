@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import settings
 
+from conftest import settings
 from deqn.contract import check_model
 from deqn.errors import InputError
 from deqn.expectation import expectation, rule
@@ -85,7 +85,6 @@ WRONG = {
         "equation 'kink' has the derivative",
     ),
     "an empty box": ({"states": (State("k", 2, 1), State("z", -1, 1))}, "state 'k': the box .* is empty"),
-    "no box at all": ({"states": (State("k"), State("z", -1, 1))}, "'k' declares neither a box"),
     "a steady state outside the box": ({"states": (State("k", 0, 1), State("z", -1, 1))}, "outside the box"),
     "probabilities that do not add up": (
         {"shocks": (Normal("eps"), Discrete({"x": [0, 1]}, [0.5, 0.6]))},

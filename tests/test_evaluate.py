@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import economy, settings
 
+from conftest import economy, settings
 from deqn import evaluate
 from deqn.expectation import expectation, finer_rule, rule
 from deqn.models.growth import Growth

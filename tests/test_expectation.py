@@ -6,11 +6,11 @@ from functools import partial
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import settings
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from conftest import settings
 from deqn.expectation import expectation, finer_rule, gauss_hermite, monomial, monte_carlo, rotated, rule
 from deqn.model import Discrete, Markov, Normal, Point
 

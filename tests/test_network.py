@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import economy, settings
 
+from conftest import economy, settings
 from deqn import settings as allowed
 from deqn.model import Policy, flatten
 from deqn.network import Bounds, multilayer_perceptron
@@ -44,7 +44,9 @@ def test_every_activation_builds(activation):
 
 @pytest.mark.parametrize("initializer", allowed.INITIALIZERS)
 def test_every_initializer_is_seeded_and_differs_by_layer(initializer):
-    one, same, other = (network(f"network.initializer={initializer}", "network.hidden=[3,3]", seed=s) for s in (1, 1, 2))
+    one, same, other = (
+        network(f"network.initializer={initializer}", "network.hidden=[3,3]", seed=s) for s in (1, 1, 2)
+    )
     kernels = [[w.numpy() for w in n.trainable_variables[::2]] for n in (one, same, other)]
     np.testing.assert_array_equal(kernels[0][0], kernels[1][0])
     assert np.abs(kernels[0][0] - kernels[2][0]).max() > 1e-3

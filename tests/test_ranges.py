@@ -11,7 +11,14 @@ def test_values_inside_pass(value, allowed):
 
 @pytest.mark.parametrize(
     "value, allowed",
-    [(1, "(0, 1)"), (0, "(0, 1]"), (-1, "[0, inf)"), ([1, 3], "[1, 2]"), (float("nan"), "[0, 1]"), ({"a": -1}, "[0, 1]")],
+    [
+        (1, "(0, 1)"),
+        (0, "(0, 1]"),
+        (-1, "[0, inf)"),
+        ([1, 3], "[1, 2]"),
+        (float("nan"), "[0, 1]"),
+        ({"a": -1}, "[0, 1]"),
+    ],
 )
 def test_values_outside_are_named_with_the_interval(value, allowed):
     with pytest.raises(InputError) as refusal:

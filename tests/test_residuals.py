@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import economy, settings
 
+from conftest import economy, settings
 from deqn.residuals import LOSSES, loss
 from deqn.simulate import Box
 

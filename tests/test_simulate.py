@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import economy
 
+from conftest import economy
 from deqn.evaluate import closed_form
 from deqn.model import Discrete, Markov, Normal, Point
 from deqn.simulate import Box, draw, last, path, step
@@ -85,9 +85,3 @@ def test_the_box_is_filled_evenly(shifted):
         assert points[:, column].min() >= low and points[:, column].max() <= high
         counts = np.histogram(points[:, column], 16, (low, high))[0]
         assert np.abs(counts - 64).max() <= 2  # random points would miss by 8 and more
-
-
-def test_a_state_with_values_takes_only_those():
-    points = Box(economy("model=olg_analytic").model.states, 512, 0, tf.float64).points(generator()).numpy()
-    assert set(points[:, 5]) == {0.95, 1.05} and set(points[:, 6]) == {0.5, 0.9}
-    assert abs((points[:, 6] == 0.5).mean() - 0.5) < 0.02

@@ -1,8 +1,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import economy, settings
 
+from conftest import economy, settings
 from deqn.checkpoint import Checkpoints
 from deqn.errors import FileError
 from deqn.interrupt import Interrupt

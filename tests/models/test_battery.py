@@ -6,11 +6,11 @@ from importlib.resources import files
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import economy, settings
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from conftest import economy, settings
 from deqn.config import build_model
 from deqn.contract import check_model
 from deqn.errors import InputError

@@ -5,14 +5,14 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import economy
-from reference import stochastic_growth as solve_by_time_iteration
 
+from conftest import economy
 from deqn.models.growth import Growth
 from deqn.models.olg_analytic import OlgAnalytic
 from deqn.models.stochastic_growth import StochasticGrowth
 from deqn.run import solve
 from deqn.simulate import step
+from reference import stochastic_growth as solve_by_time_iteration
 
 
 def test_published_steady_states():
@@ -38,7 +38,9 @@ def test_the_tangent_of_marginal_utility_hides_nothing():
     e = economy("model=olg_analytic", "model.head=level")
     steady = model.steady_state()
     income = steady["c"][0] + steady["a"][0]
-    e.policy.network = lambda x, training: tf.constant([[1.9, 0, 0, 0, 0]], tf.float64) * tf.ones((x.shape[0], 1), tf.float64)
+    e.policy.network = lambda x, training: (
+        tf.constant([[1.9, 0, 0, 0, 0]], tf.float64) * tf.ones((x.shape[0], 1), tf.float64)
+    )
     row = tf.constant([[*steady["k"], 1.05, 0.5]], tf.float64)
     assert e.policy(row).numpy()[0, 0] > income
     assert e.residuals(row)["euler"].numpy()[0, 0, 0] > 1
@@ -54,14 +56,21 @@ def test_a_productivity_path_without_shocks_is_covered():
 
 def test_the_deterministic_variant_is_solved(tmp_path):
     """sigma = 0, delta = 1: s = alpha beta along every transition; spectral radius the larger of alpha and rho."""
-    overrides = ["model.sigma=0", "model.delta=1", "train.steps=3000", "evaluation.burn_in=0", "evaluation.figures=false"]
+    overrides = [
+        "model.sigma=0",
+        "model.delta=1",
+        "train.steps=3000",
+        "evaluation.burn_in=0",
+        "evaluation.figures=false",
+    ]
     solution = solve("stochastic_growth", overrides, folder=tmp_path / "run", quiet=True)
     assert solution.summary["policy_errors"]["closed_form"]["s"]["max"] < 1e-4
     assert solution.summary["stability"]["spectral_radius"] == pytest.approx(0.9, abs=1e-6)
 
 
 CALIBRATIONS = {
-    "second public": ("model.beta=0.9", "model.rho=0.95", "model.sigma=0.01", "model.delta=1", "model.tfp_box=[0.9,1.1]"),
+    "second public": ("model.beta=0.9", "model.rho=0.95", "model.sigma=0.01", "model.delta=1",
+                      "model.tfp_box=[0.9,1.1]"),
     "accuracy literature": ("model.delta=0.02", "model.gamma=2", "model.rho=0.95", "model.sigma=0.01",
                             "model.k_box=[0.9,1.1]", "model.tfp_box=[0.9,1.1]"),
 }  # fmt: skip
