@@ -1,0 +1,58 @@
+"""The README keeps its word: the guide to an own model, the commands and the Python snippet all run."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from test_cli import deqn_solve
+
+README = Path(__file__).parents[1] / "README.md"
+SHORT = ("train.steps=400", "network.hidden=[8]", "evaluation.figures=false", "tolerance=1")
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", README.read_text(encoding="utf-8"), re.M | re.S)
+
+
+def test_the_first_screen_has_the_two_commands():
+    screen = "\n".join(README.read_text(encoding="utf-8").splitlines()[:20])
+    assert "pip install -e . && deqn-solve model=growth" in screen and 'pip install -e ".[test]" && pytest' in screen
+
+
+def test_the_guide_gives_a_solved_model_of_ones_own(tmp_path):
+    (tmp_path / "conf" / "model").mkdir(parents=True)
+    (tmp_path / "mine.py").write_text(next(b for b in blocks("python") if "class Mine" in b))
+    (tmp_path / "conf" / "model" / "mine.yaml").write_text(blocks("yaml")[0])
+    line = next(line for b in blocks("") for line in b.splitlines() if "--config-dir" in line)
+    done = deqn_solve(tmp_path, *shlex.split(line)[1:], "train.steps=3000", "tolerance=5e-4")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "PASS mine" in done.stdout
+
+
+def test_every_command_is_accepted(tmp_path):
+    """Each line with few steps; the configuration is composed and checked as it stands."""
+    from deqn.config import checked, composed
+
+    lines = [line for b in blocks("") for line in b.splitlines() if line.startswith("deqn-solve ")]
+    plain = [shlex.split(line, comments=True)[1:] for line in lines]
+    assert len(plain) >= 7
+    for arguments in plain:
+        if not any(a.startswith(("-", "resume")) for a in arguments):
+            checked(composed(arguments)[0])
+
+
+def test_the_python_snippet_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    snippet = next(b for b in blocks("python") if "deqn.solve" in b)
+    names = {}
+    exec(snippet.replace('"train.steps=5000"', ", ".join(map(repr, SHORT))), names)
+    assert isinstance(names["sol"].moments(), pd.DataFrame)
+    states = {"k": [6.0], "z": [0.0]}
+    assert names["again"].policy(states).equals(names["sol"].policy(states))
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\(([^)h][^)]*)\)", README.read_text(encoding="utf-8")))
+def test_every_link_leads_somewhere(link):
+    assert (README.parent / link).exists()
