@@ -99,13 +99,15 @@ def error_distribution(errors: dict[str, dict[str, np.ndarray]], path: Path) -> 
     smallest = []
     for style, (where, equations) in zip(("-", "--"), errors.items(), strict=True):
         for i, (name, sizes) in enumerate(list(equations.items())[:LINES]):
-            ordered = np.sort(np.maximum(sizes.ravel(), 1e-17))
+            ordered = np.sort(np.maximum(sizes[np.isfinite(sizes)], 1e-17))
+            if not len(ordered):
+                continue
             share = 1 - np.arange(len(ordered)) / len(ordered)
             ax.loglog(ordered, share, style, color=f"C{i}", label=f"{name}, {where}")
             smallest.append(np.quantile(ordered, 0.05))
-    ax.set_xlim(left=min(smallest))
+    ax.set_xlim(left=min(smallest, default=None))
     ax.set(xlabel="absolute residual (share)", ylabel="share of states above", title="Distribution of errors")
-    ax.legend(frameon=False, fontsize=8)
+    legend_below(figure, [ax])
     figure.savefig(path, dpi=130)
 
 
@@ -124,6 +126,9 @@ def ergodic_distribution(table: pd.DataFrame, names: list[str], path: Path) -> N
             ax.set(xlabel=f"component of {name}", ylabel=f"{name} (level)")
         else:
             values = table[columns[0]].to_numpy()
+            values = values[np.isfinite(values)]  # a diverged economy still gets its picture
+            if not len(values):
+                continue
             half = max(np.ptp(values) / 2, 0.01 * abs(values.mean()), 1e-9) * 1.02
             center = (values.max() + values.min()) / 2
             ax.hist(

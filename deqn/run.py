@@ -20,7 +20,7 @@ from rich.console import Console
 
 from deqn import analysis, evaluate, figures, files, report
 from deqn.checkpoint import Checkpoints, write_policy
-from deqn.config import Config, check_resumable, checked, composed, fresh_folder
+from deqn.config import Config, check_resumable, checked, composed, continued, fresh_folder, value_of
 from deqn.contract import check_model
 from deqn.errors import FileError, InputError
 from deqn.interrupt import Interrupt
@@ -69,15 +69,20 @@ def solve(
 ) -> Solution:
     """Solve a model and leave a run folder behind, as `deqn-solve model=<model> <overrides>` does.
 
-    `folder`: a new one under outputs/ where None. `config_dir`: a folder of own YAML files. Raises InputError for a
-    mistake in the overrides or the model, FileError where the folder cannot be used.
+    `folder`: a new one under outputs/ where None, that of the run to go on with if `resume=` is given. `config_dir`: a
+    folder of own YAML files. Raises InputError for a mistake in the overrides or the model, FileError where the folder
+    cannot be used.
     """
     clock = Clock()
-    config, name = composed([f"model={model}", *overrides], config_dir)
+    given = [f"model={model}", *overrides]
+    resumed = value_of("resume", given)
+    if resumed is not None:
+        folder, given = resumed, continued(given, Path(resumed))
+    config, name = composed(given, config_dir)
     checked(config)
     if folder is None:
         folder = fresh_folder(f"outputs/{name}/{datetime.now():%Y-%m-%d_%H-%M-%S}")
-    return run(config, name, Path(folder), [f"model={model}", *overrides], Console(quiet=quiet), clock)
+    return run(config, name, Path(folder), given, Console(quiet=quiet), clock)
 
 
 def run(config: DictConfig, name: str, folder: Path, overrides: list[str], console: Console, clock: Clock) -> Solution:

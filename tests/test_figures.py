@@ -1,0 +1,45 @@
+"""Figures are files that a reader can open, whatever the numbers in them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from deqn import figures
+
+
+@pytest.fixture
+def table():
+    rng = np.random.default_rng(0)
+    return pd.DataFrame({"path": 0, "period": range(50), "k": rng.normal(5, 1, 50), "s": 0.3} | {
+        f"a[{i}]": rng.normal(i, 1, 50) for i in range(12)
+    })  # fmt: skip
+
+
+def is_png(path):
+    return path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_every_figure_is_drawn_even_of_a_diverged_economy(tmp_path, table, broken):
+    if broken:
+        table[["k", "s"]] = np.nan
+    metrics = pd.DataFrame({"step": [1, 2], "mean_euler": [1e-3, 1e-4], "max_euler": [1e-2, np.nan]})
+    errors = {
+        name: {"euler": np.full((1, 9), np.nan) if broken else np.geomspace(1e-9, 1, 9)} for name in ("path", "box")
+    }
+    figures.training_curve(metrics, tmp_path / "training.png")
+    figures.error_distribution(errors, tmp_path / "errors.png")
+    figures.ergodic_distribution(table, ["k", "s", "a"], tmp_path / "distribution.png")
+    figures.impulse_responses({"eps": (table, table * 1.01)}, tmp_path / "responses.png")
+    slices = {"k": table.assign(**{"exact s": 0.3})}
+    figures.policy_functions(slices, ["s", "a"], tmp_path / "policies.png")
+    assert all(is_png(p) for p in tmp_path.iterdir()) and len(list(tmp_path.iterdir())) == 5
+
+
+def test_long_vectors_are_thinned_evenly():
+    assert figures.spread_out([f"a[{i}]" for i in range(56)], 3) == ["a[0]", "a[28]", "a[55]"]
+    assert figures.spread_out(["k"], 3) == ["k"]
+
+
+def test_components_are_found_by_name(table):
+    assert figures.components(table, "k") == ["k"] and len(figures.components(table, "a")) == 12

@@ -1,0 +1,51 @@
+import io
+import signal
+
+import pytest
+from rich.console import Console
+
+from deqn import progress
+from deqn.interrupt import Interrupt
+from deqn.progress import Display
+from deqn.train import Report
+
+REPORT = Report(100, 1.0, 1e-6, 1e-3, {"euler": 2e-5, "labour": 4e-5}, {"euler": 3e-3, "labour": 1e-4})
+
+
+def test_plain_lines_without_a_terminal(monkeypatch):
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0)
+    out = io.StringIO()
+    with Display(Console(file=out, width=80), "adam", 1000, done=0) as display:
+        display.update(50, 1e-5)
+        display.report(REPORT)
+        display.update(100, 1e-6)
+    first, second = out.getvalue().splitlines()
+    assert first.startswith("adam 50/1000, ") and "loss 1.0e-05" in first and "steps/s" in first
+    assert "error mean 3.0e-05, worst 3.0e-03 (euler)" in second and "\x1b" not in second
+
+
+def test_lines_come_every_few_seconds_only():
+    out = io.StringIO()
+    with Display(Console(file=out), "adam", 1000, done=0) as display:
+        for step in range(100):
+            display.update(step, 1.0)
+    assert out.getvalue() == ""
+
+
+def test_a_live_display_on_a_terminal():
+    out = io.StringIO()
+    with Display(Console(file=out, force_terminal=True, width=80), "adam", 1000, done=0) as display:
+        display.report(REPORT)
+        display.update(500, 1e-6)
+        display._live.refresh()
+    assert "500/1000" in out.getvalue() and "worst 3.0e-03 (euler)" in out.getvalue()
+
+
+def test_the_first_signal_is_noted_and_the_second_stops():
+    previous = signal.getsignal(signal.SIGINT)
+    with Interrupt() as interrupt:
+        signal.raise_signal(signal.SIGINT)
+        assert interrupt.signal == signal.SIGINT
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is previous
