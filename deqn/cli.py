@@ -1,7 +1,7 @@
 """deqn-solve: Hydra at the door, and TensorFlow only behind it.
 
 The configuration of every job is composed and checked before Hydra starts a job, so that a mistake in a sweep of forty
-costs a second. Exit codes: 0 converged, 2 bad input, 3 diverged, 4 not converged, 5 files, 130 and 143 for signals.
+costs seconds. Exit codes: 0 converged, 2 bad input, 3 diverged, 4 not converged, 5 files, 130 and 143 for signals.
 """
 
 import time
@@ -21,6 +21,7 @@ from omegaconf import DictConfig  # noqa: E402
 
 from deqn import config as door  # noqa: E402
 from deqn.errors import DeqnError, FileError, InputError, exit_code  # noqa: E402
+from deqn.files import write_json  # noqa: E402
 from deqn.postponed import load_tensorflow  # noqa: E402
 
 
@@ -39,16 +40,24 @@ def main() -> None:
 def command(arguments: list[str]) -> int:
     """Check the arguments, run the job or the sweep, and return the exit code."""
     args = get_args_parser().parse_args(arguments)
+    for name in ("config_name", "config_path", "experimental_rerun"):
+        if getattr(args, name) is not None:
+            raise InputError(f"--{name.replace('_', '-')} is not supported; choose a model and override its settings")
     flags = [a for a in arguments if a not in args.overrides]
-    if any((args.help, args.hydra_help, args.cfg, args.info, args.shell_completion)):
+    if args.help or args.hydra_help or args.shell_completion:
         hydra_main(lambda config: None)
         return 0
     if args.multirun:
         check_jobs(jobs_of(args.overrides), args.config_dir)
         return run_sweep(flags, args.overrides)
-    resumed = door.value_of("resume", args.overrides)
-    overrides = args.overrides if resumed is None else door.continued(args.overrides, Path(resumed))
-    (name,) = check_jobs([overrides], args.config_dir)
+    overrides, config_dir, resumed = args.overrides, args.config_dir, door.value_of("resume", args.overrides)
+    if resumed is not None:
+        overrides, config_dir = door.continued(overrides, config_dir, Path(resumed))
+        flags += ["--config-dir", config_dir] if config_dir != args.config_dir else []
+    (name,) = check_jobs([overrides], config_dir)
+    if args.cfg or args.info:
+        hydra_main(lambda config: None)
+        return 0
     return run_single(flags, overrides, name, resumed)
 
 
@@ -59,22 +68,30 @@ def run_single(flags: list[str], overrides: list[str], name: str, resumed: str |
     else:
         overrides = [*overrides, door.assigned("hydra.run.dir", resumed)]
     codes: list[int] = []
+
+    def job(config: DictConfig) -> None:
+        try:
+            codes.append(solve_job(config))
+        except DeqnError as error:
+            print(f"deqn-solve: {error}", file=sys.stderr)
+            codes.append(error.exit_code)
+
     sys.argv[1:] = [*flags, *overrides]
-    hydra_main(lambda config: codes.append(attempt(config)))
+    hydra_main(job)
     return max(codes, default=1)
 
 
 def run_sweep(flags: list[str], overrides: list[str]) -> int:
     """All jobs of a sweep, by whatever launcher; then their common summary. Non-zero if any job failed."""
-    from deqn.sweep import summarize
-
     overrides = claimed("hydra.sweep.dir", overrides, "outputs/sweeps")
     sys.argv[1:] = [*flags, *overrides]
     try:
         hydra_main(solve_sweep_job)
     finally:
+        from deqn.sweep import summarize  # pandas and rich, which a mistake on the command line need not wait for
+
         rows = summarize(Path(door.value_of("hydra.sweep.dir", overrides)))
-    return max((exit_code(row["status"], None) for row in rows), default=1)
+    return max((row["code"] for row in rows), default=1)
 
 
 def claimed(key: str, overrides: list[str], parent: str) -> list[str]:
@@ -82,8 +99,11 @@ def claimed(key: str, overrides: list[str], parent: str) -> list[str]:
     given = door.value_of(key, overrides)
     if given is None:
         return [*overrides, door.assigned(key, door.fresh_folder(f"{parent}/{datetime.now():%Y-%m-%d_%H-%M-%S}"))]
+    if "${" in given:
+        raise InputError(f"{key}={given}: give a plain path")
     if any(Path(given).glob("config.yaml")) or any(Path(given).glob("*/config.yaml")):
         raise FileError(f"{given} already holds a run; choose another folder, or resume={given}")
+    door.make_folder(Path(given), exist_ok=True)
     return overrides
 
 
@@ -96,40 +116,39 @@ def solve_job(config: DictConfig) -> int:
     """One job, in the folder that Hydra made for it; returns its exit code."""
     began = STARTED if HydraConfig.get().mode == hydra.types.RunMode.RUN else time.monotonic()
     importing = time.monotonic()
-    load_tensorflow()
     from rich.console import Console
 
-    from deqn.run import Clock, run
+    console = Console()
+    with console.status("importing TensorFlow"):
+        load_tensorflow()
+        from deqn.run import Clock, Job, run
 
     clock = Clock(began)
     clock.phases["import"] = time.monotonic() - importing
-    job = HydraConfig.get()
-    folder, overrides = Path(job.runtime.output_dir), list(job.overrides.task)
-    solution = run(config, job.runtime.choices.model, folder, overrides, Console(), clock)
+    hydra_job = HydraConfig.get()
+    sources = {s.provider: s.path for s in hydra_job.runtime.config_sources}
+    job = Job(config, hydra_job.runtime.choices.model, list(hydra_job.overrides.task), sources.get("command-line"))
+    solution = run(job, Path(hydra_job.runtime.output_dir), console, clock)
     return exit_code(solution.summary["status"], solution.summary["signal"])
 
 
-def attempt(config: DictConfig) -> int:
-    """One job; a failure that needs no traceback is told in a line, and its exit code returned."""
-    try:
-        return solve_job(config)
-    except DeqnError as error:
-        print(f"deqn-solve: {error}", file=sys.stderr)
-        return error.exit_code
-
-
-def solve_sweep_job(config: DictConfig) -> int:
-    """One job of a sweep: its failure is shown and leaves the others to run; a signal ends the sweep."""
+def solve_sweep_job(config: DictConfig) -> None:
+    """One job of a sweep: its failure is recorded and leaves the others to run; a signal ends the sweep."""
     job = HydraConfig.get()
     print(f"\n[{job.job.num}] {' '.join(job.overrides.task)}", flush=True)
+    code = 0
     try:
-        code = attempt(config)
-    except Exception as error:  # noqa: BLE001 - the traceback stands in the job's run.log
-        print(f"deqn-solve: {type(error).__name__}: {error}", file=sys.stderr)
-        return 1
+        code = solve_job(config)
+    except Exception as error:  # the traceback stands in the job's run.log
+        known = isinstance(error, DeqnError)
+        failure = {
+            "code": error.exit_code if known else 1,
+            "reason": str(error) if known else f"{type(error).__name__}: {error}",
+        }
+        print(f"deqn-solve: {failure['reason']}", file=sys.stderr)
+        write_json(Path(job.runtime.output_dir) / "failure.json", failure)
     if code > 128:
-        raise KeyboardInterrupt
-    return code
+        sys.exit(code)
 
 
 def jobs_of(overrides: list[str]) -> list[list[str]]:

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import sys
+import types
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from deqn.postponed import postpone_tensorflow
 from deqn.ranges import check, nearest, shown
 from deqn.settings import Evaluation, Loss, Network, Optimizer, Quadrature, Sampling, Schedule, Training, within
 
-COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError)
+COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
 MAY_CHANGE_ON_RESUME = ("train.steps", "train.seconds", "train.target", "tolerance", "resume")
 
 
@@ -64,9 +65,9 @@ def composed(overrides: list[str], config_dir: str | None = None) -> tuple[DictC
         raise InputError(f"--config-dir {config_dir}: there is no such folder")
     try:
         whole = composition(overrides, config_dir)
+        name = str(whole.hydra.runtime.choices.model)
     except COMPOSITION_ERRORS as error:
         raise InputError(explained(error, overrides, config_dir)) from error
-    name = str(whole.hydra.runtime.choices.model)
     config = OmegaConf.masked_copy(whole, [f.name for f in dataclasses.fields(Config)])
     return OmegaConf.merge(OmegaConf.structured(Config), config), name
 
@@ -109,7 +110,8 @@ def explained(error: Exception, overrides: list[str], config_dir: str | None) ->
     except OverrideParseException as unreadable:
         return f"cannot read {unreadable.override!r}; overrides are written key=value"
     for o in parsed:
-        if o.key_or_group not in [*known, *groups] and not o.key_or_group.startswith("hydra"):
+        sections = {k.split(".")[0] for k in known}
+        if o.key_or_group not in {*known, *groups, *sections} and not o.key_or_group.startswith("hydra"):
             return unknown_key(o.key_or_group, known, list(groups))
     for o in parsed:
         try:
@@ -170,8 +172,11 @@ def checked(config: DictConfig) -> Config:
             f"train.batch={settings.train.batch} exceeds the states of a cycle, sampling.paths x sampling.periods = "
             f"{settings.sampling.paths * settings.sampling.periods}"
         )
-    if settings.expectation.draws % 2:
+    if (settings.expectation.draws or 0) % 2:
         raise InputError(f"expectation.draws={settings.expectation.draws} is odd; antithetic draws come in pairs")
+    for name, value in settings.optimizer.options.items():
+        if not isinstance(value, int | float | types.NoneType):
+            raise InputError(f"optimizer.options.{name}={value} is neither a number nor true, false or null")
     if settings.optimizer.clip_norm is not None and settings.optimizer.clip_value is not None:
         raise InputError("optimizer.clip_norm and optimizer.clip_value: give one of them")
     model_class(settings.model)
@@ -187,7 +192,18 @@ def check_fields(settings: Any, prefix: str) -> None:
         elif "allowed" in f.metadata:
             if f.metadata["not_empty"] and not value:
                 raise InputError(f"{key}={shown(value)} is empty; give at least one value")
+            if "choices" in f.metadata:
+                check_belongs(prefix.rstrip("."), f, value, getattr(settings, dataclasses.fields(settings)[0].name))
             check(key, value, f.metadata["allowed"])
+
+
+def check_belongs(group: str, f: dataclasses.Field, value: Any, choice: str) -> None:
+    """A setting is given exactly where the choice of its group, the first field, uses it. Raises InputError."""
+    choices = f.metadata["choices"]
+    if value is not None and choice not in choices:
+        raise InputError(f"{group}.{f.name}={value} is not used by {choice}; it belongs to {', '.join(choices)}")
+    if value is None and choice in choices:
+        raise InputError(f"{group}.{f.name} is unset; {choice} needs it")
 
 
 def model_class(parameters: dict[str, Any]) -> type[Model]:
@@ -213,6 +229,10 @@ def model_class(parameters: dict[str, Any]) -> type[Model]:
         check_type(f"model.{name}", value, fields[name].default)
         if name in kind.ranges:
             check(f"model.{name}", value, kind.ranges[name])
+    required = [n for n, f in fields.items() if f.default is f.default_factory is dataclasses.MISSING]
+    lacking = [n for n in required if n not in parameters]
+    if lacking:
+        raise InputError(f"model.{lacking[0]} has no default; give it a value in the model's YAML")
     return kind
 
 
@@ -245,13 +265,25 @@ def build_model(parameters: dict[str, Any]) -> Model:
     return kind(**values)
 
 
+def completed(config: DictConfig) -> DictConfig:
+    """The configuration with every parameter of the model, those that its YAML leaves at their defaults included."""
+    parameters = OmegaConf.to_container(config.model)
+    model = build_model(parameters)
+    whole = {"_target_": parameters["_target_"], **dataclasses.asdict(model)}
+    lists = {k: list(v) if isinstance(v, tuple) else v for k, v in whole.items()}
+    result = config.copy()
+    OmegaConf.set_struct(result, False)
+    result.model = lists
+    return result
+
+
 def check_resumable(config: DictConfig, stored: Path) -> None:
     """Refuse to go on with a run under other settings. Raises InputError listing the keys that differ."""
     try:
         before = flat(OmegaConf.load(stored))
-    except (OSError, ValueError) as error:
-        raise FileError(f"resume: cannot read {stored}: {error}") from error
-    now = flat(config)
+    except (OSError, *COMPOSITION_ERRORS) as error:
+        raise FileError(f"resume: cannot read {stored}: {brief(error)}") from error
+    now = flat(completed(config))
     keys = sorted(set(before) | set(now))
     differ = [k for k in keys if before.get(k) != now.get(k) and k not in MAY_CHANGE_ON_RESUME]
     if differ:
@@ -263,14 +295,22 @@ def fresh_folder(wanted: str) -> str:
     """Claim a new folder: the wanted one, or the first of wanted_2, wanted_3, ... that does not exist."""
     for n in range(1, 1000):
         path = Path(wanted if n == 1 else f"{wanted}_{n}")
-        try:
-            path.mkdir(parents=True)
+        if make_folder(path, exist_ok=False):
             return str(path)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise FileError(f"cannot make the folder {path}: {error.strerror or error}") from error
     raise FileError(f"cannot make a new folder beside {wanted}")
+
+
+def make_folder(path: Path, exist_ok: bool) -> bool:
+    """Make a folder; whether it is new. Raises FileError where that cannot be done."""
+    try:
+        path.mkdir(parents=True, exist_ok=exist_ok)
+    except FileExistsError as error:
+        if exist_ok or not path.is_dir():
+            raise FileError(f"{path} is a file, not a folder") from error
+        return False
+    except OSError as error:
+        raise FileError(f"cannot make the folder {path}: {error.strerror or error}") from error
+    return True
 
 
 def value_of(key: str, overrides: list[str]) -> str | None:
@@ -288,11 +328,16 @@ def assigned(key: str, text: str) -> str:
     return key + "='" + before_quotes.replace("'", "\\'") + "'"
 
 
-def continued(overrides: list[str], folder: Path) -> list[str]:
-    """The overrides with which the run in `folder` was started, those given now last. Raises FileError."""
+def continued(overrides: list[str], config_dir: str | None, folder: Path) -> tuple[list[str], str | None]:
+    """What the run in `folder` was started with, the overrides given now last, and its folder of own YAML files.
+
+    Raises FileError where there is no run.
+    """
     try:
-        stored = json.loads((folder / "environment.json").read_text(encoding="utf-8"))["overrides"]
-    except (OSError, ValueError, KeyError) as error:
+        record = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+        stored, stored_dir = [str(o) for o in record["overrides"]], record["config_dir"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise FileError(f"resume={folder}: there is no run in this folder") from error
     given = {o.split("=", 1)[0].lstrip("+") for o in overrides}
-    return [o for o in stored if o.split("=", 1)[0].lstrip("+") not in given] + overrides
+    kept = [o for o in stored if o.split("=", 1)[0].lstrip("+") not in given]
+    return kept + overrides, config_dir or stored_dir

@@ -4,31 +4,53 @@ Every failure is an InputError that names the function, the variable, and the va
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from deqn.errors import InputError
-from deqn.expectation import Expectation
-from deqn.model import Model, Normal, Point, Policy, State, box, flatten, outcome_count, shock_names, width
+from deqn.expectation import Expectation, expectation
+from deqn.model import (
+    Discrete,
+    Markov,
+    Model,
+    Normal,
+    Point,
+    Policy,
+    State,
+    box,
+    flatten,
+    outcome_count,
+    shock_names,
+    width,
+)
 from deqn.residuals import residuals
+from deqn.simulate import Box
 from deqn.variables import mean_shocks, pack, point
 
 STEADY_STATE_TOLERANCE = 1e-8
 BATCH = 2
 
 
-def check_model(model: Model, expectation: Expectation) -> list[str]:
-    """Refuse a model that breaks the contract; returns the names of its equations. Raises InputError."""
+def check_model(model: Model, normal_rule: Callable[[int], tuple[np.ndarray, np.ndarray]]) -> list[str]:
+    """Refuse a model that breaks the contract; returns the names of its equations. Raises InputError.
+
+    `normal_rule` is that of the expectation with which the model will be solved.
+    """
+    call("steady_state", model.steady_state)
+    for name in ("states", "policies", "shocks"):
+        call(name, partial(getattr, model, name))
     check_declarations(model)
     steady = check_steady_state(model)
     states = tf.constant(np.tile(steady["states"], (BATCH, 1)))
     row = tf.constant(steady["policies"][None])
-    policy = lambda s: tf.repeat(row, s.shape[0], 0)
-    check_shapes(model, expectation, policy, states)
-    return check_residuals(model, policy, states[:1])
+    chosen = expectation(model, normal_rule)
+    check_shapes(model, chosen, lambda s: tf.repeat(row, s.shape[0], 0), states)
+    check_probabilities(model, row)
+    return check_residuals(model, row, states[:1])
 
 
 def check_declarations(model: Model) -> None:
@@ -43,7 +65,7 @@ def check_declarations(model: Model) -> None:
         if count > 1:
             raise InputError(f"the shock {name!r} is declared {count} times")
     for s in model.states:
-        low, high = s.box
+        low, high = call(f"the box of state {s.name!r}", partial(getattr, s, "box"))
         if not (np.isfinite(low) & np.isfinite(high) & (low < high)).all():
             raise InputError(f"state {s.name!r}: the box [{low}, {high}] is empty or not finite")
     for p in model.policies:
@@ -52,11 +74,13 @@ def check_declarations(model: Model) -> None:
     for shock in model.shocks:
         if isinstance(shock, Normal):
             continue
+        if not shock.values:
+            raise InputError(f"a {type(shock).__name__} shock declares no values")
         for name, values in shock.values.items():
             if np.shape(values)[-1] != outcome_count(shock):
                 raise InputError(f"shock {name!r} has {np.shape(values)[-1]} outcomes, others {outcome_count(shock)}")
-        weights = getattr(shock, "probabilities", None)
-        if not callable(weights):
+        if isinstance(shock, Discrete):
+            weights = shock.probabilities
             total = np.sum(weights)
             if len(weights) != outcome_count(shock) or np.min(weights) < 0 or abs(total - 1) > 1e-10:
                 raise InputError(f"the probabilities {list(weights)} of shock {next(iter(shock.values))!r} are not "
@@ -112,15 +136,31 @@ def check_shapes(model: Model, expectation: Expectation, policy: Callable, state
         expect_shape("residuals", name, value, (1, BATCH), hint=hint)
 
 
-def check_residuals(model: Model, policy: Callable, states: tf.Tensor) -> list[str]:
-    """Zero residuals and finite derivatives at the deterministic steady state, with every shock at its mean."""
+def check_probabilities(model: Model, row: tf.Tensor) -> None:
+    """Today's probabilities of a chain, at steady-state policies and over the box: shares that sum to one."""
+    states = Box(model.states, 16, 0, row.dtype).points()
+    now = point(model, lambda s: tf.repeat(row, s.shape[0], 0), states)
+    for chain in (s for s in model.shocks if isinstance(s, Markov)):
+        name = f"probabilities of shock {next(iter(chain.values))!r}"
+        try:
+            shares = np.asarray(chain.probabilities(now))
+        except Exception as error:
+            raise InputError(f"{name} failed: {type(error).__name__}: {first_line(error)}") from error
+        if shares.shape not in ((outcome_count(chain), 16), (outcome_count(chain), 1)):
+            raise InputError(f"{name} have shape {list(shares.shape)}; expected [{outcome_count(chain)}, batch = 16]")
+        if not (shares >= 0).all() or np.abs(shares.sum(0) - 1).max() > 1e-8:
+            raise InputError(f"{name} are {shares[:, 0]}, not shares that sum to one")
+
+
+def check_residuals(model: Model, row: tf.Tensor, states: tf.Tensor) -> list[str]:
+    """Zero residuals and finite derivatives in states and policies at the deterministic steady state."""
     with tf.GradientTape(persistent=True) as tape:
-        tape.watch(states)
+        tape.watch([states, row])
+        policy = lambda s: tf.identity(row)
         now = point(model, policy, states)
         mean = mean_shocks(model, now, states.dtype)
         tomorrow = pack(model.transition(now, mean), model.states, 1, 1, states.dtype)
-        nxt = point(model, policy, tomorrow)
-        errors = dict(model.residuals(now, nxt, lambda v: v))
+        errors = dict(model.residuals(now, point(model, policy, tomorrow), lambda v: v))
     drift = np.abs(tomorrow - states).max()
     if not drift <= STEADY_STATE_TOLERANCE:
         raise InputError(f"transition does not stay at steady_state: the states {states.numpy()[0]} become "
@@ -129,9 +169,11 @@ def check_residuals(model: Model, policy: Callable, states: tf.Tensor) -> list[s
         worst = np.abs(r).max()
         if not worst <= STEADY_STATE_TOLERANCE:
             raise InputError(f"residuals: equation {name!r} is {worst:.3g} at steady_state, not zero")
-        slope = tape.gradient(r, states)
-        if slope is not None and not np.isfinite(slope).all():
-            raise InputError(f"residuals: equation {name!r} has the derivative {slope.numpy()[0]} at steady_state")
+        for where, at in (("states", states), ("policies", row)):
+            slope = tape.gradient(r, at)
+            if slope is not None and not np.isfinite(slope).all():
+                raise InputError(f"residuals: equation {name!r} has the derivative {slope.numpy()[0]} in the {where} "
+                                 f"at steady_state")  # fmt: skip
     return list(errors)
 
 
@@ -142,11 +184,15 @@ def call(function: str, run: Callable[[], Any]) -> Any:
     except InputError:
         raise
     except Exception as error:
-        detail = str(error).strip().splitlines()[0] if str(error).strip() else ""
-        raise InputError(f"{function} failed: {type(error).__name__}: {detail}") from error
-    if not isinstance(result, Mapping | Point):
-        raise InputError(f"{function} returned {type(result).__name__}, not a dictionary of named values")
+        raise InputError(f"{function} failed: {type(error).__name__}: {first_line(error)}") from error
+    if not isinstance(result, Mapping | Point | Sequence):
+        raise InputError(f"{function} returned {type(result).__name__}, not named values")
     return result
+
+
+def first_line(error: Exception) -> str:
+    """What an exception says, its first line."""
+    return (str(error).strip().splitlines() or [""])[0]
 
 
 def expect_shape(

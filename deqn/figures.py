@@ -2,14 +2,11 @@
 
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-
-matplotlib.use("Agg")
 
 NET, EXACT, MUTED = "#1f4e9c", "#d1495b", "#9aa5b1"
 PANELS, LINES = 9, 6  # at most so many panels in a figure, and lines in a panel
@@ -30,6 +27,11 @@ def canvas(panels: int, height: float = 2.7) -> tuple[Figure, list[Axes]]:
     return figure, axes[:panels]
 
 
+def drawable(table: pd.DataFrame) -> pd.DataFrame:
+    """The table without what no axis can hold: a diverged economy still gets its picture."""
+    return table.where(table.abs() < 1e30)
+
+
 def components(table: pd.DataFrame, name: str) -> list[str]:
     """The columns of a variable: itself, or `name[0]`, `name[1]`, ... of a vector."""
     return [name] if name in table else [c for c in table if c.startswith(f"{name}[")]
@@ -43,6 +45,7 @@ def spread_out(columns: list[str], count: int) -> list[str]:
 
 def training_curve(metrics: pd.DataFrame, path: Path) -> None:
     """Mean and largest validation residual along training, by equation."""
+    metrics = metrics.drop(columns="stage", errors="ignore").pipe(drawable)
     figure, (ax,) = canvas(1, 3.4)
     equations = [c.removeprefix("mean_") for c in metrics if c.startswith("mean_")]
     for i, name in enumerate(equations[:LINES]):
@@ -62,7 +65,7 @@ def policy_functions(slices: dict[str, pd.DataFrame], policies: list[str], path:
     pairs = [(state, policy) for policy in policies for state in states][:PANELS]
     figure, axes = canvas(len(pairs))
     for ax, (state, policy) in zip(axes, pairs, strict=True):
-        table = slices[state]
+        table = drawable(slices[state])
         shown = spread_out(components(table, policy), LINES)
         for i, column in enumerate(shown):
             ax.plot(table[state], table[column], color=f"C{i}", lw=2.4, alpha=0.75, label=column)
@@ -99,7 +102,7 @@ def error_distribution(errors: dict[str, dict[str, np.ndarray]], path: Path) -> 
     smallest = []
     for style, (where, equations) in zip(("-", "--"), errors.items(), strict=True):
         for i, (name, sizes) in enumerate(list(equations.items())[:LINES]):
-            ordered = np.sort(np.maximum(sizes[np.isfinite(sizes)], 1e-17))
+            ordered = np.sort(np.maximum(sizes[sizes < 1e30], 1e-17))
             if not len(ordered):
                 continue
             share = 1 - np.arange(len(ordered)) / len(ordered)
@@ -113,7 +116,7 @@ def error_distribution(errors: dict[str, dict[str, np.ndarray]], path: Path) -> 
 
 def ergodic_distribution(table: pd.DataFrame, names: list[str], path: Path) -> None:
     """States and policies along the simulated paths: a histogram of a scalar, quantiles by component of a vector."""
-    names = names[:PANELS]
+    names, table = names[:PANELS], drawable(table)
     figure, axes = canvas(len(names))
     for ax, name in zip(axes, names, strict=True):
         columns = components(table, name)
@@ -125,8 +128,7 @@ def ergodic_distribution(table: pd.DataFrame, names: list[str], path: Path) -> N
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))
             ax.set(xlabel=f"component of {name}", ylabel=f"{name} (level)")
         else:
-            values = table[columns[0]].to_numpy()
-            values = values[np.isfinite(values)]  # a diverged economy still gets its picture
+            values = table[columns[0]].dropna().to_numpy()
             if not len(values):
                 continue
             half = max(np.ptp(values) / 2, 0.01 * abs(values.mean()), 1e-9) * 1.02
@@ -151,7 +153,8 @@ def impulse_responses(responses: dict[str, tuple[pd.DataFrame, pd.DataFrame]], p
     names = sorted(columns, key=lambda c: "[" in c)[:PANELS]
     figure, axes = canvas(len(names), 2.3)
     for ax, name in zip(axes, names, strict=True):
-        for i, (label, (hit, calm)) in enumerate(responses.items()):
+        for i, (label, paths) in enumerate(responses.items()):
+            hit, calm = map(drawable, paths)
             zero = np.abs(calm[name]).max() < 1e-8
             deviation = 100 * (hit[name] - calm[name]) / (1.0 if zero else calm[name])
             ax.plot(deviation.index, deviation, color=f"C{i}", lw=1.8, label=label)

@@ -34,6 +34,8 @@ def check(key: str, value: Any, allowed: str | Iterable[Any]) -> None:
         return
     lower, upper, closed_below, closed_above = interval(allowed)
     for x in value if isinstance(value, list | tuple) else [value]:
+        if not isinstance(x, int | float):
+            raise InputError(f"{key}={shown(value)} is not a number")
         inside = (lower <= x if closed_below else lower < x) and (x <= upper if closed_above else x < upper)
         if not inside or math.isnan(x):
             raise InputError(f"{key}={shown(value)} is outside {allowed}")

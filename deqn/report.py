@@ -76,13 +76,13 @@ def print_verdict(console: Console, summary: dict[str, Any], folder: Path) -> No
         f"train {seconds['train']:.0f}, evaluate {seconds['evaluate']:.0f}, report {seconds['report']:.0f}.",
         highlight=False,
     )
-    console.print(str(folder), highlight=False, soft_wrap=True)
+    console.print(str(folder), highlight=False, markup=False, soft_wrap=True)
 
 
 def reason(summary: dict[str, Any]) -> str:
     """Why the run passed or failed, in a few words."""
     error, tolerance = summary["euler_errors"]["path"]["all"]["mean"], summary["tolerance"]
-    compared = f"mean path error {number(error)}, tolerance {tolerance:.0e}"
+    compared = f"mean path error {number(error)}, tolerance {tolerance:g}"
     if summary["status"] in ("diverged", "interrupted"):
         return f"{summary['status']}; {compared}"
     return compared if summary["stable"] else f"{compared}; the closed loop is not stable"

@@ -37,7 +37,7 @@ class Economy:
         return residuals(self.model, lambda s: self.policy(s, training=training), self.expectation, states)
 
 
-def mean_square(r: tf.Tensor, scale: float) -> tf.Tensor:
+def mean_square(r: tf.Tensor, scale: None) -> tf.Tensor:
     """r^2."""
     return r**2
 

@@ -1,18 +1,21 @@
 """One run, from a configuration to a result folder: build, check, train, evaluate, report."""
 
 import contextlib
+import fcntl
 import logging
 import platform
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import tensorflow as tf
 from omegaconf import DictConfig, OmegaConf
@@ -20,9 +23,20 @@ from rich.console import Console
 
 from deqn import analysis, evaluate, figures, files, report
 from deqn.checkpoint import Checkpoints, write_policy
-from deqn.config import Config, check_resumable, checked, composed, continued, fresh_folder, value_of
+from deqn.config import (
+    Config,
+    build_model,
+    check_resumable,
+    checked,
+    completed,
+    composed,
+    continued,
+    fresh_folder,
+    value_of,
+)  # fmt: skip
 from deqn.contract import check_model
 from deqn.errors import FileError, InputError
+from deqn.expectation import rule
 from deqn.interrupt import Interrupt
 from deqn.model import shock_names
 from deqn.optimizers.first_order import GradientStage, first_order
@@ -60,6 +74,16 @@ class Clock:
         return {name: round(x, 3) for name, x in {**total, **self.phases}.items()}
 
 
+@dataclass(frozen=True)
+class Job:
+    """What was asked for: the composed configuration, the model's name, and the words that made them."""
+
+    config: DictConfig
+    name: str
+    overrides: list[str]
+    config_dir: str | None = None
+
+
 def solve(
     model: str,
     overrides: Sequence[str] = (),
@@ -77,37 +101,39 @@ def solve(
     given = [f"model={model}", *overrides]
     resumed = value_of("resume", given)
     if resumed is not None:
-        folder, given = resumed, continued(given, Path(resumed))
+        given, config_dir = continued(given, config_dir, Path(resumed))
+        folder = resumed
     config, name = composed(given, config_dir)
     checked(config)
     if folder is None:
         folder = fresh_folder(f"outputs/{name}/{datetime.now():%Y-%m-%d_%H-%M-%S}")
-    return run(config, name, Path(folder), given, Console(quiet=quiet), clock)
+    return run(Job(config, name, given, config_dir), Path(folder), Console(quiet=quiet), clock)
 
 
-def run(config: DictConfig, name: str, folder: Path, overrides: list[str], console: Console, clock: Clock) -> Solution:
+def run(job: Job, folder: Path, console: Console, clock: Clock) -> Solution:
     """Train, evaluate and report; everything is written into `folder`. Raises InputError and FileError."""
+    config = completed(job.config)
     settings = checked(config)
-    resumed = settings.resume is not None
     try:
-        claim(folder, config, resumed)
+        claim(folder, config, settings.resume is not None)
         with log_file(folder), Interrupt() as interrupt:
-            log.info("deqn-solve %s", " ".join(overrides))
-            files.write_text(folder / "config.yaml", OmegaConf.to_yaml(config))
-            files.write_json(folder / "environment.json", environment(settings, overrides))
+            log.info("deqn-solve %s", " ".join(job.overrides))
             with clock.phase("compile"):
+                equations = check_model(build_model(settings.model), partial(rule, settings.expectation))
+                check_equations(settings, equations)
                 economy = build(settings)
-                check_equations(settings, check_model(economy.model, economy.expectation))
-            status, steps, states = train(economy, settings, folder, resumed, console, interrupt, clock)
+            files.write_text(folder / "config.yaml", OmegaConf.to_yaml(config))
+            files.write_json(folder / "environment.json", environment(settings, job))
+            status, steps, states = train(economy, settings, folder, console, interrupt, clock)
             write_policy(folder, economy.policy.network)
             summary = {
-                "model": name,
+                "model": job.name,
                 "parameters": {k: v for k, v in settings.model.items() if k != "_target_"},
                 "status": status, "tolerance": settings.tolerance, "seed": settings.seed, "dtype": settings.dtype,
                 "seconds": {}, "steps": {"adam": 0, "levenberg_marquardt": 0, settings.optimizer.name: steps},
-                "states_visited": states, "signal": interrupt.signal,
+                "states_visited": states,
             }  # fmt: skip
-            return conclude(Solution(economy, settings, summary, folder), console, clock)
+            return conclude(Solution(economy, settings, summary, folder), console, interrupt, clock)
     except OSError as error:
         raise FileError(f"{error.filename or folder}: {error.strerror or error}") from error
     finally:
@@ -128,8 +154,13 @@ def claim(folder: Path, config: DictConfig, resumed: bool) -> None:
 
 @contextlib.contextmanager
 def log_file(folder: Path) -> Iterator[None]:
-    """Write the log of this run, and of no other, to run.log."""
+    """Write the log of this run, and of no other, to run.log; its lock keeps a second run out of the folder."""
     handler = logging.FileHandler(folder / "run.log", encoding="utf-8")
+    try:
+        fcntl.flock(handler.stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        handler.close()
+        raise FileError(f"{folder} is in use by another run") from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.setLevel(logging.INFO)
     log.propagate = False
@@ -144,7 +175,7 @@ def log_file(folder: Path) -> Iterator[None]:
         handler.close()
 
 
-def environment(settings: Config, overrides: list[str]) -> dict[str, Any]:
+def environment(settings: Config, job: Job) -> dict[str, Any]:
     """Versions, device, threads, seed, command line, and the git revision where there is one."""
     try:
         revision = subprocess.run(
@@ -162,7 +193,8 @@ def environment(settings: Config, overrides: list[str]) -> dict[str, Any]:
         },
         "seed": settings.seed,
         "command_line": sys.argv,
-        "overrides": [o for o in overrides if not o.startswith("resume=")],
+        "overrides": [o for o in job.overrides if not o.startswith("resume=")],
+        "config_dir": None if job.config_dir is None else str(Path(job.config_dir).resolve()),
         "git_revision": revision,
     }
 
@@ -178,7 +210,6 @@ def train(
     economy: Economy,
     settings: Config,
     folder: Path,
-    resumed: bool,
     console: Console,
     interrupt: Interrupt,
     clock: Clock,
@@ -194,7 +225,7 @@ def train(
         folder, network=economy.policy.network, optimizer=optimizer, stage=stage, training=sampler,
         validation=validator.sampler, ledger=ledger,
     )  # fmt: skip
-    if resumed:
+    if settings.resume is not None:
         checkpoints.restore()
     metrics = report.Metrics(folder, settings.optimizer.name, stage.step)
 
@@ -214,48 +245,67 @@ def train(
     log.info("training ended: %s", ended)
     if loop.problem is not None:
         log.error(loop.problem)
-        console.print(loop.problem, highlight=False)
+        console.print(loop.problem, highlight=False, markup=False)
     return ended, stage.step, stage.step // stage.steps_per_cycle * sampler.states
 
 
-def conclude(solution: Solution, console: Console, clock: Clock) -> Solution:
-    """Evaluate on fresh states, write every table and figure, print the verdict."""
-    economy, summary, folder = solution.economy, dict(solution.summary), solution.folder
+def conclude(solution: Solution, console: Console, interrupt: Interrupt, clock: Clock) -> Solution:
+    """Evaluate on fresh states, write every table, then every figure, and print the verdict."""
+    economy, settings, folder = solution.economy, solution.settings, solution.folder
     with clock.phase("evaluate"):
-        judged, sets = solution.judged, solution.evaluation_states(solution.settings.seed)
-        errors = {name: evaluate.euler_errors(judged, states) for name, states in sets.items()}
-        summary["euler_errors"] = {name: evaluate.error_summary(e) for name, e in errors.items()}
+        sets = solution.evaluation_states(settings.seed)
+        errors = {name: evaluate.euler_errors(solution.judged, states) for name, states in sets.items()}
         compared = evaluate.comparison(economy, sets)
-        summary["policy_errors"] = {"closed_form": pooled(compared), "reference": {}}
-        summary["stability"] = evaluate.stability(economy)
-        summary["stable"] = evaluate.is_stable(summary["stability"])
-        if summary["status"] not in ("diverged", "interrupted"):
-            met = summary["euler_errors"]["path"]["all"]["mean"] <= summary["tolerance"]
-            summary["status"] = "converged" if met and summary["stable"] else "not_converged"
+        summary = judged(solution.summary, errors, compared, evaluate.stability(economy))
+    solution = replace(solution, summary=summary)
     with clock.phase("report"):
         files.write_text(folder / "euler_errors.csv", report.error_rows(summary).to_csv(index=False))
         if compared is not None:
             files.write_text(folder / "comparison.csv", compared.to_csv(index=False))
-        simulated = solution.simulate(solution.settings.evaluation.periods, solution.settings.evaluation.paths)
+        simulated = solution.simulate(settings.evaluation.periods, settings.evaluation.paths, settings.seed)
         simulated.to_parquet(folder / "simulation.parquet")
-        if solution.settings.evaluation.figures:
+        summary["seconds"] = clock.seconds()
+        files.write_json(folder / "summary.json", summary)  # before the figures, which could fail
+        if settings.evaluation.figures:
             draw(economy, errors, simulated, folder)
-    summary["seconds"] = clock.seconds()
+    summary |= {"seconds": clock.seconds(), "signal": interrupt.signal}
     files.write_json(folder / "summary.json", summary)
     log.info("status: %s", summary["status"])
     report.print_verdict(console, summary, folder)
-    return Solution(economy, solution.settings, summary, folder)
+    return solution
+
+
+def judged(
+    summary: dict[str, Any],
+    errors: dict[str, dict[str, np.ndarray]],
+    compared: pd.DataFrame | None,
+    stability: dict[str, float],
+) -> dict[str, Any]:
+    """The summary with all that was measured, and the status that follows."""
+    measured = {name: evaluate.error_summary(e) for name, e in errors.items()}
+    stable, status = evaluate.is_stable(stability), summary["status"]
+    if status not in ("diverged", "interrupted"):
+        met = measured["path"]["all"]["mean"] <= summary["tolerance"]
+        status = "converged" if met and stable else "not_converged"
+    return summary | {
+        "status": status,
+        "euler_errors": measured,
+        "policy_errors": {"closed_form": pooled(compared), "reference": {}},
+        "stability": stability,
+        "stable": stable,
+    }
 
 
 def pooled(compared: pd.DataFrame | None) -> dict[str, dict[str, float]]:
-    """The comparison by policy over path and box together: mean and largest error, absolute and relative."""
+    """The comparison by policy over all states of path and box: mean and largest error, absolute and relative."""
     if compared is None:
         return {}
-    return {
-        policy: {"mean": rows["mean"].mean(), "max": rows["max"].max(),
-                 "mean_relative": rows["mean_relative"].mean(), "max_relative": rows["max_relative"].max()}
-        for policy, rows in compared.groupby("policy")
-    }  # fmt: skip
+    found = {}
+    for policy, rows in compared.groupby("policy"):
+        shares = rows["states"] / rows["states"].sum()
+        means = {name: float((rows[name] * shares).sum()) for name in ("mean", "mean_relative")}
+        found[policy] = means | {name: float(rows[name].max()) for name in ("max", "max_relative")}
+    return found
 
 
 def draw(economy: Economy, errors: dict[str, Any], simulated: pd.DataFrame, folder: Path) -> None:

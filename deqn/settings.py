@@ -22,9 +22,14 @@ OPTIMIZERS = (
 )  # fmt: skip
 
 
-def within(allowed: str | tuple[str, ...], not_empty: bool = False) -> Any:
+def within(allowed: str | tuple[Any, ...], not_empty: bool = False) -> Any:
     """A setting with an interval (for every entry of a list) or a choice of words."""
     return field(metadata={"allowed": allowed, "not_empty": not_empty})
+
+
+def only(choices: tuple[str, ...], allowed: str | tuple[Any, ...]) -> Any:
+    """A setting that belongs to some choices of its group; under the others it stays unset."""
+    return field(default=None, metadata={"allowed": allowed, "not_empty": False, "choices": choices})
 
 
 @dataclass
@@ -44,10 +49,10 @@ class Quadrature:
     """The rule for expectations over normal shocks."""
 
     rule: str = within(("auto", "product", "monomial", "monte_carlo"))
-    nodes: int = within("[1, 64]")
-    degree: int = within((3, 5))
-    draws: int = within("[2, inf)")
-    seed: int = within("[0, inf)")
+    nodes: int | None = only(("auto", "product"), "[1, 64]")
+    degree: int | None = only(("monomial",), (3, 5))
+    draws: int | None = only(("monte_carlo",), "[2, inf)")
+    seed: int | None = only(("monte_carlo",), "[0, inf)")
 
 
 @dataclass
@@ -65,8 +70,8 @@ class Loss:
     """How residuals are weighed."""
 
     name: str = within(("mean_square", "huber", "log_cosh"))
-    scale: float = within(POSITIVE)
     weights: dict[str, float] = within("[0, inf)")
+    scale: float | None = only(("huber", "log_cosh"), POSITIVE)
 
 
 @dataclass
@@ -85,10 +90,10 @@ class Schedule:
     """How the learning rate changes along training."""
 
     name: str = within(("constant", "cosine", "exponential", "inverse_time", "reduce_on_plateau"))
-    rate: float = within(POSITIVE)
-    every: int = within(COUNT)
-    patience: int = within(COUNT)
-    final: float = within(SHARE)
+    rate: float | None = only(("exponential", "inverse_time", "reduce_on_plateau"), POSITIVE)
+    every: int | None = only(("exponential", "inverse_time"), COUNT)
+    patience: int | None = only(("reduce_on_plateau",), COUNT)
+    final: float | None = only(("cosine", "reduce_on_plateau"), SHARE)
 
 
 @dataclass

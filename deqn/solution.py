@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from deqn import analysis, evaluate
 from deqn.checkpoint import read_policy
-from deqn.config import Config, build_model, checked
+from deqn.config import COMPOSITION_ERRORS, Config, build_model, checked
 from deqn.errors import FileError, InputError
 from deqn.expectation import expectation, finer_rule, rule
 from deqn.frames import state_frame
@@ -45,7 +44,8 @@ class Solution:
         """Policies and definitions at given states, one row each.
 
         `states`: name -> number or [n] for a scalar state, [size] or [size, n] for a vector; or its columns `k[0]`,
-        `k[1]`, ... as in a table from `simulate`. Raises KeyError for a state that is missing.
+        `k[1]`, ... as in a table from `simulate`. Raises KeyError for a state that is missing, ValueError for a wrong
+        shape.
         """
         packed = self._packed(states)
         return state_frame(self.economy.model, self.economy.policy, packed).drop(
@@ -68,9 +68,11 @@ class Solution:
     def irf(self, name: str, size: float = 1.0, periods: int = 40) -> pd.DataFrame:
         """Deviations, in levels, of every variable from the path without the shock, dates 0 to `periods`.
 
-        `name` is a shock, moved by `size` (standard deviations if it is normal), or a state, displaced by the share
-        `size` of its value. Raises KeyError for another name.
+        `name` is a shock, moved by `size` standard deviations, or a state, displaced by the share `size` of its value.
+        Raises KeyError for another name, ValueError for fewer than one period.
         """
+        if periods < 1:
+            raise ValueError(f"periods={periods}; an impulse response has at least one")
         hit, calm = analysis.impulse_response(self.economy, name, size, periods)
         return hit - calm
 
@@ -98,9 +100,11 @@ class Solution:
             if s.name not in states and not all(n in states for n in names):
                 raise KeyError(f"no value for the state {s.name!r}; the model's states are "
                                f"{', '.join(v.name for v in self.economy.model.states)}")  # fmt: skip
-            value = states[s.name] if s.name in states else [states[n] for n in names]
-            block = np.asarray(value, float).reshape(width(s), -1)
-            columns.extend(block)
+            value = np.asarray(states[s.name] if s.name in states else [states[n] for n in names], float)
+            if value.ndim > (2 if s.size is not None else 1) or (s.size is not None and value.shape[:1] != (s.size,)):
+                wanted = "a number or [n]" if s.size is None else f"[{s.size}] or [{s.size}, n]"
+                raise ValueError(f"the state {s.name!r} has shape {list(value.shape)}; expected {wanted}")
+            columns.extend(value.reshape(width(s), -1))
         return tf.constant(np.stack(np.broadcast_arrays(*columns), 1), self.economy.policy.dtype)
 
 
@@ -124,7 +128,7 @@ def load(folder: str | Path) -> Solution:
         config = OmegaConf.merge(OmegaConf.structured(Config), OmegaConf.load(folder / "config.yaml"))
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         settings = checked(config)
-    except (OSError, ValueError, OmegaConfBaseException, InputError) as error:
+    except (OSError, *COMPOSITION_ERRORS, InputError) as error:
         raise FileError(f"{folder} does not hold a finished run: {error}") from error
     economy = build(settings)
     read_policy(folder, economy.policy.network)

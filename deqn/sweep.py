@@ -8,10 +8,12 @@ from omegaconf import OmegaConf
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from deqn.errors import exit_code
 from deqn.files import csv_text, number, write_text
 
-RESULTS = ("job", "status", "mean", "max", "seconds", "folder")
+RESULTS = ("job", "status", "mean", "max", "seconds", "code", "reason", "folder")
 
 
 def summarize(folder: Path) -> list[dict[str, Any]]:
@@ -27,10 +29,14 @@ def summarize(folder: Path) -> list[dict[str, Any]]:
     for row in rows:
         seconds = "-" if row["seconds"] is None else f"{row['seconds']:.0f}"
         settings = (str(row.get(k, "")) for k in varied)
-        table.add_row(row["job"], *settings, row["status"], number(row["mean"]), number(row["max"]), seconds)
+        cells = (row["job"], *settings, row["status"], number(row["mean"]), number(row["max"]), seconds)
+        table.add_row(*map(Text, cells))  # as they are: [relu] is no markup
     console = Console()
     console.print(table)
-    console.print(str(folder / "summary.csv"), highlight=False, soft_wrap=True)
+    for row in rows:
+        if row["reason"]:
+            console.print(f"job {row['job']}: {row['reason']}", highlight=False, markup=False)
+    console.print(str(folder / "summary.csv"), highlight=False, markup=False, soft_wrap=True)
     return rows
 
 
@@ -40,15 +46,17 @@ def jobs(folder: Path) -> list[Path]:
 
 
 def job_row(job: Path) -> dict[str, Any]:
-    """One job: its overrides, and what its summary.json says; a job without one has failed."""
-    overrides = OmegaConf.load(job / ".hydra" / "overrides.yaml")
-    settings = dict(str(o).lstrip("+").split("=", 1) for o in overrides)
-    results = {"status": "failed", "mean": None, "max": None, "seconds": None}
+    """One job: its overrides, and what its summary.json says; one that failed says why in failure.json."""
+    overrides = [str(o).lstrip("+").partition("=") for o in OmegaConf.load(job / ".hydra" / "overrides.yaml")]
+    settings = {key: value for key, _, value in overrides}
+    results = dict.fromkeys(RESULTS[1:-1]) | {"status": "failed", "code": 1}
     if (job / "summary.json").exists():
-        summary = json.loads((job / "summary.json").read_text())
+        summary = json.loads((job / "summary.json").read_text(encoding="utf-8"))
         errors = summary["euler_errors"]["path"]["all"]
-        results = {
+        results |= {
             "status": summary["status"], "mean": errors["mean"], "max": errors["max"],
-            "seconds": summary["seconds"]["total"],
+            "seconds": summary["seconds"]["total"], "code": exit_code(summary["status"], summary.get("signal")),
         }  # fmt: skip
+    elif (job / "failure.json").exists():
+        results |= json.loads((job / "failure.json").read_text(encoding="utf-8"))
     return {"job": job.name, **settings, **results, "folder": str(job)}

@@ -31,13 +31,9 @@ class Report:
     seconds: float
     loss: float
     learning_rate: float
+    error: float  # the mean over all equations and states, on which stopping is decided
     mean: dict[str, float]
     max: dict[str, float]
-
-    @property
-    def error(self) -> float:
-        """The mean error over all equations, on which stopping is decided."""
-        return float(np.mean(list(self.mean.values())))
 
     @property
     def worst(self) -> str:
@@ -53,11 +49,12 @@ class Validator(tf.Module):
         self.economy, self.sampler = economy, sampler
 
     @tf.function
-    def __call__(self) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-        """Mean and largest absolute residual by equation."""
+    def __call__(self) -> tuple[tf.Tensor, dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """The mean absolute residual over all equations, and mean and largest by equation."""
         errors = self.economy.residuals(self.sampler(self.economy.policy))
         sizes = {name: tf.abs(r) for name, r in errors.items()}
-        return {n: tf.reduce_mean(r) for n, r in sizes.items()}, {n: tf.reduce_max(r) for n, r in sizes.items()}
+        pooled = tf.reduce_mean(tf.concat([tf.reshape(r, [-1]) for r in sizes.values()], 0))
+        return pooled, {n: tf.reduce_mean(r) for n, r in sizes.items()}, {n: tf.reduce_max(r) for n, r in sizes.items()}
 
 
 class Ledger(tf.Module):
@@ -154,9 +151,10 @@ class Loop:
 
     def measure(self) -> Report:
         """Errors on fresh validation states, and the mean loss since the last report."""
-        mean, largest = ({n: float(x) for n, x in part.items()} for part in self.validator())
-        value = self.stage.mean_loss(reset=True)
-        return Report(self.stage.step, self.elapsed, value, self.stage.learning_rate, mean, largest)
+        pooled, *by_equation = self.validator()
+        mean, largest = ({n: float(x) for n, x in part.items()} for part in by_equation)
+        value, rate = self.stage.mean_loss(reset=True), self.stage.learning_rate
+        return Report(self.stage.step, self.elapsed, value, rate, float(pooled), mean, largest)
 
     def _report(self) -> str | None:
         report = self.measure()

@@ -70,10 +70,8 @@ class OlgAnalytic(Model):
             return w * np.cumprod(self.shares) * R ** np.arange(self.cohorts - 1)
 
         K = scipy.optimize.brentq(lambda K: capital(K).sum() - K, 1e-3, 1e3, xtol=1e-14, rtol=1e-14)
-        R, w = factor_prices(K)
         k = capital(K)
-        c = np.append(k / self.shares - k, R * k[-1])
-        return {"k": k, "eta": eta, "delta": delta, "s": self.shares, "a": k, "c": c}
+        return {"k": k, "eta": eta, "delta": delta, "s": self.shares, "a": k}
 
     def definitions(self, now):
         K = tf.reduce_sum(now.k, 0)
@@ -88,18 +86,24 @@ class OlgAnalytic(Model):
         return {"k": now.savings, "eta": shock.eta, "delta": shock.delta}
 
     def residuals(self, now, nxt, E):
-        today = self.marginal_utility(now.c)[:-1]
-        return {"euler": today / (self.beta * E(nxt.R * self.marginal_utility(nxt.c)[1:])) - 1}
-
-    def marginal_utility(self, c):
-        """1 / c, continued below a twentieth of steady-state consumption by its tangent.
-
-        Savings in levels may exceed income while a network learns. The tangent makes that costly; 1 / c would reward
-        it. It leaves a residual above one wherever it is used, so that no error is hidden.
-        """
-        floor = self.steady_state()["c"][:, None, None] / 20
-        return tf.where(c > floor, 1 / tf.maximum(c, floor), (2 - c / floor) / floor)
+        mean = self.beta * E(nxt.R * marginal_utility(nxt)[1:])
+        euler = marginal_utility(now)[:-1] / mean - 1
+        shortfall = tf.maximum(FLOOR - now.c / now.income, 0)[:-1] / FLOOR
+        return {"euler": tf.where(shortfall > 0, tf.abs(euler) + shortfall, euler)}
 
     def closed_form(self, now):
         shares = self.shares[:, None, None]
         return {"s": shares} if self.head == "share" else {"a": shares * now.income[:-1]}
+
+
+FLOOR = 0.02  # of income; the exact policy consumes a third and more
+
+
+def marginal_utility(now):
+    """1 / c, continued by its tangent where a cohort consumes less than FLOOR of its income.
+
+    Savings in levels may exceed income while a network learns. 1 / c would reward that; the tangent makes it costly,
+    and the residual grows by the shortfall, in floors, so that such a policy cannot pass.
+    """
+    floor = FLOOR * now.income
+    return tf.where(now.c > floor, 1 / tf.maximum(now.c, floor), (2 - now.c / floor) / floor)

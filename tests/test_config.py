@@ -1,12 +1,14 @@
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import keras
 import pytest
 
 from conftest import MODELS, settings
 from deqn import settings as allowed
-from deqn.config import assigned, build_model, checked, composed, continued, value_of
-from deqn.errors import InputError
+from deqn.config import assigned, build_model, checked, completed, composed, continued, fresh_folder, value_of
+from deqn.errors import FileError, InputError
 from deqn.models.growth import Growth
 
 BAD = {
@@ -26,8 +28,11 @@ BAD = {
     "train.batch=abc": "Integer",
     "train.batch=100000": "sampling.paths x sampling.periods",
     "seed=1.5": "Integer",
-    "expectation.draws=3": "odd",
-    "expectation.degree=4": "allowed are 3, 5",
+    "expectation.degree=3": "not used by auto; it belongs to monomial",
+    "schedule.final=null": "cosine needs it",
+    "optimizer.options.beta_1=abc": "neither a number",
+    "model=null": "model can be",
+    "train=null": "train",
     "a b": "key=value",
     "loss.weights={euler: -1}": "loss.weights",
 }
@@ -38,6 +43,13 @@ def test_a_mistake_is_named(override):
     with pytest.raises(InputError, match=BAD[override]) as refusal:
         settings(override)
     assert len(str(refusal.value)) < 700
+
+
+@pytest.mark.parametrize("choice, message", [("monte_carlo expectation.draws=3", "odd"),
+                                             ("monomial expectation.degree=4", "allowed are 3, 5")])  # fmt: skip
+def test_rules_check_their_own_settings(choice, message):
+    with pytest.raises(InputError, match=message):
+        settings(*f"expectation={choice}".split())
 
 
 def test_both_ways_of_clipping_are_refused():
@@ -106,5 +118,26 @@ def test_paths_survive_as_override_values(tmp_path):
 
 
 def test_resume_keeps_earlier_overrides(tmp_path):
-    (tmp_path / "environment.json").write_text('{"overrides": ["model=growth", "train.steps=100"]}')
-    assert continued(["train.steps=200", "resume=x"], tmp_path) == ["model=growth", "train.steps=200", "resume=x"]
+    (tmp_path / "environment.json").write_text(
+        '{"overrides": ["model=growth", "train.steps=100"], "config_dir": "conf"}'
+    )
+    now = ["train.steps=200", "resume=x"]
+    assert continued(now, None, tmp_path) == (["model=growth", *now], "conf")
+    for broken in ("[1]", "{}", "{", '{"overrides": 3, "config_dir": null}'):
+        (tmp_path / "environment.json").write_text(broken)
+        with pytest.raises(FileError, match="no run in this folder"):
+            continued(now, None, tmp_path)
+
+
+def test_folders_are_claimed_one_after_the_other(tmp_path):
+    with ThreadPoolExecutor() as pool:
+        claimed = list(pool.map(lambda _: fresh_folder(str(tmp_path / "run")), range(8)))
+    assert len(set(claimed)) == 8 and all(Path(c).is_dir() for c in claimed)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileError, match="file"):
+        fresh_folder(str(tmp_path / "file" / "run"))
+
+
+def test_the_configuration_is_completed_by_defaults():
+    config = composed(["model=growth", "~model.gamma"])[0]
+    assert "gamma" not in config.model and completed(config).model.gamma == 1.0

@@ -10,13 +10,13 @@ import tensorflow as tf
 from conftest import settings
 from deqn.contract import check_model
 from deqn.errors import InputError
-from deqn.expectation import expectation, rule
-from deqn.model import Discrete, Normal, Policy, State
+from deqn.expectation import rule
+from deqn.model import Discrete, Markov, Normal, Policy, State
 from deqn.models.stochastic_growth import StochasticGrowth
 
 
 def check(model):
-    return check_model(model, expectation(model, partial(rule, settings().expectation)))
+    return check_model(model, partial(rule, settings().expectation))
 
 
 def altered(**members):
@@ -91,6 +91,24 @@ WRONG = {
         "not 2 shares that sum to one",
     ),
     "shocks of one name": ({"shocks": (Normal("eps"), Normal("eps"))}, "shock 'eps' is declared 2 times"),
+    "a kink in a policy": (
+        {"residuals": returning("residuals", kink=lambda now, nxt, E: tf.sqrt(tf.abs(now.s - 0.3269718)))},
+        "equation 'kink'",
+    ),
+    "a box of the wrong length": (
+        {"states": (State("k", [1, 2, 3], 20, size=2), State("z", -1, 1))},
+        "the box of state 'k' failed",
+    ),
+    "a property that fails": ({"states": property(lambda self: self.no_such_parameter)}, "states failed"),
+    "a steady state that fails": ({"steady_state": lambda self: {"k": self.kk}}, "steady_state failed: AttributeError"),
+    "shares of a chain that do not add up": (
+        {"shocks": (Normal("eps"), Markov({"x": [0, 1]}, lambda now: tf.stack([now.z[0], now.z[0]])))},
+        "probabilities of shock 'x' are .* not shares",
+    ),
+    "a chain turned on its side": (
+        {"shocks": (Normal("eps"), Markov({"x": [0, 1]}, lambda now: tf.fill((16, 2), 0.5)))},
+        r"probabilities of shock 'x' (have shape|failed)",
+    ),
     "no dictionary": ({"definitions": lambda self, now: 3.0}, "definitions"),
 }
 
@@ -104,6 +122,16 @@ def test_a_wrong_model_is_refused_by_name(mistake):
 
 def test_the_right_model_passes_and_names_its_equations():
     assert check(StochasticGrowth()) == ["euler"]
+
+
+def test_a_wrong_model_is_refused_before_anything_else_reads_it(tmp_path, monkeypatch):
+    """Through the front door: the contract speaks, not a KeyError of the network, and the folder stays free."""
+    import deqn
+
+    monkeypatch.setattr("deqn.run.build_model", lambda _: altered(steady_state=without("steady_state", "s")))
+    with pytest.raises(InputError, match="does not return 's'"):
+        deqn.solve("stochastic_growth", folder=tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run" / "config.yaml").exists()
 
 
 def test_bounds_may_be_reached_at_the_steady_state():

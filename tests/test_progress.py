@@ -9,7 +9,7 @@ from deqn.interrupt import Interrupt
 from deqn.progress import Display
 from deqn.train import Report
 
-REPORT = Report(100, 1.0, 1e-6, 1e-3, {"euler": 2e-5, "labour": 4e-5}, {"euler": 3e-3, "labour": 1e-4})
+REPORT = Report(100, 1.0, 1e-6, 1e-3, 3e-5, {"euler": 2e-5, "labour": 4e-5}, {"euler": 3e-3, "labour": 1e-4})
 
 
 def test_plain_lines_without_a_terminal(monkeypatch):

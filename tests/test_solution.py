@@ -76,6 +76,29 @@ def test_states_may_be_numbers_vectors_or_tables(olg):
         olg.policy({"k": steady["k"], "delta": 0.5})
 
 
+def test_a_state_of_the_wrong_shape_is_refused(olg):
+    steady = olg.economy.model.steady_state()
+    with pytest.raises(ValueError, match=r"state 'k' has shape \[3, 5\]; expected \[5\] or \[5, n\]"):
+        olg.policy({"k": np.tile(steady["k"], (3, 1)), "eta": 1.0, "delta": 0.5})
+    with pytest.raises(ValueError, match="expected a number or"):
+        olg.policy({"k": steady["k"], "eta": [[1.0]], "delta": 0.5})
+    with pytest.raises(ValueError, match="at least one"):
+        olg.irf("eta", periods=0)
+
+
+def test_a_run_goes_on_from_python(tmp_path):
+    short = ["network.hidden=[8]", "train.steps=40", "evaluation.figures=false"]
+    first = deqn.solve("growth", short, folder=tmp_path / "run", quiet=True)
+    again = deqn.solve("growth", [f"resume={tmp_path / 'run'}", "train.steps=80"], quiet=True)
+    assert again.folder == first.folder and again.summary["steps"]["adam"] == 80
+
+
+def test_the_users_matplotlib_is_left_alone(growth):
+    import matplotlib
+
+    assert "agg" not in str(matplotlib.rcParams._get_backend_or_none()).lower()
+
+
 def test_the_simulation_obeys_the_law_of_motion(stochastic):
     table = stochastic.simulate(periods=50, paths=20, seed=3)
     assert len(table) == 1000 and list(table)[:4] == ["path", "period", "k", "z"]

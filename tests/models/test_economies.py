@@ -1,17 +1,20 @@
 """The economies against published numbers and independent solutions."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from conftest import economy
+from deqn.model import Point
 from deqn.models.growth import Growth
-from deqn.models.olg_analytic import OlgAnalytic
+from deqn.models.olg_analytic import FLOOR, OlgAnalytic, marginal_utility
 from deqn.models.stochastic_growth import StochasticGrowth
 from deqn.run import solve
 from deqn.simulate import step
+from deqn.variables import point
 from reference import stochastic_growth as solve_by_time_iteration
 
 
@@ -28,22 +31,24 @@ def test_published_savings_and_capital_by_age():
     np.testing.assert_allclose(model.steady_state()["k"], [0.4167, 0.1816, 0.0749, 0.0278, 0.0078], atol=6e-5)
 
 
-def test_the_tangent_of_marginal_utility_hides_nothing():
-    """It is 1 / c above the floor; below it, it is its tangent, and the residual there is above one."""
-    model = OlgAnalytic(head="level")
-    floor = model.steady_state()["c"][:, None, None] / 20
-    c = tf.constant(floor * np.array([1.5, 1.0, 0.5, 0.0, -3.0]))
-    u = model.marginal_utility(c).numpy() * floor
-    np.testing.assert_allclose(u[0, 0], [1 / 1.5, 1, 1.5, 2, 5], rtol=1e-12)
+def test_savings_beyond_income_cannot_pass():
+    """1 / c above the floor, its tangent below; the residual says how far a policy is from admissible."""
+    income = tf.ones((1, 1, 5), tf.float64)
+    now = Point({"income": income, "c": FLOOR * tf.constant([[[1.5, 1.0, 0.5, 0.0, -3.0]]], tf.float64)})
+    np.testing.assert_allclose(FLOOR * marginal_utility(now)[0, 0], [1 / 1.5, 1, 1.5, 2, 5], rtol=1e-12)
     e = economy("model=olg_analytic", "model.head=level")
-    steady = model.steady_state()
-    income = steady["c"][0] + steady["a"][0]
-    e.policy.network = lambda x, training: (
-        tf.constant([[1.9, 0, 0, 0, 0]], tf.float64) * tf.ones((x.shape[0], 1), tf.float64)
-    )
-    row = tf.constant([[*steady["k"], 1.05, 0.5]], tf.float64)
-    assert e.policy(row).numpy()[0, 0] > income
-    assert e.residuals(row)["euler"].numpy()[0, 0, 0] > 1
+    k = e.model.steady_state()["k"]
+    row = tf.constant([[*k, 1.0, 0.7]], tf.float64)
+    for savings in ([1.0, 0.9, 0.4, 0.2, 0.1], [0.7, 0.18, 0.07, 0.02, 0.007], [5.0, 0.1, 0.1, 0.1, 0.1]):
+        e = replace(
+            e,
+            policy=lambda s, training=False, a=savings: (
+                tf.constant([a], tf.float64) * tf.ones((s.shape[0], 1), tf.float64)
+            ),
+        )
+        now = point(e.model, e.policy, row)
+        short = (now.c / now.income).numpy()[:-1, 0, 0] < FLOOR
+        assert short.any() and (e.residuals(row)["euler"].numpy()[short] > 1).all()
 
 
 def test_a_productivity_path_without_shocks_is_covered():
