@@ -19,9 +19,11 @@ from hydra.core.hydra_config import HydraConfig  # noqa: E402
 from hydra.core.override_parser.overrides_parser import OverridesParser  # noqa: E402
 from omegaconf import DictConfig  # noqa: E402
 
-from deqn import config as door  # noqa: E402
+from deqn.composition import COMPOSITION_ERRORS, explained  # noqa: E402
+from deqn.config import checked, composed  # noqa: E402
 from deqn.errors import DeqnError, FileError, InputError, exit_code  # noqa: E402
-from deqn.files import write_json  # noqa: E402
+from deqn.files import fresh_folder, make_folder, write_json  # noqa: E402
+from deqn.overrides import assigned, check_resumable, continued, value_of  # noqa: E402
 from deqn.postponed import load_tensorflow  # noqa: E402
 
 
@@ -50,9 +52,9 @@ def command(arguments: list[str]) -> int:
     if args.multirun:
         check_jobs(jobs_of(args.overrides), args.config_dir)
         return run_sweep(flags, args.overrides)
-    overrides, config_dir, resumed = args.overrides, args.config_dir, door.value_of("resume", args.overrides)
+    overrides, config_dir, resumed = args.overrides, args.config_dir, value_of("resume", args.overrides)
     if resumed is not None:
-        overrides, config_dir = door.continued(overrides, config_dir, Path(resumed))
+        overrides, config_dir = continued(overrides, config_dir, Path(resumed))
         flags += ["--config-dir", config_dir] if config_dir != args.config_dir else []
     (name,) = check_jobs([overrides], config_dir)
     if args.cfg or args.info:
@@ -66,7 +68,7 @@ def run_single(flags: list[str], overrides: list[str], name: str, resumed: str |
     if resumed is None:
         overrides = claimed("hydra.run.dir", overrides, f"outputs/{name}")
     else:
-        overrides = [*overrides, door.assigned("hydra.run.dir", resumed)]
+        overrides = [*overrides, assigned("hydra.run.dir", resumed)]
     codes: list[int] = []
 
     def job(config: DictConfig) -> None:
@@ -90,20 +92,20 @@ def run_sweep(flags: list[str], overrides: list[str]) -> int:
     finally:
         from deqn.sweep import summarize  # pandas and rich, which a mistake on the command line need not wait for
 
-        rows = summarize(Path(door.value_of("hydra.sweep.dir", overrides)))
+        rows = summarize(Path(value_of("hydra.sweep.dir", overrides)))
     return max((row["code"] for row in rows), default=1)
 
 
 def claimed(key: str, overrides: list[str], parent: str) -> list[str]:
     """The overrides with a folder for Hydra: the user's, if it holds no run, or a new one. Raises FileError."""
-    given = door.value_of(key, overrides)
+    given = value_of(key, overrides)
     if given is None:
-        return [*overrides, door.assigned(key, door.fresh_folder(f"{parent}/{datetime.now():%Y-%m-%d_%H-%M-%S}"))]
+        return [*overrides, assigned(key, fresh_folder(f"{parent}/{datetime.now():%Y-%m-%d_%H-%M-%S}"))]
     if "${" in given:
         raise InputError(f"{key}={given}: give a plain path")
     if any(Path(given).glob("config.yaml")) or any(Path(given).glob("*/config.yaml")):
         raise FileError(f"{given} already holds a run; choose another folder, or resume={given}")
-    door.make_folder(Path(given), exist_ok=True)
+    make_folder(Path(given), exist_ok=True)
     return overrides
 
 
@@ -121,7 +123,8 @@ def solve_job(config: DictConfig) -> int:
     console = Console()
     with console.status("importing TensorFlow"):
         load_tensorflow()
-        from deqn.run import Clock, Job, run
+        from deqn.clock import Clock
+        from deqn.run import Job, run
 
     clock = Clock(began)
     clock.phases["import"] = time.monotonic() - importing
@@ -156,19 +159,19 @@ def jobs_of(overrides: list[str]) -> list[list[str]]:
     try:
         parsed = OverridesParser.create().parse_overrides(overrides)
         return [list(job) for batch in BasicSweeper.split_arguments(parsed, None) for job in batch]
-    except door.COMPOSITION_ERRORS as error:
-        raise InputError(door.explained(error, overrides, None)) from error
+    except COMPOSITION_ERRORS as error:
+        raise InputError(explained(error, overrides, None)) from error
 
 
 def check_jobs(jobs: list[list[str]], config_dir: str | None) -> list[str]:
     """Compose and check every job; returns their models' names. Raises InputError for the first that is wrong."""
     names = []
     for job in jobs:
-        config, name = door.composed(job, config_dir)
-        settings = door.checked(config)
+        config, name = composed(job, config_dir)
+        settings = checked(config)
         if settings.resume is not None:
             if len(jobs) > 1:
                 raise InputError("resume: runs are resumed one at a time, not in a sweep")
-            door.check_resumable(config, Path(settings.resume) / "config.yaml")
+            check_resumable(config, Path(settings.resume) / "config.yaml")
         names.append(name)
     return names

@@ -5,33 +5,24 @@ model's, which must be a subclass of `Model`.
 """
 
 import dataclasses
-import json
 import os
-import re
 import sys
 import types
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-from hydra import compose, initialize_config_module
 from hydra.core.config_store import ConfigStore
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException, OverrideParseException
 from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from deqn.errors import FileError, InputError
+from deqn.composition import COMPOSITION_ERRORS, brief, composition, explained
+from deqn.errors import InputError
 from deqn.model import Model
 from deqn.postponed import postpone_tensorflow
 from deqn.ranges import check, nearest, shown
 from deqn.settings import Evaluation, Loss, Network, Optimizer, Quadrature, Sampling, Schedule, Training, within
-
-COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
-MAY_CHANGE_ON_RESUME = ("train.steps", "train.seconds", "train.target", "tolerance", "resume")
 
 
 @dataclass
@@ -70,91 +61,6 @@ def composed(overrides: list[str], config_dir: str | None = None) -> tuple[DictC
         raise InputError(explained(error, overrides, config_dir)) from error
     config = OmegaConf.masked_copy(whole, [f.name for f in dataclasses.fields(Config)])
     return OmegaConf.merge(OmegaConf.structured(Config), config), name
-
-
-def composition(overrides: list[str], config_dir: str | None) -> DictConfig:
-    """What Hydra composes, its own settings included."""
-    search = [] if config_dir is None else [f"hydra.searchpath=[{Path(config_dir).resolve().as_uri()}]"]
-    with initialize_config_module("deqn.configs", version_base="1.3"):
-        return compose("config", overrides=[*search, *overrides], return_hydra_config=True)
-
-
-def group_options(config_dir: str | None) -> dict[str, list[str]]:
-    """The configuration groups and what each can be, in the package and in the user's folder."""
-    with initialize_config_module("deqn.configs", version_base="1.3"):
-        compose("config")
-        loader = GlobalHydra.instance().config_loader()
-        options = {group: loader.get_group_options(group) for group in loader.list_groups("") if group != "hydra"}
-    for file in Path(config_dir).glob("*/*.yaml") if config_dir is not None else ():
-        options.setdefault(file.parent.name, []).append(file.stem)
-    return options
-
-
-def explained(error: Exception, overrides: list[str], config_dir: str | None) -> str:
-    """What is wrong with the overrides, in words of the configuration: group, key or value, in this order."""
-    try:
-        parsed = OverridesParser.create().parse_overrides(overrides)
-        groups = group_options(config_dir)
-        for o in parsed:
-            name, options = o.key_or_group, groups.get(o.key_or_group, [])
-            if name in groups and o.value() not in options:
-                return f"{name}={o.value()}: {nearest(str(o.value()), options)}{name} can be {', '.join(options)}"
-        chosen = [o.input_line for o in parsed if o.key_or_group in groups]
-        known = known_keys([], None)
-        try:
-            known = known_keys(chosen, config_dir)
-        except COMPOSITION_ERRORS as in_file:
-            found = re.search(r"full_key: (\S+)", str(in_file.__cause__ or in_file))
-            typo = found and found[1] not in known
-            return f"in a YAML file: {unknown_key(found[1], known, list(groups)) if typo else brief(in_file)}"
-    except OverrideParseException as unreadable:
-        return f"cannot read {unreadable.override!r}; overrides are written key=value"
-    for o in parsed:
-        sections = {k.split(".")[0] for k in known}
-        if o.key_or_group not in {*known, *groups, *sections} and not o.key_or_group.startswith("hydra"):
-            return unknown_key(o.key_or_group, known, list(groups))
-    for o in parsed:
-        try:
-            composition([*chosen, o.input_line], config_dir)
-        except COMPOSITION_ERRORS as alone:
-            hint = f"; write +{o.key_or_group}.NAME=VALUE" if isinstance(o.value(), dict) else ""
-            return f"{o.input_line}: {brief(alone)}{hint}"
-    return brief(error)
-
-
-def known_keys(chosen: list[str], config_dir: str | None) -> list[str]:
-    """All dotted keys of the configuration under the chosen groups."""
-    return [k for k in flat(composition(chosen, config_dir)) if not k.startswith("hydra.")]
-
-
-def unknown_key(key: str, known: list[str], groups: list[str]) -> str:
-    """The message for a key that does not exist: the nearest one, and what stands beside it."""
-    section = key.rpartition(".")[0]
-    if section in known:  # a section that is empty so far
-        return f"{key} is new in {section}; write +{key}=VALUE"
-    beside = [k for k in known if k.rpartition(".")[0] == section and section]
-    roots = sorted({k.split(".")[0] for k in known} | set(groups))
-    hint = nearest(key, beside or [*known, *roots])
-    listed = [k.rpartition(".")[2] for k in beside] or roots
-    return f"unknown key '{key}': {hint}{f'{section} has' if beside else 'keys are'} {', '.join(listed)}"
-
-
-def brief(error: Exception) -> str:
-    """The cause of a composition error, one line."""
-    cause = error.__cause__ or error
-    if isinstance(cause, yaml.MarkedYAMLError) and cause.problem_mark is not None:
-        return f"{cause.problem_mark.name}, line {cause.problem_mark.line + 1}: {cause.problem}"
-    lines = [line.strip() for line in str(cause).strip().splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
-
-
-def flat(node: Any, prefix: str = "") -> dict[str, Any]:
-    """The leaves of a nested mapping under dotted keys."""
-    if isinstance(node, DictConfig):
-        node = OmegaConf.to_container(node, resolve=False)
-    if not isinstance(node, dict) or not node:
-        return {prefix.rstrip("."): node}
-    return {k: v for key, value in node.items() for k, v in flat(value, f"{prefix}{key}.").items()}
 
 
 def checked(config: DictConfig) -> Config:
@@ -275,69 +181,3 @@ def completed(config: DictConfig) -> DictConfig:
     OmegaConf.set_struct(result, False)
     result.model = lists
     return result
-
-
-def check_resumable(config: DictConfig, stored: Path) -> None:
-    """Refuse to go on with a run under other settings. Raises InputError listing the keys that differ."""
-    try:
-        before = flat(OmegaConf.load(stored))
-    except (OSError, *COMPOSITION_ERRORS) as error:
-        raise FileError(f"resume: cannot read {stored}: {brief(error)}") from error
-    now = flat(completed(config))
-    keys = sorted(set(before) | set(now))
-    differ = [k for k in keys if before.get(k) != now.get(k) and k not in MAY_CHANGE_ON_RESUME]
-    if differ:
-        listed = "; ".join(f"{k}: {before.get(k)} became {now.get(k)}" for k in differ[:8])
-        raise InputError(f"resume: the run was made with other settings ({listed})")
-
-
-def fresh_folder(wanted: str) -> str:
-    """Claim a new folder: the wanted one, or the first of wanted_2, wanted_3, ... that does not exist."""
-    for n in range(1, 1000):
-        path = Path(wanted if n == 1 else f"{wanted}_{n}")
-        if make_folder(path, exist_ok=False):
-            return str(path)
-    raise FileError(f"cannot make a new folder beside {wanted}")
-
-
-def make_folder(path: Path, exist_ok: bool) -> bool:
-    """Make a folder; whether it is new. Raises FileError where that cannot be done."""
-    try:
-        path.mkdir(parents=True, exist_ok=exist_ok)
-    except FileExistsError as error:
-        if exist_ok or not path.is_dir():
-            raise FileError(f"{path} is a file, not a folder") from error
-        return False
-    except OSError as error:
-        raise FileError(f"cannot make the folder {path}: {error.strerror or error}") from error
-    return True
-
-
-def value_of(key: str, overrides: list[str]) -> str | None:
-    """The value that the overrides give to a key, None where they do not. Raises InputError."""
-    try:
-        given = [o.value() for o in OverridesParser.create().parse_overrides(overrides) if o.key_or_group == key]
-    except OverrideParseException as unreadable:
-        raise InputError(explained(unreadable, overrides, None)) from unreadable
-    return None if not given or given[-1] is None else str(given[-1])
-
-
-def assigned(key: str, text: str) -> str:
-    """An override that sets a key to a text, whatever characters it has."""
-    before_quotes = re.sub(r"(\\+)(?='|$)", r"\1\1", text)  # elsewhere a backslash stands for itself
-    return key + "='" + before_quotes.replace("'", "\\'") + "'"
-
-
-def continued(overrides: list[str], config_dir: str | None, folder: Path) -> tuple[list[str], str | None]:
-    """What the run in `folder` was started with, the overrides given now last, and its folder of own YAML files.
-
-    Raises FileError where there is no run.
-    """
-    try:
-        record = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
-        stored, stored_dir = [str(o) for o in record["overrides"]], record["config_dir"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FileError(f"resume={folder}: there is no run in this folder") from error
-    given = {o.split("=", 1)[0].lstrip("+") for o in overrides}
-    kept = [o for o in stored if o.split("=", 1)[0].lstrip("+") not in given]
-    return kept + overrides, config_dir or stored_dir

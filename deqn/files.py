@@ -1,4 +1,4 @@
-"""Files of a run: written whole or not at all, numbers in plain formats. Needs no TensorFlow."""
+"""Folders and files of a run: claimed once, written whole or not at all. Needs no TensorFlow."""
 
 import json
 import math
@@ -7,14 +7,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from deqn.errors import FileError
 
 
-def csv_text(rows: list[dict[str, Any]]) -> str:
-    """Rows as CSV with a header."""
-    return pd.DataFrame(rows).to_csv(index=False)
+def fresh_folder(wanted: str) -> str:
+    """Claim a new folder: the wanted one, or the first of wanted_2, wanted_3, ... that does not exist."""
+    for n in range(1, 1000):
+        path = Path(wanted if n == 1 else f"{wanted}_{n}")
+        if make_folder(path, exist_ok=False):
+            return str(path)
+    raise FileError(f"cannot make a new folder beside {wanted}")
+
+
+def make_folder(path: Path, exist_ok: bool) -> bool:
+    """Make a folder; whether it is new. Raises FileError where that cannot be done."""
+    try:
+        path.mkdir(parents=True, exist_ok=exist_ok)
+    except FileExistsError as error:
+        if exist_ok or not path.is_dir():
+            raise FileError(f"{path} is a file, not a folder") from error
+        return False
+    except OSError as error:
+        raise FileError(f"cannot make the folder {path}: {error.strerror or error}") from error
+    return True
 
 
 def write_text(path: Path, text: str) -> None:

@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from deqn.files import csv_text, number, write_text
+from deqn.files import number, write_text
 from deqn.train import Report
 
 
@@ -21,7 +21,7 @@ class Metrics:
         if self._path.exists():
             rows = list(csv.DictReader(self._path.read_text().splitlines()))
             kept = [row for row in rows if int(row["step"]) <= after]
-            write_text(self._path, csv_text(kept) if kept else "")
+            write_text(self._path, pd.DataFrame(kept).to_csv(index=False) if kept else "")
 
     def add(self, report: Report) -> None:
         """Append a report."""

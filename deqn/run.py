@@ -6,72 +6,37 @@ import logging
 import platform
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import tensorflow as tf
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from deqn import analysis, evaluate, figures, files, report
+from deqn import files, report
 from deqn.checkpoint import Checkpoints, write_policy
-from deqn.config import (
-    Config,
-    build_model,
-    check_resumable,
-    checked,
-    completed,
-    composed,
-    continued,
-    fresh_folder,
-    value_of,
-)  # fmt: skip
+from deqn.clock import Clock
+from deqn.config import Config, build_model, checked, completed, composed
 from deqn.contract import check_model
 from deqn.errors import FileError, InputError
 from deqn.expectation import rule
 from deqn.interrupt import Interrupt
-from deqn.model import shock_names
 from deqn.optimizers.first_order import GradientStage, first_order
+from deqn.overrides import check_resumable, continued, value_of
 from deqn.progress import Display
 from deqn.residuals import Economy
 from deqn.sampler import Sampler
 from deqn.solution import TRAINING, VALIDATION, Solution, build, stream
 from deqn.train import Ledger, Loop, Report, Validator
+from deqn.verdict import conclude
 
 PACKAGES = ("deqn", "tensorflow", "keras", "numpy", "scipy", "hydra-core", "pandas")
 log = logging.getLogger("deqn")
-
-
-@dataclass
-class Clock:
-    """Seconds by phase, and in all since `started` (time.monotonic)."""
-
-    started: float = field(default_factory=time.monotonic)
-    phases: dict[str, float] = field(
-        default_factory=lambda: dict.fromkeys(("import", "compile", "train", "evaluate", "report"), 0.0)
-    )
-
-    @contextlib.contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Add the block's time to a phase."""
-        began = time.monotonic()
-        try:
-            yield
-        finally:
-            self.phases[name] += time.monotonic() - began
-
-    def seconds(self) -> dict[str, float]:
-        """All phases and the total, rounded to milliseconds."""
-        total = {"total": time.monotonic() - self.started}
-        return {name: round(x, 3) for name, x in {**total, **self.phases}.items()}
 
 
 @dataclass(frozen=True)
@@ -106,7 +71,7 @@ def solve(
     config, name = composed(given, config_dir)
     checked(config)
     if folder is None:
-        folder = fresh_folder(f"outputs/{name}/{datetime.now():%Y-%m-%d_%H-%M-%S}")
+        folder = files.fresh_folder(f"outputs/{name}/{datetime.now():%Y-%m-%d_%H-%M-%S}")
     return run(Job(config, name, given, config_dir), Path(folder), Console(quiet=quiet), clock)
 
 
@@ -247,78 +212,3 @@ def train(
         log.error(loop.problem)
         console.print(loop.problem, highlight=False, markup=False)
     return ended, stage.step, stage.step // stage.steps_per_cycle * sampler.states
-
-
-def conclude(solution: Solution, console: Console, interrupt: Interrupt, clock: Clock) -> Solution:
-    """Evaluate on fresh states, write every table, then every figure, and print the verdict."""
-    economy, settings, folder = solution.economy, solution.settings, solution.folder
-    with clock.phase("evaluate"):
-        sets = solution.evaluation_states(settings.seed)
-        errors = {name: evaluate.euler_errors(solution.judged, states) for name, states in sets.items()}
-        compared = evaluate.comparison(economy, sets)
-        summary = judged(solution.summary, errors, compared, evaluate.stability(economy))
-    solution = replace(solution, summary=summary)
-    with clock.phase("report"):
-        files.write_text(folder / "euler_errors.csv", report.error_rows(summary).to_csv(index=False))
-        if compared is not None:
-            files.write_text(folder / "comparison.csv", compared.to_csv(index=False))
-        simulated = solution.simulate(settings.evaluation.periods, settings.evaluation.paths, settings.seed)
-        simulated.to_parquet(folder / "simulation.parquet")
-        summary["seconds"] = clock.seconds()
-        files.write_json(folder / "summary.json", summary)  # before the figures, which could fail
-        if settings.evaluation.figures:
-            draw(economy, errors, simulated, folder)
-    summary |= {"seconds": clock.seconds(), "signal": interrupt.signal}
-    files.write_json(folder / "summary.json", summary)
-    log.info("status: %s", summary["status"])
-    report.print_verdict(console, summary, folder)
-    return solution
-
-
-def judged(
-    summary: dict[str, Any],
-    errors: dict[str, dict[str, np.ndarray]],
-    compared: pd.DataFrame | None,
-    stability: dict[str, float],
-) -> dict[str, Any]:
-    """The summary with all that was measured, and the status that follows."""
-    measured = {name: evaluate.error_summary(e) for name, e in errors.items()}
-    stable, status = evaluate.is_stable(stability), summary["status"]
-    if status not in ("diverged", "interrupted"):
-        met = measured["path"]["all"]["mean"] <= summary["tolerance"]
-        status = "converged" if met and stable else "not_converged"
-    return summary | {
-        "status": status,
-        "euler_errors": measured,
-        "policy_errors": {"closed_form": pooled(compared), "reference": {}},
-        "stability": stability,
-        "stable": stable,
-    }
-
-
-def pooled(compared: pd.DataFrame | None) -> dict[str, dict[str, float]]:
-    """The comparison by policy over all states of path and box: mean and largest error, absolute and relative."""
-    if compared is None:
-        return {}
-    found = {}
-    for policy, rows in compared.groupby("policy"):
-        shares = rows["states"] / rows["states"].sum()
-        means = {name: float((rows[name] * shares).sum()) for name in ("mean", "mean_relative")}
-        found[policy] = means | {name: float(rows[name].max()) for name in ("max", "max_relative")}
-    return found
-
-
-def draw(economy: Economy, errors: dict[str, Any], simulated: pd.DataFrame, folder: Path) -> None:
-    """All figures of a run, into figures/."""
-    model, place = economy.model, folder / "figures"
-    place.mkdir(exist_ok=True)
-    states, policies = ([v.name for v in declared] for declared in (model.states, model.policies))
-    if (folder / "metrics.csv").exists():
-        figures.training_curve(pd.read_csv(folder / "metrics.csv"), place / "training.png")
-    figures.policy_functions(analysis.policy_slices(economy), policies, place / "policies.png")
-    figures.error_distribution(errors, place / "errors.png")
-    figures.ergodic_distribution(simulated, [*states, *policies], place / "distribution.png")
-    shocks = shock_names(model.shocks)
-    wanted = {f"{s}, +1 s.d.": (s, 1.0) for s in shocks} or {f"{s}, 10 % above rest": (s, 0.1) for s in states}
-    responses = {label: analysis.impulse_response(economy, *what, 40) for label, what in wanted.items()}
-    figures.impulse_responses(responses, place / "impulse_responses.png")

@@ -14,7 +14,8 @@ from omegaconf import OmegaConf
 
 from deqn import analysis, evaluate
 from deqn.checkpoint import read_policy
-from deqn.config import COMPOSITION_ERRORS, Config, build_model, checked
+from deqn.composition import COMPOSITION_ERRORS
+from deqn.config import Config, build_model, checked
 from deqn.errors import FileError, InputError
 from deqn.expectation import expectation, finer_rule, rule
 from deqn.frames import state_frame

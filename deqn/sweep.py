@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from omegaconf import OmegaConf
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -11,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deqn.errors import exit_code
-from deqn.files import csv_text, number, write_text
+from deqn.files import number, write_text
 
 RESULTS = ("job", "status", "mean", "max", "seconds", "code", "reason", "folder")
 
@@ -22,7 +23,7 @@ def summarize(folder: Path) -> list[dict[str, Any]]:
     if not rows:
         return rows
     varied = [k for k in rows[0] if k not in RESULTS and len({str(row.get(k)) for row in rows}) > 1]
-    write_text(folder / "summary.csv", csv_text(rows))
+    write_text(folder / "summary.csv", pd.DataFrame(rows).to_csv(index=False))
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for name in ("job", *varied, "status", "mean error", "max error", "seconds"):
         table.add_column(name, overflow="fold")

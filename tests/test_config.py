@@ -7,9 +7,11 @@ import pytest
 
 from conftest import MODELS, settings
 from deqn import settings as allowed
-from deqn.config import assigned, build_model, checked, completed, composed, continued, fresh_folder, value_of
+from deqn.config import build_model, checked, completed, composed
 from deqn.errors import FileError, InputError
+from deqn.files import fresh_folder
 from deqn.models.growth import Growth
+from deqn.overrides import assigned, continued, value_of
 
 BAD = {
     "model=growht": "did you mean 'growth'",

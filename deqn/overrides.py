@@ -1,0 +1,59 @@
+"""Overrides, the words `key=value` of a command line: read, written, and taken up again when a run goes on."""
+
+import json
+import re
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import OverrideParseException
+from omegaconf import DictConfig, OmegaConf
+
+from deqn.composition import COMPOSITION_ERRORS, brief, explained, flat
+from deqn.config import completed
+from deqn.errors import FileError, InputError
+
+MAY_CHANGE_ON_RESUME = ("train.steps", "train.seconds", "train.target", "tolerance", "resume")
+
+
+def value_of(key: str, overrides: list[str]) -> str | None:
+    """The value that the overrides give to a key, None where they do not. Raises InputError."""
+    try:
+        given = [o.value() for o in OverridesParser.create().parse_overrides(overrides) if o.key_or_group == key]
+    except OverrideParseException as unreadable:
+        raise InputError(explained(unreadable, overrides, None)) from unreadable
+    return None if not given or given[-1] is None else str(given[-1])
+
+
+def assigned(key: str, text: str) -> str:
+    """An override that sets a key to a text, whatever characters it has."""
+    before_quotes = re.sub(r"(\\+)(?='|$)", r"\1\1", text)  # elsewhere a backslash stands for itself
+    return key + "='" + before_quotes.replace("'", "\\'") + "'"
+
+
+def continued(overrides: list[str], config_dir: str | None, folder: Path) -> tuple[list[str], str | None]:
+    """What the run in `folder` was started with, the overrides given now last, and its folder of own YAML files.
+
+    Raises FileError where there is no run.
+    """
+    try:
+        record = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+        stored, stored_dir = [str(o) for o in record["overrides"]], record["config_dir"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FileError(f"resume={folder}: there is no run in this folder") from error
+    given = {o.split("=", 1)[0].lstrip("+") for o in overrides}
+    kept = [o for o in stored if o.split("=", 1)[0].lstrip("+") not in given]
+    return kept + overrides, config_dir or stored_dir
+
+
+def check_resumable(config: DictConfig, stored: Path) -> None:
+    """Refuse to go on with a run under other settings. Raises InputError listing the keys that differ."""
+    try:
+        before = flat(OmegaConf.load(stored))
+    except (OSError, *COMPOSITION_ERRORS) as error:
+        raise FileError(f"resume: cannot read {stored}: {brief(error)}") from error
+    now = flat(completed(config))
+    keys = sorted(set(before) | set(now))
+    differ = [k for k in keys if before.get(k) != now.get(k) and k not in MAY_CHANGE_ON_RESUME]
+    if differ:
+        listed = "; ".join(f"{k}: {before.get(k)} became {now.get(k)}" for k in differ[:8])
+        raise InputError(f"resume: the run was made with other settings ({listed})")
