@@ -5,7 +5,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from deqn.errors import FileError
+from deqn.errors import FileError, first_line
 
 DAMAGE = (tf.errors.OpError, AssertionError, ValueError, IndexError, OSError)  # what TensorFlow raises on a bad file
 
@@ -28,7 +28,7 @@ class Checkpoints:
         try:
             self._manager.save(checkpoint_number=step)
         except (tf.errors.OpError, OSError) as error:
-            raise FileError(f"cannot write a checkpoint: {brief(error)}") from error
+            raise FileError(f"cannot write a checkpoint: {first_line(error)}") from error
 
     def restore(self) -> None:
         """Restore the newest checkpoint. Raises FileError unless each object is found there, and nothing else."""
@@ -40,7 +40,9 @@ class Checkpoints:
             status.assert_existing_objects_matched()
             status.assert_consumed()
         except DAMAGE as error:
-            raise FileError(f"checkpoint {newest} is damaged or of another model or network: {brief(error)}") from error
+            raise FileError(
+                f"checkpoint {newest} is damaged or of another model or network: {first_line(error)}"
+            ) from error
 
 
 def write_policy(folder: Path, network: keras.Model) -> None:
@@ -48,7 +50,7 @@ def write_policy(folder: Path, network: keras.Model) -> None:
     try:
         tf.train.Checkpoint(network=network).write(str(folder / "checkpoints" / "policy"))
     except (tf.errors.OpError, OSError) as error:
-        raise FileError(f"cannot write the policy: {brief(error)}") from error
+        raise FileError(f"cannot write the policy: {first_line(error)}") from error
 
 
 def read_policy(folder: Path, network: keras.Model) -> None:
@@ -59,9 +61,4 @@ def read_policy(folder: Path, network: keras.Model) -> None:
         status.assert_existing_objects_matched()
         status.assert_consumed()
     except DAMAGE as error:
-        raise FileError(f"{path} is missing, damaged or of another network: {brief(error)}") from error
-
-
-def brief(error: Exception) -> str:
-    """The first line of an error, at most 200 characters."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise FileError(f"{path} is missing, damaged or of another network: {first_line(error)}") from error

@@ -12,6 +12,7 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from deqn.errors import first_line
 from deqn.ranges import nearest
 
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
@@ -89,8 +90,7 @@ def brief(error: Exception) -> str:
     cause = error.__cause__ or error
     if isinstance(cause, yaml.MarkedYAMLError) and cause.problem_mark is not None:
         return f"{cause.problem_mark.name}, line {cause.problem_mark.line + 1}: {cause.problem}"
-    lines = [line.strip() for line in str(cause).strip().splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+    return first_line(cause)
 
 
 def flat(node: Any, prefix: str = "") -> dict[str, Any]:

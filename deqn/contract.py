@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from deqn.errors import InputError
+from deqn.errors import InputError, first_line
 from deqn.expectation import Expectation, expectation
 from deqn.model import (
     Discrete,
@@ -142,10 +142,7 @@ def check_probabilities(model: Model, row: tf.Tensor) -> None:
     now = point(model, lambda s: tf.repeat(row, s.shape[0], 0), states)
     for chain in (s for s in model.shocks if isinstance(s, Markov)):
         name = f"probabilities of shock {next(iter(chain.values))!r}"
-        try:
-            shares = np.asarray(chain.probabilities(now))
-        except Exception as error:
-            raise InputError(f"{name} failed: {type(error).__name__}: {first_line(error)}") from error
+        shares = call(name, lambda chain=chain: np.asarray(chain.probabilities(now)), np.ndarray)
         if shares.shape not in ((outcome_count(chain), 16), (outcome_count(chain), 1)):
             raise InputError(f"{name} have shape {list(shares.shape)}; expected [{outcome_count(chain)}, batch = 16]")
         if not (shares >= 0).all() or np.abs(shares.sum(0) - 1).max() > 1e-8:
@@ -177,7 +174,7 @@ def check_residuals(model: Model, row: tf.Tensor, states: tf.Tensor) -> list[str
     return list(errors)
 
 
-def call(function: str, run: Callable[[], Any]) -> Any:
+def call(function: str, run: Callable[[], Any], returns: Any = Mapping | Point | Sequence) -> Any:
     """The result of a model's function, and whatever goes wrong in it under the function's name."""
     try:
         result = run()
@@ -185,14 +182,9 @@ def call(function: str, run: Callable[[], Any]) -> Any:
         raise
     except Exception as error:
         raise InputError(f"{function} failed: {type(error).__name__}: {first_line(error)}") from error
-    if not isinstance(result, Mapping | Point | Sequence):
+    if not isinstance(result, returns):
         raise InputError(f"{function} returned {type(result).__name__}, not named values")
     return result
-
-
-def first_line(error: Exception) -> str:
-    """What an exception says, its first line."""
-    return (str(error).strip().splitlines() or [""])[0]
 
 
 def expect_shape(

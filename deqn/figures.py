@@ -84,10 +84,10 @@ def legend_below(figure: Figure, axes: list[Axes]) -> None:
     figure.legend(handles=list(handles.values()), loc="outside lower center", ncols=6, frameon=False, fontsize=8)
 
 
-def widen(ax: Axes, least: float = 0.02) -> None:
+def widen(ax: Axes) -> None:
     """Leave room around a curve that is flat to round-off, which would fill the panel with noise."""
     low, high = ax.get_ylim()
-    middle, least = (low + high) / 2, least * max(abs(low), abs(high), 1e-12)
+    middle, least = (low + high) / 2, 0.02 * max(abs(low), abs(high), 1e-12)
     if high - low < least:
         ax.set_ylim(middle - least, middle + least)
     ax.ticklabel_format(axis="y", useOffset=False)

@@ -23,8 +23,8 @@ def conclude(solution: Solution, console: Console, interrupt: Interrupt, clock: 
     """Evaluate on fresh states, write every table, then every figure, and print the verdict."""
     economy, settings, folder = solution.economy, solution.settings, solution.folder
     with clock.phase("evaluate"):
-        sets = solution.evaluation_states(settings.seed)
-        errors = {name: evaluate.euler_errors(solution.judged, states) for name, states in sets.items()}
+        finer, sets = solution.judged, solution.evaluation_states(settings.seed)
+        errors = {name: evaluate.euler_errors(finer, states) for name, states in sets.items()}
         compared = evaluate.comparison(economy, sets)
         summary = judged(solution.summary, errors, compared, evaluate.stability(economy))
     solution = replace(solution, summary=summary)
