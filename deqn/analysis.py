@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from deqn.evaluate import closed_form, steady_row
+from deqn.economy import Economy
+from deqn.evaluate import Exact, steady_row
 from deqn.frames import frame, state_frame
 from deqn.model import Model, Normal, Point, box, labels, shock_names
-from deqn.residuals import Economy
 from deqn.simulate import last, path, step
 from deqn.variables import mean_shock, mean_shocks, pack, point
 
@@ -77,10 +77,10 @@ def moments(table: pd.DataFrame) -> pd.DataFrame:
     })  # fmt: skip
 
 
-def policy_slices(economy: Economy, points: int = 101) -> dict[str, pd.DataFrame]:
+def policy_slices(economy: Economy, exact: Exact | None = None, points: int = 101) -> dict[str, pd.DataFrame]:
     """Policies along each packed state across its box, the other states at the steady state.
 
-    A table for each state label: the state, the policies, and `exact <policy>` where there is a closed form.
+    A table for each state label: the state, the policies, and `exact <policy>` where it is known.
     """
     model = economy.model
     low, high = box(model.states)
@@ -90,7 +90,7 @@ def policy_slices(economy: Economy, points: int = 101) -> dict[str, pd.DataFrame
         rows[:, column] = np.linspace(low[column], high[column], points)
         states = tf.constant(rows, economy.policy.dtype)
         table = state_frame(model, economy.policy, states)[[label, *labels(model.policies)]]
-        for name, value in (closed_form(model, states) or {}).items():
+        for name, value in ({} if exact is None else exact.values(states)).items():
             for i, part in enumerate(value.reshape(-1, points)):
                 table[f"exact {name}" if value.ndim == 2 else f"exact {name}[{i}]"] = part
         tables[label] = table

@@ -60,7 +60,21 @@ def composed(overrides: list[str], config_dir: str | None = None) -> tuple[DictC
     except COMPOSITION_ERRORS as error:
         raise InputError(explained(error, overrides, config_dir)) from error
     config = OmegaConf.masked_copy(whole, [f.name for f in dataclasses.fields(Config)])
-    return OmegaConf.merge(OmegaConf.structured(Config), config), name
+    config = OmegaConf.merge(OmegaConf.structured(Config), config)
+    return applicable(config, overrides), name
+
+
+def applicable(config: DictConfig, overrides: list[str]) -> DictConfig:
+    """Without what a model's YAML recommends for choices not taken; what the user gave stays, to be refused."""
+    config, given = config.copy(), {o.split("=", 1)[0].lstrip("+") for o in overrides}
+    for group in dataclasses.fields(Config):
+        if not dataclasses.is_dataclass(group.type):
+            continue
+        choice = config[group.name].get(dataclasses.fields(group.type)[0].name)
+        for f in dataclasses.fields(group.type):
+            if choice not in f.metadata.get("choices", (choice,)) and f"{group.name}.{f.name}" not in given:
+                config[group.name][f.name] = None
+    return config
 
 
 def checked(config: DictConfig) -> Config:
@@ -80,13 +94,30 @@ def checked(config: DictConfig) -> Config:
         )
     if (settings.expectation.draws or 0) % 2:
         raise InputError(f"expectation.draws={settings.expectation.draws} is odd; antithetic draws come in pairs")
-    for name, value in settings.optimizer.options.items():
+    for name, value in (settings.optimizer.options or {}).items():
         if not isinstance(value, int | float | types.NoneType):
             raise InputError(f"optimizer.options.{name}={value} is neither a number nor true, false or null")
     if settings.optimizer.clip_norm is not None and settings.optimizer.clip_value is not None:
         raise InputError("optimizer.clip_norm and optimizer.clip_value: give one of them")
+    if settings.optimizer.iterations is not None:
+        check_least_squares(settings)
     model_class(settings.model)
     return settings
+
+
+def check_least_squares(settings: Config) -> None:
+    """Levenberg-Marquardt minimizes squared residuals as they are. Raises InputError for what does not fit."""
+    name, network = settings.optimizer.name, settings.network
+    for key in ("dropout", "l1", "l2"):
+        if getattr(network, key):
+            raise InputError(f"network.{key}={getattr(network, key)} cannot be used with optimizer={name}, whose steps "
+                             f"need residuals without noise or penalty; take optimizer=adam")  # fmt: skip
+    if settings.loss.name != "mean_square":
+        raise InputError(f"loss={settings.loss.name} cannot be used with optimizer={name}, a least squares method; "
+                         f"take loss=mean_square, or optimizer=adam")  # fmt: skip
+    if settings.optimizer.learning_rate is None and settings.train.steps:
+        raise InputError(f"train.steps={settings.train.steps} are gradient steps, of which {name} takes none; set "
+                         f"optimizer.iterations, or take optimizer=adam_lm")  # fmt: skip
 
 
 def check_fields(settings: Any, prefix: str) -> None:
@@ -96,11 +127,12 @@ def check_fields(settings: Any, prefix: str) -> None:
         if dataclasses.is_dataclass(value):
             check_fields(value, key + ".")
         elif "allowed" in f.metadata:
-            if f.metadata["not_empty"] and not value:
-                raise InputError(f"{key}={shown(value)} is empty; give at least one value")
             if "choices" in f.metadata:
                 check_belongs(prefix.rstrip("."), f, value, getattr(settings, dataclasses.fields(settings)[0].name))
-            check(key, value, f.metadata["allowed"])
+            if f.metadata["not_empty"] and value is not None and not value:
+                raise InputError(f"{key}={shown(value)} is empty; give at least one value")
+            if f.metadata["allowed"] is not None:
+                check(key, value, f.metadata["allowed"])
 
 
 def check_belongs(group: str, f: dataclasses.Field, value: Any, choice: str) -> None:
@@ -108,7 +140,7 @@ def check_belongs(group: str, f: dataclasses.Field, value: Any, choice: str) -> 
     choices = f.metadata["choices"]
     if value is not None and choice not in choices:
         raise InputError(f"{group}.{f.name}={value} is not used by {choice}; it belongs to {', '.join(choices)}")
-    if value is None and choice in choices:
+    if value is None and choice in choices and not f.metadata["optional"]:
         raise InputError(f"{group}.{f.name} is unset; {choice} needs it")
 
 

@@ -27,30 +27,40 @@ from deqn.model import (
     shock_names,
     width,
 )
-from deqn.residuals import residuals
+from deqn.residuals import residuals, without_risk
 from deqn.simulate import Box
-from deqn.variables import mean_shocks, pack, point
+from deqn.steady_state import TOLERANCE, SteadyState, moderate, steady_state
+from deqn.variables import point
 
-STEADY_STATE_TOLERANCE = 1e-8
 BATCH = 2
 
 
-def check_model(model: Model, normal_rule: Callable[[int], tuple[np.ndarray, np.ndarray]]) -> list[str]:
-    """Refuse a model that breaks the contract; returns the names of its equations. Raises InputError.
+def check_model(
+    model: Model, normal_rule: Callable[[int], tuple[np.ndarray, np.ndarray]]
+) -> tuple[SteadyState, list[str]]:
+    """Refuse a model that breaks the contract; returns its steady state and the names of its equations.
 
-    `normal_rule` is that of the expectation with which the model will be solved.
+    `normal_rule` is that of the expectation with which the model will be solved. Raises InputError.
     """
-    call("steady_state", model.steady_state)
+    given = call("steady_state", model.steady_state, Mapping | None)
     for name in ("states", "policies", "shocks"):
         call(name, partial(getattr, model, name))
     check_declarations(model)
-    steady = check_steady_state(model)
-    states = tf.constant(np.tile(steady["states"], (BATCH, 1)))
-    row = tf.constant(steady["policies"][None])
     chosen = expectation(model, normal_rule)
+    if given is not None:
+        check_steady_state(model, given)
+        steady = steady_state(model)
+        states = tf.constant(np.tile(steady.states, (BATCH, 1)))
+        row = tf.constant(steady.policies[None])
+    else:
+        low, high = box(model.states)
+        states = tf.constant(np.tile((low + high) / 2, (BATCH, 1)))
+        row = tf.constant(moderate(model.policies)[None])
     check_shapes(model, chosen, lambda s: tf.repeat(row, s.shape[0], 0), states)
-    check_probabilities(model, row)
-    return check_residuals(model, row, states[:1])
+    if given is None:
+        steady = steady_state(model)
+    check_probabilities(model, tf.constant(steady.policies[None]))
+    return steady, check_residuals(model, steady)
 
 
 def check_declarations(model: Model) -> None:
@@ -87,9 +97,8 @@ def check_declarations(model: Model) -> None:
                                  f"{outcome_count(shock)} shares that sum to one")  # fmt: skip
 
 
-def check_steady_state(model: Model) -> dict[str, np.ndarray]:
-    """The packed steady state of states and policies, every entry finite and policies inside their bounds."""
-    values = call("steady_state", model.steady_state)
+def check_steady_state(model: Model, values: Mapping[str, Any]) -> None:
+    """A value for every state and policy, finite, inside box and bounds."""
     for v in (*model.states, *model.policies):
         if v.name not in values:
             raise InputError(f"steady_state does not return {v.name!r}; it returns {', '.join(values)}")
@@ -106,7 +115,6 @@ def check_steady_state(model: Model) -> dict[str, np.ndarray]:
     states = flatten(values, model.states)
     if ((states < low) | (states > high)).any():
         raise InputError(f"the steady state {states} lies outside the box from {low} to {high}")
-    return {"states": states, "policies": flatten(values, model.policies)}
 
 
 def check_shapes(model: Model, expectation: Expectation, policy: Callable, states: tf.Tensor) -> None:
@@ -149,22 +157,19 @@ def check_probabilities(model: Model, row: tf.Tensor) -> None:
             raise InputError(f"{name} are {shares[:, 0]}, not shares that sum to one")
 
 
-def check_residuals(model: Model, row: tf.Tensor, states: tf.Tensor) -> list[str]:
+def check_residuals(model: Model, steady: SteadyState) -> list[str]:
     """Zero residuals and finite derivatives in states and policies at the deterministic steady state."""
+    states, row = (tf.constant(x[None]) for x in (steady.states, steady.policies))
     with tf.GradientTape(persistent=True) as tape:
         tape.watch([states, row])
-        policy = lambda s: tf.identity(row)
-        now = point(model, policy, states)
-        mean = mean_shocks(model, now, states.dtype)
-        tomorrow = pack(model.transition(now, mean), model.states, 1, 1, states.dtype)
-        errors = dict(model.residuals(now, point(model, policy, tomorrow), lambda v: v))
+        tomorrow, errors = without_risk(model, states, row, states, row)
     drift = np.abs(tomorrow - states).max()
-    if not drift <= STEADY_STATE_TOLERANCE:
+    if not drift <= TOLERANCE:
         raise InputError(f"transition does not stay at steady_state: the states {states.numpy()[0]} become "
                          f"{tomorrow.numpy()[0]}")  # fmt: skip
     for name, r in errors.items():
         worst = np.abs(r).max()
-        if not worst <= STEADY_STATE_TOLERANCE:
+        if not worst <= TOLERANCE:
             raise InputError(f"residuals: equation {name!r} is {worst:.3g} at steady_state, not zero")
         for where, at in (("states", states), ("policies", row)):
             slope = tape.gradient(r, at)

@@ -6,17 +6,20 @@ paths from dispersed starts must come together.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from deqn.model import Model, box, flatten
-from deqn.residuals import Economy
+from deqn.economy import Economy
+from deqn.linear import LinearRule
+from deqn.model import Model, box
 from deqn.settings import Evaluation
 from deqn.simulate import Box, last, path, step
-from deqn.variables import point
+from deqn.steady_state import SteadyState
+from deqn.variables import named_point, point
 
 SLICE = 4096  # states evaluated at once, so that memory does not grow with their number
 RETURN_SPREAD = 0.01  # of the box: paths that end closer have come together
@@ -40,7 +43,7 @@ def box_states(economy: Economy, evaluation: Evaluation, seed: int) -> tf.Tensor
 def euler_errors(economy: Economy, states: tf.Tensor) -> dict[str, np.ndarray]:
     """Absolute residuals by equation, [n, states] with n = 1 for a scalar equation, at packed states."""
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def sizes(part: tf.Tensor) -> dict[str, tf.Tensor]:
         errors = economy.residuals(part)
         return {name: tf.reshape(tf.abs(r), (-1, tf.shape(r)[-1])) for name, r in errors.items()}
@@ -71,37 +74,66 @@ def error_summary(errors: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
     return {name: statistics(r) for name, r in errors.items()} | {"all": statistics(pooled)}
 
 
-def comparison(economy: Economy, sets: dict[str, tf.Tensor]) -> pd.DataFrame | None:
-    """The network against the closed form, a row for each set of states and policy; None where there is none.
+@dataclass(frozen=True)
+class Exact:
+    """What a policy is compared with: `closed_form`, or `reference`, a far more accurate numerical solution.
 
-    Errors are absolute, in the policy's own unit, and relative to the exact value.
+    `values` maps packed states [n, n_states] to policies by name, [1, n] or [size, 1, n]; `covers` says where it holds.
+    """
+
+    kind: str
+    values: Callable[[tf.Tensor], dict[str, np.ndarray]]
+    covers: Callable[[tf.Tensor], np.ndarray]
+
+
+def comparison(economy: Economy, linear: LinearRule | None, exact: Exact, sets: dict[str, tf.Tensor]) -> pd.DataFrame:
+    """The network against the exact policies, a row for each set of states and policy.
+
+    Errors are absolute, in the policy's own unit, and relative to the exact value; `first_order_*` are those of the
+    linear solution: what the network adds to it is the difference.
     """
     rows = []
     for name, states in sets.items():
-        exact = closed_form(economy.model, states)
-        if exact is None:
-            return None
+        states = tf.boolean_mask(states, exact.covers(states))
+        if not states.shape[0]:
+            continue
         learned = point(economy.model, economy.policy, states)
-        for policy, value in exact.items():
-            truth = np.broadcast_to(value, np.shape(getattr(learned, policy)))
-            error = np.abs(getattr(learned, policy) - truth)
-            relative = error / np.maximum(np.abs(truth), np.finfo(truth.dtype).tiny)
-            rows.append({
-                "set": name, "policy": policy, "states": states.shape[0], "mean": error.mean(), "max": error.max(),
-                "mean_relative": relative.mean(), "max_relative": relative.max(),
-            })  # fmt: skip
+        first_order = None if linear is None else point(economy.model, linear, states)
+        for policy, truth in exact.values(states).items():
+            row = {"set": name, "against": exact.kind, "policy": policy, "states": states.shape[0]}
+            row |= distances(getattr(learned, policy).numpy(), truth, "")
+            if first_order is not None:
+                row |= distances(getattr(first_order, policy).numpy(), truth, "first_order_")
+            rows.append(row)
     return pd.DataFrame(rows)
 
 
-def closed_form(model: Model, states: tf.Tensor) -> dict[str, np.ndarray] | None:
-    """The exact policies by name at packed states, [1, states] or [n, 1, states]; None where the model has none."""
-    steady = tf.constant(flatten(model.steady_state(), model.policies)[None], states.dtype)
-    now = point(model, lambda s: tf.repeat(steady, s.shape[0], 0), states)
-    exact = model.closed_form(now)
-    if exact is None:
+def distances(values: np.ndarray, truth: np.ndarray, prefix: str) -> dict[str, float]:
+    """Mean and largest error, absolute and relative to the truth."""
+    error = np.abs(values - truth)
+    relative = error / np.maximum(np.abs(truth), np.finfo(truth.dtype).tiny)
+    return {
+        f"{prefix}mean": error.mean(), f"{prefix}max": error.max(),
+        f"{prefix}mean_relative": relative.mean(), f"{prefix}max_relative": relative.max(),
+    }  # fmt: skip
+
+
+def closed_form(model: Model, steady: SteadyState) -> Exact | None:
+    """The exact policies; None where the model has none for its parameters."""
+
+    def values(states: tf.Tensor) -> dict[str, np.ndarray] | None:
+        anything = tf.constant(np.tile(steady.policies, (states.shape[0], 1)), states.dtype)
+        exact = model.closed_form(named_point(model, states, anything))
+        sizes = {p.name: p.size for p in model.policies}
+        n = states.shape[0]
+        return exact and {
+            name: np.broadcast_to(np.asarray(x), (1, n) if sizes[name] is None else (sizes[name], 1, n))
+            for name, x in exact.items()
+        }
+
+    if values(tf.constant(steady.states[None])) is None:
         return None
-    shapes = {p.name: (1, states.shape[0]) if p.size is None else (p.size, 1, states.shape[0]) for p in model.policies}
-    return {name: np.broadcast_to(np.asarray(value), shapes[name]) for name, value in exact.items()}
+    return Exact("closed_form", values, lambda states: np.ones(states.shape[0], bool))
 
 
 def stability(economy: Economy) -> dict[str, float]:
@@ -136,5 +168,4 @@ def is_stable(measured: dict[str, float]) -> bool:
 
 def steady_row(economy: Economy) -> tf.Tensor:
     """The model's deterministic steady state as packed states [1, n_states]."""
-    values = flatten(economy.model.steady_state(), economy.model.states)
-    return tf.constant(values[None], economy.policy.dtype)
+    return tf.constant(economy.steady.states[None], economy.policy.dtype)

@@ -56,10 +56,12 @@ def training_curve(metrics: pd.DataFrame, path: Path) -> None:
     figure.savefig(path, dpi=130)
 
 
-def policy_functions(slices: dict[str, pd.DataFrame], policies: list[str], path: Path) -> None:
+def policy_functions(
+    slices: dict[str, pd.DataFrame], policies: list[str], path: Path, exact: str = "closed form"
+) -> None:
     """Each policy along each state, the others at their steady state; a line for each component of a vector.
 
-    `slices`: state -> table with the state's column, policies, and `exact <policy>` where there is a closed form.
+    `slices`: state -> table with the state's column, policies, and `exact <policy>` where it is known, as `exact` says.
     """
     states = spread_out(list(slices), PANELS // len(policies) or 1)
     pairs = [(state, policy) for policy in policies for state in states][:PANELS]
@@ -70,7 +72,7 @@ def policy_functions(slices: dict[str, pd.DataFrame], policies: list[str], path:
         for i, column in enumerate(shown):
             ax.plot(table[state], table[column], color=f"C{i}", lw=2.4, alpha=0.75, label=column)
             if f"exact {column}" in table:
-                ax.plot(table[state], table[f"exact {column}"], color="black", lw=1, ls="--", label="closed form")
+                ax.plot(table[state], table[f"exact {column}"], color="black", lw=1, ls="--", label=exact)
         widen(ax)
         ax.set(xlabel=f"state {state} (level)", ylabel=f"policy {policy} (level)")
     legend_below(figure, axes)

@@ -28,6 +28,7 @@ class State:
     lower: Any
     upper: Any
     size: int | None = None  # None: a scalar; n: a vector over ages, countries, ...
+    log: bool = False  # positive, and the policy function reads its logarithm
 
     @property
     def box(self) -> tuple[np.ndarray, np.ndarray]:
@@ -115,10 +116,6 @@ class Model(ABC):
         """The shocks between today and tomorrow; none in a deterministic economy."""
 
     @abstractmethod
-    def steady_state(self) -> Mapping[str, Any]:
-        """States and policies at the deterministic steady state, where every shock equals its mean."""
-
-    @abstractmethod
     def definitions(self, now: Point) -> Mapping[str, Any]:
         """Quantities that follow from today's states and policies; later equations read them by name."""
 
@@ -129,6 +126,13 @@ class Model(ABC):
     @abstractmethod
     def residuals(self, now: Point, nxt: Point, E: Callable[[Any], Any]) -> Mapping[str, Any]:
         """Unit-free equilibrium residuals; `E(v)` is the expectation of v given today, [..., 1, batch]."""
+
+    def steady_state(self) -> Mapping[str, Any] | None:
+        """States and policies at the deterministic steady state, where every shock equals its mean.
+
+        None, as here, has it found from the equations.
+        """
+        return None
 
     def closed_form(self, now: Point) -> Mapping[str, Any] | None:
         """The exact policies where they are known for these parameters, else None.
@@ -158,6 +162,18 @@ def box(states: Sequence[State]) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper corner of the box, each [sum of widths]."""
     lows, highs = zip(*(s.box for s in states), strict=True)
     return np.concatenate(lows), np.concatenate(highs)
+
+
+def in_logs(states: Sequence[State]) -> np.ndarray:
+    """Which packed columns the policy function reads in logarithms, [sum of widths]."""
+    return np.concatenate([np.full(width(s), s.log) for s in states])
+
+
+def limits(policies: Sequence[Policy]) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper bounds, each [sum of widths], infinite where there is none."""
+    lower = [np.full(width(p), -np.inf if p.lower is None else p.lower) for p in policies]
+    upper = [np.full(width(p), np.inf if p.upper is None else p.upper) for p in policies]
+    return np.concatenate(lower), np.concatenate(upper)
 
 
 def outcome_count(shock: Discrete | Markov) -> int:

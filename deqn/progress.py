@@ -7,22 +7,20 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from deqn.train import Report
+from deqn.train import Report, Stage
 
 LINE_SECONDS = 5
 
 
 class Display:
-    """Shows a stage's progress; a context, closed before anything else is printed."""
+    """Shows the progress of one stage after the other; a context, closed before anything else is printed."""
 
-    def __init__(self, console: Console, stage: str, steps: int, done: int):
-        self._console, self._stage, self._steps = console, stage, steps
-        self._first, self._start, self._printed = done, time.monotonic(), 0.0
+    def __init__(self, console: Console):
+        self._console, self._stage, self._printed = console, "", time.monotonic()
         self._report: Report | None = None
         self._bar = Progress(
             TextColumn("{task.description}"), BarColumn(None), MofNCompleteColumn(), TimeRemainingColumn(compact=True)
         )
-        self._task = self._bar.add_task(stage, total=steps, completed=done)
         self._live = Live(self._bar, console=console, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> "Display":
@@ -37,18 +35,23 @@ class Display:
         """Keep the newest validation errors."""
         self._report = report
 
-    def update(self, step: int, loss: float) -> None:
-        """Show the newest step."""
-        seconds = time.monotonic() - self._start
-        pace = (step - self._first) / seconds if seconds > 0 else 0.0
+    def update(self, stage: Stage, loss: float) -> None:
+        """Show the newest step of a stage."""
+        now, step, steps = time.monotonic(), stage.step, stage.cycles * stage.steps_per_cycle
+        if stage.name != self._stage:
+            self._stage, self._first, self._start = stage.name, step, now
+            for task in self._bar.task_ids:
+                self._bar.remove_task(task)
+            self._task = self._bar.add_task(stage.name, total=steps, completed=step)
+        pace = (step - self._first) / (now - self._start) if now > self._start else 0.0
         if self._console.is_terminal:
             self._bar.update(self._task, completed=step)
             self._live.update(Group(self._bar, Text(self._errors(loss, pace))))
-        elif seconds - self._printed >= LINE_SECONDS:
-            self._printed = seconds
-            left = (self._steps - step) / pace if pace else 0.0
+        elif now - self._printed >= LINE_SECONDS:
+            self._printed = now
+            left = (steps - step) / pace if pace else 0.0
             self._console.print(
-                f"{self._stage} {step}/{self._steps}, {left:.0f} s left: {self._errors(loss, pace)}",
+                f"{stage.name} {step}/{steps}, {left:.0f} s left: {self._errors(loss, pace)}",
                 highlight=False, soft_wrap=True,
             )  # fmt: skip
 
@@ -57,4 +60,4 @@ class Display:
         if self._report is not None:
             worst = self._report.worst
             text += f", error mean {self._report.error:.1e}, worst {self._report.max[worst]:.1e} ({worst})"
-        return f"{text}, {pace:.0f} steps/s"
+        return f"{text}, {pace:.3g} steps/s"

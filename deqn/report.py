@@ -16,8 +16,8 @@ from deqn.train import Report
 class Metrics:
     """metrics.csv: a row per report, written at once. On resume the rows after the checkpoint are dropped."""
 
-    def __init__(self, folder: Path, stage: str, after: int):
-        self._path, self._stage = folder / "metrics.csv", stage
+    def __init__(self, folder: Path, after: int):
+        self._path = folder / "metrics.csv"
         if self._path.exists():
             rows = list(csv.DictReader(self._path.read_text().splitlines()))
             kept = [row for row in rows if int(row["step"]) <= after]
@@ -26,8 +26,8 @@ class Metrics:
     def add(self, report: Report) -> None:
         """Append a report."""
         row = {
-            "step": report.step, "stage": self._stage, "seconds": round(report.seconds, 3), "loss": report.loss,
-            "learning_rate": report.learning_rate,
+            "step": report.step, "stage": report.stage, "seconds": round(report.seconds, 3), "loss": report.loss,
+            **dict.fromkeys(("learning_rate", "damping"), ""), **report.rates,
             **{f"mean_{name}": x for name, x in report.mean.items()},
             **{f"max_{name}": x for name, x in report.max.items()},
         }  # fmt: skip
@@ -65,8 +65,13 @@ def print_verdict(console: Console, summary: dict[str, Any], folder: Path) -> No
             if equation != "all" or len(equations) > 2:
                 cells = [number(s[key]) for key in ("mean", "median", "p99", "p999", "max")]
                 table.add_row(f"{where}: {equation}", *cells)
-    for policy, s in summary["policy_errors"]["closed_form"].items():
-        table.add_row(f"{policy} - closed form", number(s["mean"]), "", "", "", number(s["max"]))
+    for where, equations in summary["first_order"].get("euler_errors", {}).items():
+        s = equations["all"]
+        cells = [number(s[key]) for key in ("mean", "median", "p99", "p999", "max")]
+        table.add_row(f"first-order solution, {where}", *cells, style="dim")
+    for kind, policies in summary["policy_errors"].items():
+        for policy, s in policies.items():
+            table.add_row(f"{policy} - {kind.replace('_', ' ')}", number(s["mean"]), "", "", "", number(s["max"]))
     console.print(table)
     stable, seconds = summary["stability"], summary["seconds"]
     console.print(

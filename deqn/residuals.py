@@ -1,17 +1,16 @@
 """The residuals of the equilibrium conditions at a batch of states, and the loss that training lowers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import tensorflow as tf
 
 from deqn.expectation import Expectation
 from deqn.model import Model
-from deqn.network import PolicyNetwork
 from deqn.settings import Loss
-from deqn.variables import pack, point
+from deqn.variables import mean_shocks, named_point, pack, point
 
 
+@tf.autograph.experimental.do_not_convert  # its control flow is Python's: tracing takes a third of the time
 def residuals(model: Model, policy, expectation: Expectation, states: tf.Tensor) -> dict[str, tf.Tensor]:
     """Residuals by equation, [1, batch] or [n, 1, batch], at packed states [batch, n_states].
 
@@ -24,17 +23,32 @@ def residuals(model: Model, policy, expectation: Expectation, states: tf.Tensor)
     return dict(model.residuals(now, nxt, expectation.operator(now, dtype)))
 
 
-@dataclass(frozen=True)
-class Economy:
-    """What is solved: a model, the policy function that is trained, and the expectation."""
+def without_risk(
+    model: Model, states: tf.Tensor, policies: tf.Tensor, later_states: tf.Tensor, later_policies: tf.Tensor
+) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    """The equations with every shock at its mean, and states and policies of both dates given, [batch, ...] each.
 
-    model: Model
-    policy: PolicyNetwork
-    expectation: Expectation
+    Returns tomorrow's packed states by the transition, and the residuals by equation.
+    """
+    batch, dtype = states.shape[0], states.dtype
+    now = named_point(model, states, policies)
+    tomorrow = model.transition(now, mean_shocks(model, now, dtype))
+    errors = model.residuals(now, named_point(model, later_states, later_policies), lambda v: v)
+    return pack(tomorrow, model.states, 1, batch, dtype), dict(errors)
 
-    def residuals(self, states: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
-        """Residuals by equation at packed states [batch, n_states]."""
-        return residuals(self.model, lambda s: self.policy(s, training=training), self.expectation, states)
+
+def stacked(errors: Mapping[str, tf.Tensor], batch: int) -> tf.Tensor:
+    """All equations under each other, [equations, batch]."""
+    return tf.concat([tf.reshape(r, (-1, batch)) for r in errors.values()], 0)
+
+
+def row_weights(errors: Mapping[str, tf.Tensor], weights: Mapping[str, float]) -> tf.Tensor:
+    """The factor [equations, 1] of each stacked row for which the squares sum to the loss times the batch."""
+    rows = []
+    for name, r in errors.items():
+        size = r.shape[0] if r.shape.rank == 3 else 1
+        rows.append(tf.fill((size, 1), tf.constant((weights.get(name, 1.0) / size) ** 0.5, r.dtype)))
+    return tf.concat(rows, 0)
 
 
 def mean_square(r: tf.Tensor, scale: None) -> tf.Tensor:

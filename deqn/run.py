@@ -7,7 +7,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from importlib.metadata import version
@@ -21,18 +21,19 @@ from rich.console import Console
 from deqn import files, report
 from deqn.checkpoint import Checkpoints, write_policy
 from deqn.clock import Clock
-from deqn.config import Config, build_model, checked, completed, composed
+from deqn.config import Config, applicable, build_model, checked, completed, composed
 from deqn.contract import check_model
+from deqn.economy import Economy
 from deqn.errors import FileError, InputError
 from deqn.expectation import rule
 from deqn.interrupt import Interrupt
 from deqn.optimizers.first_order import GradientStage, first_order
+from deqn.optimizers.levenberg_marquardt import LeastSquaresStage
 from deqn.overrides import check_resumable, continued, value_of
 from deqn.progress import Display
-from deqn.residuals import Economy
 from deqn.sampler import Sampler
 from deqn.solution import TRAINING, VALIDATION, Solution, build, stream
-from deqn.train import Ledger, Loop, Report, Validator
+from deqn.train import Ledger, Loop, Report, Stage, Validator
 from deqn.verdict import conclude
 
 PACKAGES = ("deqn", "tensorflow", "keras", "numpy", "scipy", "hydra-core", "pandas")
@@ -77,16 +78,16 @@ def solve(
 
 def run(job: Job, folder: Path, console: Console, clock: Clock) -> Solution:
     """Train, evaluate and report; everything is written into `folder`. Raises InputError and FileError."""
-    config = completed(job.config)
+    config = completed(applicable(job.config, job.overrides))
     settings = checked(config)
     try:
         claim(folder, config, settings.resume is not None)
         with log_file(folder), Interrupt() as interrupt:
             log.info("deqn-solve %s", " ".join(job.overrides))
             with clock.phase("compile"):
-                equations = check_model(build_model(settings.model), partial(rule, settings.expectation))
+                steady, equations = check_model(build_model(settings.model), partial(rule, settings.expectation))
                 check_equations(settings, equations)
-                economy = build(settings)
+                economy = build(settings, steady)
             files.write_text(folder / "config.yaml", OmegaConf.to_yaml(config))
             files.write_json(folder / "environment.json", environment(settings, job))
             status, steps, states = train(economy, settings, folder, console, interrupt, clock)
@@ -95,7 +96,7 @@ def run(job: Job, folder: Path, console: Console, clock: Clock) -> Solution:
                 "model": job.name,
                 "parameters": {k: v for k, v in settings.model.items() if k != "_target_"},
                 "status": status, "tolerance": settings.tolerance, "seed": settings.seed, "dtype": settings.dtype,
-                "seconds": {}, "steps": {"adam": 0, "levenberg_marquardt": 0, settings.optimizer.name: steps},
+                "seconds": {}, "steps": {"adam": 0, "levenberg_marquardt": 0, **steps},
                 "states_visited": states,
             }  # fmt: skip
             return conclude(Solution(economy, settings, summary, folder), console, interrupt, clock)
@@ -178,31 +179,30 @@ def train(
     console: Console,
     interrupt: Interrupt,
     clock: Clock,
-) -> tuple[str, int, int]:
-    """Train the policy in place; returns the status so far, the gradient steps, and the states visited."""
+) -> tuple[str, dict[str, int], int]:
+    """Train the policy in place; returns the status so far, the steps of each stage, and the states visited."""
     dtype = economy.policy.dtype
-    sampler = Sampler(economy.model, settings.sampling, stream(settings.seed, TRAINING), dtype)
-    optimizer = first_order(settings.optimizer, settings.schedule, settings.train.steps)
-    stage = GradientStage(economy, optimizer, sampler, settings.train, settings.loss)
+    chosen = stages(economy, settings)
     validator = Validator(economy, Sampler(economy.model, settings.sampling, stream(settings.seed, VALIDATION), dtype))
     ledger = Ledger(economy.policy.network.weights)
     checkpoints = Checkpoints(
-        folder, network=economy.policy.network, optimizer=optimizer, stage=stage, training=sampler,
-        validation=validator.sampler, ledger=ledger,
+        folder, network=economy.policy.network, validation=validator.sampler, ledger=ledger,
+        **{stage.name: stage for stage in chosen},
     )  # fmt: skip
     if settings.resume is not None:
         checkpoints.restore()
-    metrics = report.Metrics(folder, settings.optimizer.name, stage.step)
+    metrics = report.Metrics(folder, sum(stage.step for stage in chosen))
 
     def on_report(latest: Report) -> None:
         metrics.add(latest)
         display.report(latest)
-        log.info("step %d: loss %.3e, mean error %.3e", latest.step, latest.loss, latest.error)
+        log.info("%s, step %d: loss %.3e, error %.3e", latest.stage, latest.step, latest.loss, latest.error)
 
-    display = Display(console, settings.optimizer.name, settings.train.steps, stage.step)
+    display = Display(console)
     loop = Loop(
-        stage, validator, ledger, settings.train, settings.schedule, checkpoints, on_report, display.update, interrupt
-    )
+        chosen, validator, ledger, settings.train, checkpoints, on_report, display.update, interrupt,
+        settings.optimizer.good_start,
+    )  # fmt: skip
     with display:
         ended = loop.run()
     clock.phases["compile"] += loop.compile_seconds
@@ -211,4 +211,19 @@ def train(
     if loop.problem is not None:
         log.error(loop.problem)
         console.print(loop.problem, highlight=False, markup=False)
-    return ended, stage.step, stage.step // stage.steps_per_cycle * sampler.states
+    return ended, {stage.name: stage.step for stage in chosen}, sum(stage.states_visited for stage in chosen)
+
+
+def stages(economy: Economy, settings: Config) -> list[Stage]:
+    """The stages of the chosen optimizer, in the order in which they run."""
+    chosen, dtype, seed = settings.optimizer, economy.policy.dtype, stream(settings.seed, TRAINING)
+    found: list[Stage] = []
+    if chosen.learning_rate is not None and settings.train.steps:
+        sampler = Sampler(economy.model, settings.sampling, seed, dtype)
+        optimizer = first_order(chosen, settings.schedule, settings.train.steps)
+        found.append(GradientStage(economy, optimizer, sampler, settings.train, settings.loss, settings.schedule))
+    if chosen.iterations is not None:
+        single = replace(settings.sampling, paths=chosen.states, periods=1)  # a date of each of many paths
+        sampler = Sampler(economy.model, single, seed + 1, dtype)
+        found.append(LeastSquaresStage(economy, sampler, chosen, settings.loss.weights))
+    return found

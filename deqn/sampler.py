@@ -10,8 +10,9 @@ from deqn.simulate import Box, last, path
 class Sampler(tf.Module):
     """Draws `paths * periods` states a cycle, the share `box_share` of them from the box.
 
-    The paths start spread over the box and are advanced `burn_in` periods before the first cycle. Paths and generator
-    are variables, so that a checkpoint holds them.
+    Normal shocks are drawn `shock_scale` times as large as the model's, so that training reaches into the tails on
+    which the evaluation will judge. The paths start spread over the box and are advanced `burn_in` periods before the
+    first cycle. Paths and generator are variables, so that a checkpoint holds them.
     """
 
     def __init__(self, model: Model, sampling: Sampling, seed: int, dtype: tf.DType):
@@ -21,20 +22,25 @@ class Sampler(tf.Module):
         from_box = round(sampling.box_share * self.states)
         self._from_paths = self.states - from_box
         self._periods = -(-self._from_paths // sampling.paths)
-        self._burn_in = sampling.burn_in
+        self._burn_in, self._shock_scale = sampling.burn_in, sampling.shock_scale
         self._model = model
         self._box = Box(model.states, from_box, seed, dtype) if from_box else None
         self.paths = tf.Variable(Box(model.states, sampling.paths, seed + 1, dtype).points(), trainable=False)
 
     def warm_up(self, policy) -> None:
         """Leave the dispersed start behind."""
-        self.paths.assign(last(self._model, policy, self.paths.value(), tf.constant(self._burn_in), self.generator))
+        self.advance(policy, self._burn_in)
+
+    def advance(self, policy, periods: int) -> None:
+        """Let the paths go on for so many dates."""
+        ends = last(self._model, policy, self.paths.value(), tf.constant(periods), self.generator, self._shock_scale)
+        self.paths.assign(ends)
 
     def __call__(self, policy) -> tf.Tensor:
         """The states of one cycle, [states, n_states]."""
         parts = []
         if self._from_paths:
-            visited = path(self._model, policy, self.paths.value(), self._periods, self.generator)
+            visited = path(self._model, policy, self.paths.value(), self._periods, self.generator, self._shock_scale)
             self.paths.assign(visited[-1])
             parts.append(tf.reshape(visited, (-1, visited.shape[-1]))[: self._from_paths])
         if self._box is not None:

@@ -17,9 +17,10 @@ INITIALIZERS = (
     "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "lecun_normal", "lecun_uniform", "orthogonal",
     "random_normal", "random_uniform", "truncated_normal", "variance_scaling",
 )  # fmt: skip
-OPTIMIZERS = (
+FIRST_ORDER = (
     "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lion", "nadam", "rmsprop", "sgd",
 )  # fmt: skip
+GRADIENT, SQUARES = (*FIRST_ORDER, "adam_lm"), ("adam_lm", "levenberg_marquardt")
 
 
 def within(allowed: str | tuple[Any, ...], not_empty: bool = False) -> Any:
@@ -27,21 +28,27 @@ def within(allowed: str | tuple[Any, ...], not_empty: bool = False) -> Any:
     return field(metadata={"allowed": allowed, "not_empty": not_empty})
 
 
-def only(choices: tuple[str, ...], allowed: str | tuple[Any, ...]) -> Any:
+def only(
+    choices: tuple[str, ...], allowed: str | tuple[Any, ...], not_empty: bool = False, optional: bool = False
+) -> Any:
     """A setting that belongs to some choices of its group; under the others it stays unset."""
-    return field(default=None, metadata={"allowed": allowed, "not_empty": False, "choices": choices})
+    found = {"allowed": allowed, "not_empty": not_empty, "choices": choices, "optional": optional}
+    return field(default=None, metadata=found)
 
 
 @dataclass
 class Network:
-    """The multilayer perceptron behind the policy function."""
+    """What stands behind the policy function: a multilayer perceptron or a polynomial, and where it starts."""
 
-    hidden: list[int] = within("[1, 65536]", not_empty=True)
-    activation: str = within(ACTIVATIONS)
-    initializer: str = within(INITIALIZERS)
-    l1: float = within("[0, inf)")
-    l2: float = within("[0, inf)")
-    dropout: float = within("[0, 1)")
+    name: str = within(("mlp", "chebyshev"))
+    anchor: str = within(("linear", "steady_state"))
+    hidden: list[int] | None = only(("mlp",), "[1, 65536]", not_empty=True)
+    activation: str | None = only(("mlp",), ACTIVATIONS)
+    initializer: str | None = only(("mlp",), INITIALIZERS)
+    l1: float | None = only(("mlp",), "[0, inf)")
+    l2: float | None = only(("mlp",), "[0, inf)")
+    dropout: float | None = only(("mlp",), "[0, 1)")
+    degree: int | None = only(("chebyshev",), "[1, 64]")
 
 
 @dataclass
@@ -62,6 +69,7 @@ class Sampling:
     paths: int = within(COUNT)
     periods: int = within(COUNT)
     burn_in: int = within("[0, inf)")
+    shock_scale: float = within(POSITIVE)
     box_share: float = within(SHARE)
 
 
@@ -76,13 +84,19 @@ class Loss:
 
 @dataclass
 class Optimizer:
-    """A Keras optimizer and its options."""
+    """A Keras optimizer and its options, Levenberg-Marquardt, or both one after the other."""
 
-    name: str = within(OPTIMIZERS)
-    learning_rate: float = within(POSITIVE)
-    options: dict[str, Any]
-    clip_norm: float | None = within(POSITIVE)
-    clip_value: float | None = within(POSITIVE)
+    name: str = within((*FIRST_ORDER, *SQUARES))
+    learning_rate: float | None = only(GRADIENT, POSITIVE)
+    options: dict[str, Any] | None = only(GRADIENT, None)
+    clip_norm: float | None = only(GRADIENT, POSITIVE, optional=True)
+    clip_value: float | None = only(GRADIENT, POSITIVE, optional=True)
+    good_start: float | None = only(("adam_lm",), "[0, inf)")
+    iterations: int | None = only(SQUARES, COUNT)
+    states: int | None = only(SQUARES, "[5, inf)")
+    refresh: int | None = only(SQUARES, COUNT)
+    damping: float | None = only(SQUARES, POSITIVE)
+    memory: float | None = only(SQUARES, POSITIVE)
 
 
 @dataclass
@@ -118,4 +132,5 @@ class Evaluation:
     periods: int = within(COUNT)
     burn_in: int = within("[0, inf)")
     box: int = within(COUNT)
+    reference: bool
     figures: bool

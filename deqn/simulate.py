@@ -10,13 +10,13 @@ from deqn.model import Model, Normal, Point, State, box, outcome_count
 from deqn.variables import mean_shocks, pack, point, probabilities
 
 
-def draw(model: Model, now: Point, generator: tf.random.Generator, batch: int, dtype) -> Point:
-    """One draw of every shock for each path: [1, batch], or [n, 1, batch] for vectors."""
+def draw(model: Model, now: Point, generator: tf.random.Generator, batch: int, dtype, scale: float = 1.0) -> Point:
+    """One draw of every shock for each path: [1, batch], or [n, 1, batch] for vectors; normal ones times `scale`."""
     shocks = {}
     for shock in model.shocks:
         if isinstance(shock, Normal):
             shape = (1, batch) if shock.size is None else (shock.size, 1, batch)
-            shocks[shock.name] = generator.normal(shape, dtype=dtype)
+            shocks[shock.name] = generator.normal(shape, stddev=scale, dtype=dtype)
             continue
         ladder = tf.cumsum(probabilities(shock, now, dtype))  # [outcomes, batch or 1]
         uniform = generator.uniform((1, batch), dtype=dtype)
@@ -27,32 +27,50 @@ def draw(model: Model, now: Point, generator: tf.random.Generator, batch: int, d
     return Point(shocks)
 
 
-def step(model: Model, policy, states: tf.Tensor, generator: tf.random.Generator | None) -> tf.Tensor:
+@tf.autograph.experimental.do_not_convert  # its control flow is Python's: tracing takes a third of the time
+def step(
+    model: Model, policy, states: tf.Tensor, generator: tf.random.Generator | None, scale: float = 1.0
+) -> tf.Tensor:
     """Tomorrow's packed states [batch, n_states]; without a generator every shock is at its mean."""
     batch, dtype = states.shape[0] or tf.shape(states)[0], states.dtype
     now = point(model, policy, states)
-    shocks = mean_shocks(model, now, dtype) if generator is None else draw(model, now, generator, batch, dtype)
+    if generator is None:
+        shocks = mean_shocks(model, now, dtype)
+    else:
+        shocks = draw(model, now, generator, batch, dtype, scale)
     return pack(model.transition(now, shocks), model.states, 1, batch, dtype)
 
 
 @tf.function
-def path(model: Model, policy, states: tf.Tensor, periods: int, generator: tf.random.Generator | None) -> tf.Tensor:
+def path(
+    model: Model,
+    policy,
+    states: tf.Tensor,
+    periods: int,
+    generator: tf.random.Generator | None,
+    scale: float = 1.0,
+) -> tf.Tensor:
     """`periods` consecutive dates from `states` [paths, n_states] on, itself left out: [periods, paths, n_states]."""
     visited = tf.TensorArray(states.dtype, size=periods, element_shape=states.shape)
     for t in tf.range(periods):
-        states = step(model, policy, states, generator)
+        states = step(model, policy, states, generator, scale)
         visited = visited.write(t, states)
     return visited.stack()
 
 
 @tf.function
 def last(
-    model: Model, policy, states: tf.Tensor, periods: tf.Tensor, generator: tf.random.Generator | None
+    model: Model,
+    policy,
+    states: tf.Tensor,
+    periods: tf.Tensor,
+    generator: tf.random.Generator | None,
+    scale: float = 1.0,
 ) -> tf.Tensor:
     """The states [paths, n_states] after `periods` dates."""
     t = tf.constant(0)
     while t < periods:
-        states, t = step(model, policy, states, generator), t + 1
+        states, t = step(model, policy, states, generator, scale), t + 1
     return states
 
 

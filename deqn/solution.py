@@ -16,12 +16,14 @@ from deqn import analysis, evaluate
 from deqn.checkpoint import read_policy
 from deqn.composition import COMPOSITION_ERRORS
 from deqn.config import Config, build_model, checked
+from deqn.economy import Economy
 from deqn.errors import FileError, InputError
 from deqn.expectation import expectation, finer_rule, rule
 from deqn.frames import state_frame
-from deqn.model import labels, width
-from deqn.network import PolicyNetwork, multilayer_perceptron
-from deqn.residuals import Economy
+from deqn.linear import linear_solution
+from deqn.model import Model, labels, width
+from deqn.network import PolicyNetwork, approximator
+from deqn.steady_state import SteadyState, steady_state
 
 # Seeds of independent random streams, told apart from each other and from one run seed to the next.
 NETWORK, TRAINING, VALIDATION, EVALUATION, SIMULATION = range(5)
@@ -109,17 +111,32 @@ class Solution:
         return tf.constant(np.stack(np.broadcast_arrays(*columns), 1), self.economy.policy.dtype)
 
 
-def build(settings: Config) -> Economy:
-    """The model, an untrained policy function and the expectation of a checked configuration."""
+def build(settings: Config, steady: SteadyState | None = None) -> Economy:
+    """The model, an untrained policy function and the expectation of a checked configuration.
+
+    `steady` is the model's steady state where it is known already. Raises InputError where it is needed and not found,
+    or where the anchor is to be the first-order solution and there is none.
+    """
     model = build_model(settings.model)
+    steady = steady_state(model) if steady is None else steady
     inputs, outputs = (sum(map(width, declared)) for declared in (model.states, model.policies))
     seed = stream(settings.seed, NETWORK)
-    network = multilayer_perceptron(inputs, outputs, settings.network, settings.dtype, seed)
+    network = approximator(inputs, outputs, settings.network, settings.dtype, seed)
+    slope = anchor(model, steady) if settings.network.anchor == "linear" else None
     return Economy(
         model,
-        PolicyNetwork(model, network, settings.dtype),
+        steady,
+        PolicyNetwork(model, steady, network, settings.dtype, slope),
         expectation(model, partial(rule, settings.expectation)),
     )
+
+
+def anchor(model: Model, steady: SteadyState) -> np.ndarray:
+    """The slope of the first-order solution. Raises InputError where there is none."""
+    try:
+        return linear_solution(model, steady).slope
+    except InputError as error:
+        raise InputError(f"network.anchor=linear: {error}; network.anchor=steady_state does without it") from error
 
 
 def load(folder: str | Path) -> Solution:

@@ -6,31 +6,58 @@ the machine is, and a run that is resumed from a checkpoint ends with the very w
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
 
 from deqn.checkpoint import Checkpoints
+from deqn.economy import Economy
 from deqn.interrupt import Interrupt
-from deqn.optimizers.first_order import GradientStage
-from deqn.residuals import Economy
 from deqn.sampler import Sampler
-from deqn.settings import Schedule, Training
+from deqn.settings import Training
 from deqn.variables import point
 
 CHUNK_SECONDS = 0.5
+
+
+class Stage(Protocol):
+    """One algorithm of the training, run in chunks of cycles; its whole state is in variables."""
+
+    name: str
+    cycles: int  # at most
+    report_every: int  # cycles
+    step: int  # done so far
+    steps_per_cycle: int
+    done: bool
+    batch: tf.Tensor  # the states of the newest step
+    states_visited: int
+    rates: dict[str, float]
+
+    def warm_up(self) -> None:
+        """Prepare the states of the first cycle."""
+
+    def chunk(self, cycles: int) -> bool:
+        """Run cycles; returns whether everything was finite, and stops before what is not."""
+
+    def mean_loss(self, reset: bool = False) -> float:
+        """The loss since it was last reset."""
+
+    def on_plateau(self, reports: int) -> bool:
+        """Told for how many reports nothing improved; returns whether it answered."""
 
 
 @dataclass(frozen=True)
 class Report:
     """What is known at a report: errors are absolute residuals on fresh validation states, by equation."""
 
-    step: int
+    step: int  # of all stages together
+    stage: str
     seconds: float
     loss: float
-    learning_rate: float
+    rates: dict[str, float]  # the stage's learning rate, or its damping
     error: float  # the mean over all equations and states, on which stopping is decided
     mean: dict[str, float]
     max: dict[str, float]
@@ -48,7 +75,7 @@ class Validator(tf.Module):
         super().__init__()
         self.economy, self.sampler = economy, sampler
 
-    @tf.function
+    @tf.function(autograph=False)
     def __call__(self) -> tuple[tf.Tensor, dict[str, tf.Tensor], dict[str, tf.Tensor]]:
         """The mean absolute residual over all equations, and mean and largest by equation."""
         errors = self.economy.residuals(self.sampler(self.economy.policy))
@@ -90,17 +117,17 @@ class Ledger(tf.Module):
 
 @dataclass
 class Loop:
-    """Stochastic gradient training until steps, target, patience or time are reached, or a signal comes."""
+    """One stage after the other, until all are done, target, patience or time are reached, or a signal comes."""
 
-    stage: GradientStage
+    stages: Sequence[Stage]
     validator: Validator
     ledger: Ledger
     training: Training
-    schedule: Schedule
     checkpoints: Checkpoints
     on_report: Callable[[Report], None]
-    on_progress: Callable[[int, float], None]  # step, loss
+    on_progress: Callable[[Stage, float], None]  # the stage, its loss
     interrupt: Interrupt
+    good_start: float | None = None  # a mean error at the start that leaves only the last stage to run
     compile_seconds: float = 0.0
     train_seconds: float = 0.0
     problem: str | None = None  # what was not finite, if training diverged
@@ -116,33 +143,59 @@ class Loop:
         return reason
 
     def _train(self) -> str:
-        stage, per_cycle = self.stage, self.stage.steps_per_cycle
-        last = math.ceil(self.training.steps / per_cycle)
-        interval = max(1, round(self.training.report_every / per_cycle))
         self._start = self._saved = time.monotonic()
-        cycle, pace, reason = stage.step // per_cycle, None, None
-        if cycle == 0:
-            stage.sampler.warm_up(self.validator.economy.policy)
-            self.validator.sampler.warm_up(self.validator.economy.policy)
-        while reason is None and cycle < last:
-            due = min(last, (cycle // interval + 1) * interval)  # the cycle of the next report
+        reason, stages = None, self._still_to_run()
+        for stage in stages:
+            self._stage, self._pace = stage, None
+            if stage.step == 0:
+                self.ledger.recall()  # a stage starts from the best weights so far
+                stage.warm_up()
+            while reason is None and not stage.done:
+                reason = self._until_report(stage)
+            if reason is not None:
+                break
+        return self._end(reason or "steps")
+
+    def _still_to_run(self) -> Sequence[Stage]:
+        """All stages, less those before one that has begun; the last alone where the start is good enough."""
+        if self.step:
+            return [s for i, s in enumerate(self.stages) if not any(later.step for later in self.stages[i + 1 :])]
+        self._stage = self.stages[0]
+        self.validator.sampler.warm_up(self.validator.economy.policy)
+        start = self.measure()
+        self.ledger.note(start.error)
+        self.on_report(start)
+        good = self.good_start is not None and start.error <= self.good_start
+        return self.stages[-1:] if good else self.stages
+
+    def _until_report(self, stage: Stage) -> str | None:
+        """Chunks up to the next report; returns why training is to end, None while it goes on."""
+        cycle, pace, reason = stage.step // stage.steps_per_cycle, self._pace, None
+        due = min(stage.cycles, (cycle // stage.report_every + 1) * stage.report_every)
+        while reason is None and cycle < due and not stage.done:
             wanted = 1 if pace is None else max(1, int(CHUNK_SECONDS / pace))
             cycles, began = min(wanted, due - cycle), time.monotonic()
-            finite = stage.chunk(tf.constant(cycles)).numpy()
+            finite = stage.chunk(cycles)
             if pace is None:  # the first call compiles
-                self.compile_seconds, pace = time.monotonic() - began, math.inf
+                self.compile_seconds += time.monotonic() - began
+                pace = math.inf
             else:
                 pace = (time.monotonic() - began) / cycles
+            self._pace = pace
             if not finite:
-                found = diagnose(self.validator.economy, stage.batch.value())
-                self.problem = f"diverged at step {stage.step + 1}: {found}"
-                return self._end("diverged")
+                self.problem = f"diverged at step {self.step + 1}: {diagnose(self.validator.economy, stage.batch)}"
+                return "diverged"
             cycle += cycles
-            self.on_progress(stage.step, stage.mean_loss())
-            if cycle == due:
-                reason = self._report()
+            self.on_progress(stage, stage.mean_loss())
+            if cycle == due or stage.done:
+                reason = self._report(stage)
             reason = self._outside(reason)
-        return self._end(reason or "steps")
+        return reason
+
+    @property
+    def step(self) -> int:
+        """Steps taken by all stages."""
+        return sum(stage.step for stage in self.stages)
 
     @property
     def elapsed(self) -> float:
@@ -153,15 +206,15 @@ class Loop:
         """Errors on fresh validation states, and the mean loss since the last report."""
         pooled, *by_equation = self.validator()
         mean, largest = ({n: float(x) for n, x in part.items()} for part in by_equation)
-        value, rate = self.stage.mean_loss(reset=True), self.stage.learning_rate
-        return Report(self.stage.step, self.elapsed, value, rate, float(pooled), mean, largest)
+        stage = self._stage
+        value = stage.mean_loss(reset=True) if stage.step else math.nan
+        return Report(self.step, stage.name, self.elapsed, value, stage.rates, float(pooled), mean, largest)
 
-    def _report(self) -> str | None:
+    def _report(self, stage: Stage) -> str | None:
         report = self.measure()
         self.ledger.note(report.error)
         self.on_report(report)
-        if self.schedule.name == "reduce_on_plateau" and self.ledger.plateau.numpy() >= self.schedule.patience:
-            self.stage.reduce_learning_rate(self.schedule)
+        if stage.on_plateau(int(self.ledger.plateau.numpy())):
             self.ledger.plateau.assign(0)
         if self.training.target is not None and report.error <= self.training.target:
             return "target"
@@ -182,11 +235,11 @@ class Loop:
     def _save(self) -> None:
         self.ledger.seconds.assign(self.elapsed)
         self._start = self._saved = time.monotonic()
-        self.checkpoints.save(self.stage.step)
+        self.checkpoints.save(self.step)
 
     def _end(self, reason: str) -> str:
         self._save()
-        if reason in ("interrupted", "seconds") and self.stage.step:  # the newest weights may be the best
+        if reason in ("interrupted", "seconds") and self.step:  # the newest weights may be the best
             self.ledger.note(self.measure().error)
         self.ledger.recall()
         return reason

@@ -37,9 +37,12 @@ def pack(named: Mapping[str, Any], variables: Sequence[State | Policy], nodes: i
 
 def point(model: Model, policy, states: tf.Tensor, nodes: int = 1) -> Point:
     """All variables at packed states [nodes * batch, n_states], under a policy function of packed states."""
-    named = unpack(states, model.states, nodes)
-    named.update(unpack(policy(states), model.policies, nodes))
-    now = Point(named)
+    return named_point(model, states, policy(states), nodes)
+
+
+def named_point(model: Model, states: tf.Tensor, policies: tf.Tensor, nodes: int = 1) -> Point:
+    """All variables at packed states and policies, [nodes * batch, ...] each."""
+    now = Point({**unpack(states, model.states, nodes), **unpack(policies, model.policies, nodes)})
     return now.also(model.definitions(now))
 
 

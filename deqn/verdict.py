@@ -7,13 +7,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 from rich.console import Console
 
 from deqn import analysis, evaluate, figures, files, report
 from deqn.clock import Clock
+from deqn.economy import Economy
+from deqn.errors import InputError
 from deqn.interrupt import Interrupt
+from deqn.linear import LinearRule, linear_solution
 from deqn.model import shock_names
-from deqn.residuals import Economy
+from deqn.reference import reference
 from deqn.solution import Solution
 
 log = logging.getLogger("deqn")
@@ -25,8 +29,13 @@ def conclude(solution: Solution, console: Console, interrupt: Interrupt, clock: 
     with clock.phase("evaluate"):
         finer, sets = solution.judged, solution.evaluation_states(settings.seed)
         errors = {name: evaluate.euler_errors(finer, states) for name, states in sets.items()}
-        compared = evaluate.comparison(economy, sets)
-        summary = judged(solution.summary, errors, compared, evaluate.stability(economy))
+        summary = judged(solution.summary, errors, evaluate.stability(economy))
+        linear, beside = first_order(solution, finer, sets)
+        exact, independent = exact_solution(solution, finer, sets)
+        compared = None if exact is None else evaluate.comparison(economy, linear, exact, sets)
+        if compared is not None:
+            summary["policy_errors"][exact.kind] = pooled(compared)
+        summary |= beside | independent
     solution = replace(solution, summary=summary)
     with clock.phase("report"):
         files.write_text(folder / "euler_errors.csv", report.error_rows(summary).to_csv(index=False))
@@ -37,7 +46,7 @@ def conclude(solution: Solution, console: Console, interrupt: Interrupt, clock: 
         summary["seconds"] = clock.seconds()
         files.write_json(folder / "summary.json", summary)  # before the figures, which could fail
         if settings.evaluation.figures:
-            draw(economy, errors, simulated, folder)
+            draw(economy, errors, exact, simulated, folder)
     summary |= {"seconds": clock.seconds(), "signal": interrupt.signal}
     files.write_json(folder / "summary.json", summary)
     log.info("status: %s", summary["status"])
@@ -45,10 +54,39 @@ def conclude(solution: Solution, console: Console, interrupt: Interrupt, clock: 
     return solution
 
 
+def first_order(
+    solution: Solution, finer: Economy, sets: dict[str, tf.Tensor]
+) -> tuple[LinearRule | None, dict[str, Any]]:
+    """The linear rule, if there is one, and its residuals on the same states: what the network adds to it."""
+    economy = solution.economy
+    try:
+        linear = linear_solution(economy.model, economy.steady)
+    except InputError as error:
+        log.info("no first-order solution: %s", error)
+        return None, {"first_order": {}}
+    rule = LinearRule(economy.model, economy.steady, linear, economy.policy.dtype)
+    errors = {name: evaluate.euler_errors(replace(finer, policy=rule), states) for name, states in sets.items()}
+    return rule, {"first_order": {"euler_errors": {name: evaluate.error_summary(e) for name, e in errors.items()},
+                                  "roots": linear.roots.tolist()}}  # fmt: skip
+
+
+def exact_solution(
+    solution: Solution, finer: Economy, sets: dict[str, tf.Tensor]
+) -> tuple[evaluate.Exact | None, dict[str, Any]]:
+    """The closed form, else the reference solution of a small model, and the reference's own accuracy."""
+    known = evaluate.closed_form(solution.economy.model, solution.economy.steady)
+    if known is not None or not solution.settings.evaluation.reference or solution.summary["status"] == "diverged":
+        return known, {}
+    found = reference(finer, sets["path"])
+    if found is None:
+        return None, {}
+    log.info("reference solution: residual mean %(mean).1e, max %(max).1e", found.residual)
+    return found.exact(), {"reference": found.residual}
+
+
 def judged(
     summary: dict[str, Any],
     errors: dict[str, dict[str, np.ndarray]],
-    compared: pd.DataFrame | None,
     stability: dict[str, float],
 ) -> dict[str, Any]:
     """The summary with all that was measured, and the status that follows."""
@@ -60,32 +98,33 @@ def judged(
     return summary | {
         "status": status,
         "euler_errors": measured,
-        "policy_errors": {"closed_form": pooled(compared), "reference": {}},
+        "policy_errors": {"closed_form": {}, "reference": {}},
         "stability": stability,
         "stable": stable,
     }
 
 
-def pooled(compared: pd.DataFrame | None) -> dict[str, dict[str, float]]:
+def pooled(compared: pd.DataFrame) -> dict[str, dict[str, float]]:
     """The comparison by policy over all states of path and box: mean and largest error, absolute and relative."""
-    if compared is None:
-        return {}
     found = {}
     for policy, rows in compared.groupby("policy"):
         shares = rows["states"] / rows["states"].sum()
-        means = {name: float((rows[name] * shares).sum()) for name in ("mean", "mean_relative")}
-        found[policy] = means | {name: float(rows[name].max()) for name in ("max", "max_relative")}
+        means = {name: float((rows[name] * shares).sum()) for name in rows if "mean" in name}
+        found[policy] = means | {name: float(rows[name].max()) for name in rows if "max" in name}
     return found
 
 
-def draw(economy: Economy, errors: dict[str, Any], simulated: pd.DataFrame, folder: Path) -> None:
+def draw(
+    economy: Economy, errors: dict[str, Any], exact: evaluate.Exact | None, simulated: pd.DataFrame, folder: Path
+) -> None:
     """All figures of a run, into figures/."""
     model, place = economy.model, folder / "figures"
     place.mkdir(exist_ok=True)
     states, policies = ([v.name for v in declared] for declared in (model.states, model.policies))
     if (folder / "metrics.csv").exists():
         figures.training_curve(pd.read_csv(folder / "metrics.csv"), place / "training.png")
-    figures.policy_functions(analysis.policy_slices(economy), policies, place / "policies.png")
+    known = "" if exact is None else exact.kind.replace("_", " ")
+    figures.policy_functions(analysis.policy_slices(economy, exact), policies, place / "policies.png", known)
     figures.error_distribution(errors, place / "errors.png")
     figures.ergodic_distribution(simulated, [*states, *policies], place / "distribution.png")
     shocks = shock_names(model.shocks)

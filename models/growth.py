@@ -26,7 +26,7 @@ class Growth(Model):
     @property
     def states(self):
         k = self.steady_state()["k"]
-        return (State("k", self.k_box[0] * k, self.k_box[1] * k),)
+        return (State("k", self.k_box[0] * k, self.k_box[1] * k, log=True),)
 
     def steady_state(self):
         k = ((1 / self.beta - 1 + self.delta) / self.alpha) ** (1 / (self.alpha - 1))

@@ -38,7 +38,7 @@ class OlgAnalytic(Model):
         k = self.steady_state()["k"]
         spread = np.sqrt(np.arange(1, self.cohorts) - 1 / 2)  # returns accumulate with age
         return (
-            State("k", k * self.k_box[0] ** spread, k * self.k_box[1] ** spread, size=self.cohorts - 1),
+            State("k", k * self.k_box[0] ** spread, k * self.k_box[1] ** spread, size=self.cohorts - 1, log=True),
             State("eta", min(self.eta), max(self.eta)),
             State("delta", min(self.delta), max(self.delta)),
         )

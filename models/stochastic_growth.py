@@ -37,7 +37,7 @@ class StochasticGrowth(Model):
     def states(self):
         k = self.steady_state()["k"]
         return (
-            State("k", self.k_box[0] * k, self.k_box[1] * k),
+            State("k", self.k_box[0] * k, self.k_box[1] * k, log=True),
             State("z", np.log(self.tfp_box[0]), np.log(self.tfp_box[1])),
         )
 

@@ -15,7 +15,14 @@ import pytest
 
 import deqn
 
-SHORT = ("network.hidden=[8]", "train.steps=400", "train.report_every=100", "evaluation.figures=false", "tolerance=0.1")
+SHORT = (
+    "optimizer=adam",
+    "network.hidden=[8]",
+    "train.steps=400",
+    "train.report_every=100",
+    "evaluation.figures=false",
+    "tolerance=0.1",
+)
 CANARY = "raise SystemExit('TensorFlow was imported')\n"
 
 
@@ -128,7 +135,13 @@ def test_a_run_that_diverges_exits_with_3_and_names_the_equation(tmp_path):
 
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_training_and_resume_goes_on_bit_identically(tmp_path, number, code):
-    arguments = ("network.hidden=[8]", "train.steps=6000", "train.report_every=200", "evaluation.figures=false")
+    arguments = (
+        "optimizer=adam",
+        "network.hidden=[8]",
+        "train.steps=6000",
+        "train.report_every=200",
+        "evaluation.figures=false",
+    )
     whole = deqn_solve(tmp_path, *arguments, "hydra.run.dir=whole run")
     assert whole.returncode == 0
     running = subprocess.Popen(command(*arguments, "hydra.run.dir=part"), cwd=tmp_path, stdout=subprocess.PIPE,

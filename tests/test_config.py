@@ -90,7 +90,7 @@ def test_numbers_reach_the_model():
 def test_lists_of_names_are_those_of_keras():
     assert all(callable(keras.activations.get(name)) for name in allowed.ACTIVATIONS)
     assert all(keras.initializers.get(name) is not None for name in allowed.INITIALIZERS)
-    assert all(keras.optimizers.get(name) is not None for name in allowed.OPTIMIZERS)
+    assert all(keras.optimizers.get(name) is not None for name in allowed.FIRST_ORDER)
 
 
 def test_a_users_yaml_is_found_and_checked(tmp_path):

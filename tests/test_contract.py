@@ -16,7 +16,7 @@ from deqn.models.stochastic_growth import StochasticGrowth
 
 
 def check(model):
-    return check_model(model, partial(rule, settings().expectation))
+    return check_model(model, partial(rule, settings().expectation))[1]
 
 
 def altered(**members):

@@ -1,5 +1,6 @@
 import io
 import signal
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -9,34 +10,44 @@ from deqn.interrupt import Interrupt
 from deqn.progress import Display
 from deqn.train import Report
 
-REPORT = Report(100, 1.0, 1e-6, 1e-3, 3e-5, {"euler": 2e-5, "labour": 4e-5}, {"euler": 3e-3, "labour": 1e-4})
+REPORT = Report(
+    100, "adam", 1.0, 1e-6, {"learning_rate": 1e-3}, 3e-5, {"euler": 2e-5, "labour": 4e-5},
+    {"euler": 3e-3, "labour": 1e-4},
+)  # fmt: skip
+
+
+def at(step, name="adam", cycles=500):
+    """A stage of 1000 steps that has come so far."""
+    return SimpleNamespace(name=name, step=step, cycles=cycles, steps_per_cycle=2)
 
 
 def test_plain_lines_without_a_terminal(monkeypatch):
     monkeypatch.setattr(progress, "LINE_SECONDS", 0)
     out = io.StringIO()
-    with Display(Console(file=out, width=80), "adam", 1000, done=0) as display:
-        display.update(50, 1e-5)
+    with Display(Console(file=out, width=80)) as display:
+        display.update(at(50), 1e-5)
         display.report(REPORT)
-        display.update(100, 1e-6)
-    first, second = out.getvalue().splitlines()
+        display.update(at(100), 1e-6)
+        display.update(at(1, "levenberg_marquardt", 20), 1e-9)
+    first, second, third = out.getvalue().splitlines()
+    assert third.startswith("levenberg_marquardt 1/40, ")
     assert first.startswith("adam 50/1000, ") and "loss 1.0e-05" in first and "steps/s" in first
     assert "error mean 3.0e-05, worst 3.0e-03 (euler)" in second and "\x1b" not in second
 
 
 def test_lines_come_every_few_seconds_only():
     out = io.StringIO()
-    with Display(Console(file=out), "adam", 1000, done=0) as display:
+    with Display(Console(file=out)) as display:
         for step in range(100):
-            display.update(step, 1.0)
+            display.update(at(step), 1.0)
     assert out.getvalue() == ""
 
 
 def test_a_live_display_on_a_terminal():
     out = io.StringIO()
-    with Display(Console(file=out, force_terminal=True, width=80), "adam", 1000, done=0) as display:
+    with Display(Console(file=out, force_terminal=True, width=80)) as display:
         display.report(REPORT)
-        display.update(500, 1e-6)
+        display.update(at(500), 1e-6)
         display._live.refresh()
     assert "500/1000" in out.getvalue() and "worst 3.0e-03 (euler)" in out.getvalue()
 

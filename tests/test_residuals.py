@@ -34,8 +34,10 @@ def test_rows_do_not_mix():
         states = Box(e.model.states, 16, 0, tf.float64).points()
         order = np.random.default_rng(0).permutation(16)
         whole = e.residuals(states)["euler"].numpy()
-        np.testing.assert_allclose(e.residuals(tf.gather(states, order))["euler"], whole[..., order], rtol=1e-12)
-        np.testing.assert_allclose(e.residuals(states[3:4])["euler"], whole[..., 3:4], rtol=1e-12)
+        np.testing.assert_allclose(
+            e.residuals(tf.gather(states, order))["euler"], whole[..., order], rtol=1e-11, atol=1e-14
+        )
+        np.testing.assert_allclose(e.residuals(states[3:4])["euler"], whole[..., 3:4], rtol=1e-11, atol=1e-14)
 
 
 def test_the_euler_equation_is_the_integral():
@@ -43,7 +45,7 @@ def test_the_euler_equation_is_the_integral():
     from scipy.integrate import quad
     from scipy.stats import norm
 
-    e = economy("model=stochastic_growth", "model.gamma=5", "expectation.nodes=12")
+    e = economy("model=stochastic_growth", "model.gamma=5", "expectation.nodes=12", "network.anchor=steady_state")
     m, s = e.model, e.model.steady_state()["s"]
     k, z = 7.0, 0.1
     kp = (1 - m.delta) * k + s * np.exp(z) * k**m.alpha

@@ -18,7 +18,8 @@ def test_the_run_folder_holds_what_the_contract_names(growth, stochastic, olg):
         for name in FILES:
             assert (solution.folder / name).stat().st_size > 0, name
         assert not list(solution.folder.rglob("*.tmp*")) and not list(solution.folder.rglob("*_temp"))
-    assert (growth.folder / "comparison.csv").exists() and not (stochastic.folder / "comparison.csv").exists()
+    assert "closed_form" in (growth.folder / "comparison.csv").read_text()
+    assert "reference" in (stochastic.folder / "comparison.csv").read_text()
 
 
 def test_the_summary_has_the_keys_of_the_contract(growth):
@@ -26,7 +27,7 @@ def test_the_summary_has_the_keys_of_the_contract(growth):
     assert s["model"] == "growth" and s["parameters"]["alpha"] == 0.36 and s["status"] == "converged"
     assert {"tolerance", "seed", "dtype", "states_visited"} <= set(s)
     assert set(s["seconds"]) == {"total", "import", "compile", "train", "evaluate", "report"}
-    assert s["steps"] == {"adam": 4000, "levenberg_marquardt": 0}
+    assert s["steps"]["adam"] == 0 and s["steps"]["levenberg_marquardt"] >= 1
     statistics = {"mean", "median", "p90", "p99", "p999", "max"}
     for where in ("path", "box"):
         assert set(s["euler_errors"][where]) == {"euler", "all"} and set(s["euler_errors"][where]["all"]) == statistics
@@ -36,15 +37,15 @@ def test_the_summary_has_the_keys_of_the_contract(growth):
 
 
 def test_growth_meets_its_closed_form_on_the_box(growth):
-    """The savings rate within 1e-4 of alpha beta."""
-    assert growth.summary["policy_errors"]["closed_form"]["s"]["max"] < 1e-4
+    """The savings rate is alpha beta to round-off."""
+    assert growth.summary["policy_errors"]["closed_form"]["s"]["max"] < 1e-12
     policy = growth.policy({"k": np.linspace(0.5, 1.5, 200) * 0.199482})
-    assert np.abs(policy["s"] - 0.36 * 0.99).max() < 1e-4
+    assert np.abs(policy["s"] - 0.36 * 0.99).max() < 1e-12
     np.testing.assert_allclose(policy["c"] + policy["s"] * policy["y"], policy["y"])
 
 
 def test_overlapping_generations_meet_their_closed_form(olg):
-    assert olg.summary["policy_errors"]["closed_form"]["s"]["max"] < 1e-3
+    assert olg.summary["policy_errors"]["closed_form"]["s"]["max"] < 1e-12
     simulated = olg.simulate(periods=20, paths=50)
     assert set(simulated["eta"].round(12)) == {0.95, 1.05} and set(simulated["delta"].round(12)) == {0.5, 0.9}
     np.testing.assert_allclose(simulated[[f"k[{i}]" for i in range(5)]].sum(axis=1), simulated["K"])
@@ -87,7 +88,7 @@ def test_a_state_of_the_wrong_shape_is_refused(olg):
 
 
 def test_a_run_goes_on_from_python(tmp_path):
-    short = ["network.hidden=[8]", "train.steps=40", "evaluation.figures=false"]
+    short = ["optimizer=adam", "network.hidden=[8]", "train.steps=40", "evaluation.figures=false"]
     first = deqn.solve("growth", short, folder=tmp_path / "run", quiet=True)
     again = deqn.solve("growth", [f"resume={tmp_path / 'run'}", "train.steps=80"], quiet=True)
     assert again.folder == first.folder and again.summary["steps"]["adam"] == 80

@@ -4,12 +4,15 @@ One cycle: simulate under the current policy, shuffle the visited states into mi
 each, for a number of epochs. Many cycles make a chunk, which is one XLA-compiled call.
 """
 
+import math
+
 import keras
 import numpy as np
 import tensorflow as tf
 
+from deqn.economy import Economy
 from deqn.errors import InputError
-from deqn.residuals import Economy, loss
+from deqn.residuals import loss
 from deqn.sampler import Sampler
 from deqn.settings import Loss, Optimizer, Schedule, Training
 
@@ -23,7 +26,7 @@ def first_order(optimizer: Optimizer, schedule: Schedule, steps: int) -> keras.o
         options["global_clipnorm"] = optimizer.clip_norm
     if optimizer.clip_value is not None:
         options["clipvalue"] = optimizer.clip_value
-    kind = type(keras.optimizers.get(optimizer.name))
+    kind = type(keras.optimizers.get(optimizer.name.removesuffix("_lm")))
     try:
         return kind(**options)
     except (TypeError, ValueError) as error:
@@ -55,11 +58,15 @@ class GradientStage(tf.Module):
         sampler: Sampler,
         training: Training,
         loss_settings: Loss,
+        schedule: Schedule,
     ):
-        super().__init__()
+        super().__init__(name=type(optimizer).__name__.lower())
+        self.schedule = schedule
         self.economy, self.optimizer, self.sampler = economy, optimizer, sampler
         self.epochs, self.batch_size = training.epochs, training.batch
         self.batches = sampler.states // training.batch
+        self.cycles = math.ceil(training.steps / self.steps_per_cycle)
+        self.report_every = max(1, round(training.report_every / self.steps_per_cycle))
         self.loss_settings = loss_settings
         self.weights = economy.policy.network.trainable_variables
         rng = np.random.default_rng(0)
@@ -69,7 +76,7 @@ class GradientStage(tf.Module):
         width = sampler.paths.shape[1]
         self.loss_sum = tf.Variable(tf.zeros((), sampler.paths.dtype), trainable=False)
         self.loss_count = tf.Variable(tf.zeros((), sampler.paths.dtype), trainable=False)
-        self.batch = tf.Variable(tf.zeros((training.batch, width), sampler.paths.dtype), trainable=False)
+        self.drawn = tf.Variable(tf.zeros((training.batch, width), sampler.paths.dtype), trainable=False)
 
     @property
     def steps_per_cycle(self) -> int:
@@ -84,20 +91,50 @@ class GradientStage(tf.Module):
     def learning_rate(self) -> float:
         return float(tf.convert_to_tensor(self.optimizer.learning_rate))
 
-    def reduce_learning_rate(self, schedule: Schedule) -> None:
-        """Multiply the learning rate by `rate`, but not below the share `final` of the first one."""
+    @property
+    def rates(self) -> dict[str, float]:
+        """What metrics.csv tells of the step size."""
+        return {"learning_rate": self.learning_rate}
+
+    @property
+    def done(self) -> bool:
+        """Whether all steps are taken."""
+        return self.step >= self.cycles * self.steps_per_cycle
+
+    @property
+    def batch(self) -> tf.Tensor:
+        """The newest mini-batch."""
+        return self.drawn.value()
+
+    @property
+    def states_visited(self) -> int:
+        return self.step // self.steps_per_cycle * self.sampler.states
+
+    def warm_up(self) -> None:
+        """Leave the dispersed start behind."""
+        self.sampler.warm_up(self.economy.policy)
+
+    def on_plateau(self, reports: int) -> bool:
+        """Lower the learning rate where the schedule waits for a plateau, but not below its share `final`."""
+        schedule = self.schedule
+        if schedule.name != "reduce_on_plateau" or reports < schedule.patience:
+            return False
         self.optimizer.learning_rate = max(self.learning_rate * schedule.rate, self._first_rate * schedule.final)
+        return True
+
+    def chunk(self, cycles: int) -> bool:
+        """Run cycles; returns whether every step was finite, and stops before the first that is not."""
+        return bool(self._chunk(tf.constant(cycles)).numpy())
 
     @tf.function(jit_compile=True)
-    def chunk(self, cycles: tf.Tensor) -> tf.Tensor:
-        """Run cycles; returns whether every step was finite, and stops before the first that is not."""
+    def _chunk(self, cycles: tf.Tensor) -> tf.Tensor:
         done, finite = tf.constant(0), tf.constant(True)
         while finite and done < cycles:  # not tf.range(cycles), for which XLA would compile every number of cycles anew
             states = self.sampler(self.economy.policy)  # [states, n_states]
             order = self.shuffled()  # [steps_per_cycle, batch]
             i = tf.constant(0)
             while finite and i < self.steps_per_cycle:
-                self.batch.assign(tf.gather(states, order[i]))
+                self.drawn.assign(tf.gather(states, order[i]))
                 finite = self.gradient_step()
                 i += 1
             done += 1
@@ -125,7 +162,7 @@ class GradientStage(tf.Module):
     def gradient_step(self) -> tf.Tensor:
         """One optimizer step on the current mini-batch, taken only where loss and gradient are finite; whether so."""
         with tf.GradientTape() as tape:
-            errors = self.economy.residuals(self.batch.value(), training=True)
+            errors = self.economy.residuals(self.drawn.value(), training=True)
             value = loss(errors, self.loss_settings)
             if self.economy.policy.network.losses:
                 value += tf.cast(tf.add_n(self.economy.policy.network.losses), value.dtype)

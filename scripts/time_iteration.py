@@ -11,7 +11,7 @@ from scipy.interpolate import CubicSpline, RectBivariateSpline
 def stochastic_growth(alpha, beta, gamma, delta, rho, sigma, points=(161, 41), nodes=11, tolerance=1e-9):
     """Consumption as a function of arrays k and z of equal shape."""
     steady = ((1 / beta - 1 + delta) / alpha) ** (1 / (alpha - 1))
-    spread = 6 * sigma / np.sqrt(1 - rho**2)
+    spread = max(6 * sigma / np.sqrt(1 - rho**2), 1e-2)
     k = steady * np.exp(np.linspace(np.log(0.25), np.log(3.5), points[0]))
     z = np.linspace(-spread, spread, points[1])
     x, w = np.polynomial.hermite_e.hermegauss(nodes)
@@ -34,3 +34,14 @@ def stochastic_growth(alpha, beta, gamma, delta, rho, sigma, points=(161, 41), n
             policy = RectBivariateSpline(np.log(k), z, log_c)
             return lambda k, z: np.exp(policy.ev(np.log(k), z))
     raise RuntimeError(f"time iteration did not converge: {change}")
+
+
+def euler_errors(c, k, z, alpha, beta, gamma, delta, rho, sigma, nodes=14):
+    """Absolute unit-free Euler residuals of a consumption function at arrays k and z of equal shape."""
+    x, w = np.polynomial.hermite_e.hermegauss(nodes)
+    w = w / w.sum()
+    now = c(k, z)
+    later_k = (np.exp(z) * k**alpha + (1 - delta) * k - now)[:, None] + 0 * x
+    later_z = rho * z[:, None] + sigma * x
+    R = alpha * np.exp(later_z) * later_k ** (alpha - 1) + 1 - delta
+    return np.abs((beta * (R * c(later_k, later_z) ** -gamma) @ w) ** (-1 / gamma) / now - 1)

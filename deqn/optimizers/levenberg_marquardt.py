@@ -1,0 +1,335 @@
+"""Levenberg-Marquardt: the residuals of all equations at all states as one nonlinear least squares problem.
+
+A step solves (J'J + damping) d = -J'r, with J [residuals, weights] from one backward pass per equation that is batched
+over states. Three forms, by size and memory: normal equations where residuals exceed weights; the kernel form
+d = -J'(JJ' + damping)^-1 r where weights exceed residuals; conjugate gradients on Jacobian products, preconditioned
+by the Jacobian of a subset of states, where no matrix fits. TensorFlow compiles residuals and Jacobians; LAPACK
+factorizes.
+
+Sources: Levenberg (1944), Marquardt (1963), Nocedal and Wright (2006, chapter 10).
+"""
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse.linalg
+import tensorflow as tf
+
+from deqn.economy import Economy
+from deqn.residuals import residuals, row_weights, stacked
+from deqn.sampler import Sampler
+from deqn.settings import Optimizer
+
+ACCEPT, GOOD, POOR = 1e-3, 0.5, 0.25  # actual over predicted reduction: taken; damping falls; damping rises
+FALL, RISE, TRIES = 1 / 3, 4.0, 10  # factors of the damping; at most so many tries with one Jacobian
+HELD_OUT = 2.0  # a step is refused where it multiplies the held-out loss by more
+PRODUCTS = 60  # conjugate gradient iterations of a step
+PROGRESS, IDLE = 0.9, 2  # a batch whose loss stays above this share of its first is idle; so many end the stage
+ROUND_OFF = 50  # root mean square residual that ends the stage, in units of the type's precision
+BETWEEN = 10  # dates between one batch and the next
+
+
+class LeastSquares(tf.Module):
+    """The weights of a policy function fitted to given states, one damped step at a time.
+
+    The damping is relative to the largest curvature, so that it has no unit and no floor. `memory` (bytes) bounds the
+    Jacobian and the matrix that is factorized.
+    """
+
+    def __init__(self, economy: Economy, damping: float, memory: float, weights: dict[str, float] | None = None):
+        super().__init__()
+        self.economy, self.memory = economy, memory
+        self._loss_weights = weights or {}
+        self._variables = [w.value for w in economy.policy.network.trainable_variables]
+        self._sizes = [math.prod(v.shape) for v in self._variables]
+        self.damping = tf.Variable(damping, dtype=tf.float64, trainable=False)
+
+    @property
+    def parameters(self) -> int:
+        """The number of weights."""
+        return sum(self._sizes)
+
+    def form(self, rows: int) -> str:
+        """How a step with so many residuals is solved: primal, dual or matrix_free."""
+        n = self.parameters
+        primal, dual = 8 * 2 * n**2 <= self.memory, 8 * (rows * n + 2 * rows**2) <= self.memory
+        if primal and (n <= rows or not dual):
+            return "primal"
+        return "dual" if dual else "matrix_free"
+
+    def iterate(self, states: tf.Tensor, held_out: tf.Tensor) -> tuple[float, float] | None:
+        """One step on `states` [batch, n_states]; returns the loss before and after, None where it is not finite.
+
+        Both losses are equal where no damping gave a lower one: the weights are then as they were.
+        """
+        everything = tf.concat([states, held_out], 0)
+
+        def losses() -> tuple[np.ndarray, float, float]:
+            values = self.values(everything).reshape(len(everything), -1)
+            fitted, rest = values[: len(states)], values[len(states) :]
+            return fitted.ravel(), np.sum(fitted**2) / len(states), np.sum(rest**2) / max(len(rest), 1)
+
+        values, before, outside = losses()
+        if not math.isfinite(before + outside):
+            return None
+        damped = self._system(states, values) if before > 0 else None
+        if damped is None:
+            return before, before
+        start = self._read()
+        for _ in range(TRIES):
+            step, predicted = damped(self.damping.numpy())
+            if step is not None and predicted > 0:
+                self._assign(start + step)
+                _, after, beside = losses()
+                gain = (before - after) * len(states) / predicted
+                if gain > ACCEPT and beside <= HELD_OUT * outside:
+                    self.damping.assign(self.damping * (FALL if gain > GOOD else 1 / FALL if gain < POOR else 1))
+                    return before, after
+            self.damping.assign(self.damping * RISE)
+        self._assign(start)
+        self.damping.assign(self.damping / RISE**TRIES)
+        return before, before
+
+    def values(self, states: tf.Tensor) -> np.ndarray:
+        """Weighted residuals, [equations * batch], state by state."""
+        return self._residuals(states).numpy().astype(np.float64).ravel()
+
+    def jacobian(self, states: tf.Tensor) -> np.ndarray:
+        """Their derivatives in the weights, [equations * batch, parameters]."""
+        part = self._jacobian(states).numpy().astype(np.float64)
+        return part.reshape(-1, part.shape[-1])
+
+    def _system(self, states: tf.Tensor, values: np.ndarray) -> Callable | None:
+        """A function of the relative damping that gives the step and the reduction that the linear model predicts."""
+        match self.form(len(values)):
+            case "primal":
+                matrix, gradient = np.zeros((self.parameters,) * 2), np.zeros(self.parameters)
+                for part, r in self._slices(states, values):
+                    J = self.jacobian(part)
+                    matrix += J.T @ J
+                    gradient += J.T @ r
+                scale, solve = matrix.diagonal().max(), lambda shift: -factorized(matrix, shift)(gradient)
+            case "dual":
+                J = np.concatenate([self.jacobian(part) for part, _ in self._slices(states, values)])
+                matrix, gradient = J @ J.T, J.T @ values
+                scale = np.einsum("ij,ij->j", J, J).max()
+                solve = lambda shift: -J.T @ factorized(matrix, shift)(values)
+            case _:
+                return self._matrix_free(states, values)
+        if not scale > 0:
+            return None
+
+        def damped(damping: float) -> tuple[np.ndarray | None, float]:
+            try:
+                step = solve(damping * scale)
+            except np.linalg.LinAlgError:  # singular to working precision: more damping
+                return None, 0.0
+            return step, -gradient @ step + damping * scale * step @ step
+
+        return damped
+
+    def _matrix_free(self, states: tf.Tensor, values: np.ndarray) -> Callable | None:
+        """The same by preconditioned conjugate gradients."""
+        n = self.parameters
+        gradient = self._backward(states, values)
+        fitting = int(self.memory / (8 * (n + 2 * math.sqrt(self.memory / 8)))) * len(states) // len(values)
+        chosen = max(1, min(len(states), fitting))
+        subset = tf.gather(states, np.linspace(0, len(states) - 1, chosen).astype(int))
+        J = self.jacobian(subset) * math.sqrt(len(states) / chosen)
+        kernel, scale = J @ J.T, np.einsum("ij,ij->j", J, J).max()
+        if not scale > 0:
+            return None
+
+        def damped(damping: float) -> tuple[np.ndarray | None, float]:
+            shift = damping * scale
+            product = lambda v: self._backward(states, self._forward(states, v)) + shift * v
+            try:
+                inner = factorized(kernel, shift)
+            except np.linalg.LinAlgError:
+                return None, 0.0
+            approximate = lambda v: (v - J.T @ inner(J @ v)) / shift
+            operators = [scipy.sparse.linalg.LinearOperator((n, n), f, dtype=float) for f in (product, approximate)]
+            step, _ = scipy.sparse.linalg.cg(operators[0], -gradient, rtol=1e-6, maxiter=PRODUCTS, M=operators[1])
+            return step, -2 * gradient @ step - step @ product(step) + shift * step @ step
+
+        return damped
+
+    def _slices(self, states: tf.Tensor, values: np.ndarray) -> Iterator[tuple[tf.Tensor, np.ndarray]]:
+        """States and residuals in equal parts whose Jacobian takes a quarter of the memory at most."""
+        per_state = len(values) // len(states)
+        count = math.ceil(8 * len(values) * self.parameters / (self.memory / 4))
+        size = math.ceil(len(states) / count)
+        for first in range(0, len(states), size):
+            part = slice(first, first + size)
+            yield states[part], values.reshape(-1, per_state)[part].ravel()
+
+    def _equations(self, states: tf.Tensor, policy: Callable) -> tf.Tensor:
+        """Weighted residuals [equations, batch], whose squares sum to the loss times the batch."""
+        errors = residuals(self.economy.model, policy, self.economy.expectation, states)
+        return stacked(errors, states.shape[0]) * row_weights(errors, self._loss_weights)
+
+    @tf.function(jit_compile=True, autograph=False)
+    def _residuals(self, states: tf.Tensor) -> tf.Tensor:
+        return tf.transpose(self._equations(states, self.economy.policy))
+
+    @tf.function(jit_compile=True, autograph=False)
+    def _jacobian(self, states: tf.Tensor) -> tf.Tensor:
+        """[batch, equations, parameters]: the chain rule through each weighted layer, whose inputs are recorded."""
+        record, batch = [], states.shape[0]
+        with tf.GradientTape(persistent=True) as tape:
+            rows = tf.reduce_sum(self._equations(states, lambda s: self.economy.policy.recorded(s, record)), 1)
+        outputs = [z for _, _, z in record]
+        if rows.shape[0] == 1:
+            slopes = [g[None] for g in tape.gradient(rows, outputs)]
+        else:
+            slopes = tape.jacobian(rows, outputs)  # [equations, nodes * batch, units]: a state's own, as none mix
+        kernels, biases = {}, {}
+        for (layer, a, _), g in zip(record, slopes, strict=True):
+            a = tf.reshape(a, (-1, batch, a.shape[-1]))  # [nodes, batch, inputs]
+            g = tf.reshape(g, (rows.shape[0], -1, batch, g.shape[-1]))  # [equations, nodes, batch, units]
+            kernels[layer] = kernels.get(layer, 0.0) + tf.einsum("qbi,eqbj->beij", a, g)
+            biases[layer] = biases.get(layer, 0.0) + tf.einsum("eqbj->bej", g)
+        parts = []
+        for layer in kernels:
+            parts.append(tf.reshape(kernels[layer], (batch, rows.shape[0], -1)))
+            if layer.use_bias:
+                parts.append(biases[layer])
+        return tf.concat(parts, 2)
+
+    @tf.function(jit_compile=True, autograph=False)
+    def _transposed_product(self, states: tf.Tensor, u: tf.Tensor) -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            rows = tf.transpose(self._equations(states, self.economy.policy))
+        return tape.gradient(rows, self._variables, output_gradients=u)
+
+    @tf.function(jit_compile=True, autograph=False)
+    def _product(self, states: tf.Tensor, tangents: list[tf.Tensor]) -> tf.Tensor:
+        with tf.autodiff.ForwardAccumulator(self._variables, tangents) as forward:
+            rows = tf.transpose(self._equations(states, self.economy.policy))
+        return forward.jvp(rows)
+
+    def _backward(self, states: tf.Tensor, u: np.ndarray) -> np.ndarray:
+        """J'u."""
+        shaped = tf.constant(u.reshape(len(states), -1), states.dtype)
+        return np.concatenate([np.ravel(g) for g in self._transposed_product(states, shaped)]).astype(np.float64)
+
+    def _forward(self, states: tf.Tensor, v: np.ndarray) -> np.ndarray:
+        """J v."""
+        tangents = [tf.constant(x, states.dtype) for x in self._shaped(v)]
+        return np.ravel(self._product(states, tangents)).astype(np.float64)
+
+    def _shaped(self, flat: np.ndarray) -> list[np.ndarray]:
+        parts = np.split(flat, np.cumsum(self._sizes)[:-1])
+        return [part.reshape(v.shape) for part, v in zip(parts, self._variables, strict=True)]
+
+    def _read(self) -> np.ndarray:
+        return np.concatenate([np.ravel(v.numpy()) for v in self._variables]).astype(np.float64)
+
+    def _assign(self, flat: np.ndarray) -> None:
+        for variable, part in zip(self._variables, self._shaped(flat), strict=True):
+            variable.assign(tf.cast(part, variable.dtype))
+
+
+def factorized(matrix: np.ndarray, shift: float) -> Callable[[np.ndarray], np.ndarray]:
+    """The solver of (matrix + shift) x = b by Cholesky. Raises LinAlgError where it is singular."""
+    shifted = matrix.copy()
+    shifted[np.diag_indices_from(shifted)] += shift
+    factor = scipy.linalg.cho_factor(shifted, overwrite_a=True, check_finite=False)
+    return lambda b: scipy.linalg.cho_solve(factor, b, check_finite=False)
+
+
+class LeastSquaresStage(tf.Module):
+    """Levenberg-Marquardt on a large batch from the current policy's paths and the box, drawn anew every few steps."""
+
+    def __init__(self, economy: Economy, sampler: Sampler, settings: Optimizer, weights: dict[str, float]):
+        super().__init__(name="levenberg_marquardt")
+        self.economy, self.sampler, self.settings = economy, sampler, settings
+        self.solver = LeastSquares(economy, settings.damping, settings.memory * 2**30, weights)
+        self.cycles, self.report_every, self.steps_per_cycle = settings.iterations, settings.refresh, 1
+        self.iterations = tf.Variable(0, trainable=False)
+        self.draws = tf.Variable(0, trainable=False)
+        self.age = tf.Variable(settings.refresh, trainable=False)  # iterations on the current batch
+        self.idle = tf.Variable(0, trainable=False)  # batches in a row without progress worth the name
+        self.first_loss = tf.Variable(0.0, dtype=tf.float64, trainable=False)  # on the current batch
+        self.last_loss = tf.Variable(0.0, dtype=tf.float64, trainable=False)
+        shape = (sampler.states, sampler.paths.shape[1])
+        self.drawn = tf.Variable(tf.zeros(shape, sampler.paths.dtype), trainable=False)
+        self._training = self._held_out = None
+
+    @property
+    def step(self) -> int:
+        """Iterations done."""
+        return int(self.iterations.numpy())
+
+    @property
+    def done(self) -> bool:
+        """Whether round-off is reached, or two batches in a row brought no progress."""
+        precise = (
+            self.step > 0
+            and self.last_loss.numpy() <= (ROUND_OFF * np.finfo(self.sampler.paths.dtype.as_numpy_dtype).eps) ** 2
+        )
+        return self.step >= self.cycles or self.idle.numpy() >= IDLE or precise
+
+    @property
+    def states_visited(self) -> int:
+        return int(self.draws.numpy()) * self.sampler.states
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """What metrics.csv tells of the step size."""
+        return {"damping": float(self.solver.damping.numpy())}
+
+    @property
+    def batch(self) -> tf.Tensor:
+        """The states of the current batch, held-out ones included."""
+        return self.drawn.value()
+
+    def warm_up(self) -> None:
+        """Leave the dispersed start behind."""
+        self.sampler.warm_up(self.economy.policy)
+
+    def chunk(self, cycles: int) -> bool:
+        """Iterate; returns whether every loss was finite, and stops before the first that is not."""
+        for _ in range(cycles):
+            if self.age.numpy() >= self.settings.refresh:
+                self._refresh()
+            elif self._training is None:  # resumed within a batch
+                self._split()
+            losses = self.solver.iterate(self._training, self._held_out)
+            if losses is None:
+                return False
+            before, after = losses
+            if self.age.numpy() == 0:
+                self.first_loss.assign(before)
+            self.last_loss.assign(after)
+            self.iterations.assign_add(1)
+            self.age.assign(self.age + 1 if after < before else self.settings.refresh)  # no step left: a new batch
+            if self.done:
+                break
+        return True
+
+    def mean_loss(self, reset: bool = False) -> float:
+        """The newest loss."""
+        return float(self.last_loss.numpy())
+
+    def on_plateau(self, reports: int) -> bool:
+        """Nothing to lower here."""
+        return False
+
+    def _refresh(self) -> None:
+        """Judge the last batch, then draw another."""
+        if self.step:
+            gained = self.last_loss.numpy() < PROGRESS * self.first_loss.numpy()
+            self.idle.assign(0 if gained else self.idle + 1)
+            self.sampler.advance(self.economy.policy, BETWEEN)
+        self.drawn.assign(self.sampler(self.economy.policy))
+        self.draws.assign_add(1)
+        self.age.assign(0)
+        self._split()
+
+    def _split(self) -> None:
+        """Every fifth state of the batch is held out."""
+        outside = np.arange(self.sampler.states) % 5 == 4
+        self._training, self._held_out = (tf.boolean_mask(self.drawn, kept) for kept in (~outside, outside))

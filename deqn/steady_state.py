@@ -1,0 +1,146 @@
+"""The deterministic steady state: the model's own where it gives one, else found from its equations.
+
+States s and policies u solve transition(s, u) = s and residuals = 0 with every shock at its mean. Trust-region least
+squares with automatic derivatives start from the middle of the box and from points spread over box and bounds; Newton's
+method polishes what they find.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.optimize
+import tensorflow as tf
+from scipy.stats import qmc
+
+from deqn.errors import InputError
+from deqn.model import Model, Policy, box, flatten, labels, limits, width
+from deqn.residuals import stacked, without_risk
+
+TOLERANCE = 1e-8  # of every equation at the steady state
+STARTS = 32
+
+
+@dataclass(frozen=True)
+class SteadyState:
+    """Packed values: `states` [n_states], `policies` [n_policies]."""
+
+    states: np.ndarray
+    policies: np.ndarray
+
+
+def steady_state(model: Model) -> SteadyState:
+    """The steady state that the model gives, or the one found in its box. Raises InputError where none is found."""
+    given = model.steady_state()
+    if given is not None:
+        return SteadyState(flatten(given, model.states), flatten(given, model.policies))
+    system = System(model)
+    system.check_square()
+    best, smallest = None, np.inf
+    for start in system.starts():
+        for found in system.solutions(start):
+            size = np.abs(system.values(found)).max()
+            if size < smallest:
+                best, smallest = found, size
+        if smallest <= TOLERANCE / 100:
+            break
+    if best is None:
+        raise InputError("no steady state was found: the equations are not finite at any start; give steady_state")
+    if not smallest <= TOLERANCE:
+        raise InputError(f"no steady state was found in the box; the closest point is {system.described(best)}, where "
+                         f"{system.worst(best)}; give steady_state, or another box")  # fmt: skip
+    return SteadyState(*np.split(best, [system.n_states]))
+
+
+class System:
+    """The equations of a steady state as a function of one vector: packed states, then packed policies."""
+
+    def __init__(self, model: Model):
+        self.model = model
+        self.n_states = sum(map(width, model.states))
+        (low, high), (lower, upper) = box(model.states), limits(model.policies)
+        self.corners = np.concatenate([low, lower]), np.concatenate([high, upper])
+
+    def check_square(self) -> None:
+        """As many equations as policies. Raises InputError."""
+        policies = len(self.corners[0]) - self.n_states
+        x = next(self.starts())
+        found = len(self._equations(tf.constant(x))) - self.n_states
+        if found != policies:
+            raise InputError(f"residuals returned {found} equations for {policies} policies; give steady_state")
+
+    def starts(self) -> Iterator[np.ndarray]:
+        """The middle of the box with moderate policies, then points of a Sobol set over box and bounds."""
+        low, high = self.corners
+        sobol = qmc.Sobol(len(low), scramble=True, rng=np.random.default_rng(0))
+        yield spread(np.full(len(low), 0.5), low, high)
+        for unit in sobol.random_base2(STARTS.bit_length() - 1):
+            yield spread(unit, low, high)
+
+    def solutions(self, start: np.ndarray) -> Iterator[np.ndarray]:
+        """Where least squares end inside box and bounds, and Newton's method from there."""
+        low, high = self.corners
+        scale = np.maximum(np.abs(start), 1e-3)
+        with contextlib.suppress(ValueError, np.linalg.LinAlgError):  # not finite at the start, or on the way
+            coarse = scipy.optimize.least_squares(self.values, start, self.slopes, bounds=(low, high), x_scale=scale).x
+            yield coarse
+            fine = np.clip(scipy.optimize.root(self.values, coarse, jac=self.slopes, tol=1e-14).x, low, high)
+            self.values(fine)
+            yield fine
+
+    def values(self, x: np.ndarray) -> np.ndarray:
+        """The equations at x: tomorrow's states less today's, then the residuals. Raises ValueError unless finite."""
+        return finite(self._equations(tf.constant(x)).numpy())
+
+    def slopes(self, x: np.ndarray) -> np.ndarray:
+        """Their derivatives, [equations, unknowns]."""
+        at = tf.constant(x)
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(at)
+            values = self._equations(at)
+        return finite(tape.jacobian(values, at, unconnected_gradients="zero", experimental_use_pfor=False).numpy())
+
+    @tf.function(autograph=False)
+    def _equations(self, x: tf.Tensor) -> tf.Tensor:
+        states, policies = x[None, : self.n_states], x[None, self.n_states :]
+        tomorrow, errors = without_risk(self.model, states, policies, states, policies)
+        return tf.concat([(tomorrow - states)[0], stacked(errors, 1)[:, 0]], 0)
+
+    def described(self, x: np.ndarray) -> str:
+        """x by name."""
+        names = labels([*self.model.states, *self.model.policies])
+        return ", ".join(f"{name}={value:.4g}" for name, value in zip(names, x, strict=True))
+
+    def worst(self, x: np.ndarray) -> str:
+        """The equation with the largest error at x."""
+        states, policies = (tf.constant(part[None]) for part in np.split(x, [self.n_states]))
+        tomorrow, errors = without_risk(self.model, states, policies, states, policies)
+        drift = (tomorrow - states).numpy()[0]
+        sizes = {f"equation {name!r}": np.abs(r).max() for name, r in errors.items()}
+        sizes |= {f"the change of state {n!r}": abs(d) for n, d in zip(labels(self.model.states), drift, strict=True)}
+        name = max(sizes, key=sizes.get)
+        return f"{name} is {sizes[name]:.3g}"
+
+
+def spread(unit: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Points of the unit cube between the bounds; where one is missing, around a distance of one from the other."""
+    below, above = np.isfinite(low), np.isfinite(high)
+    floor, ceiling = np.where(below, low, 0.0), np.where(above, high, 0.0)
+    distance = np.exp(4 * (unit - 0.5))  # from e^-2 to e^2
+    inside = floor + (0.02 + 0.96 * unit) * (ceiling - floor)
+    outside = np.where(below, floor + distance, np.where(above, ceiling - distance, 4 * (unit - 0.5)))
+    return np.where(below & above, inside, outside)
+
+
+def moderate(policies: Sequence[Policy]) -> np.ndarray:
+    """Policies in the middle of their bounds, [n_policies]: where a model may be evaluated before it is solved."""
+    lower, upper = limits(policies)
+    return spread(np.full(len(lower), 0.5), lower, upper)
+
+
+def finite(values: np.ndarray) -> np.ndarray:
+    """The values themselves. Raises ValueError where one is not finite."""
+    if not np.isfinite(values).all():
+        raise ValueError("not finite")
+    return values
