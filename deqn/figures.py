@@ -45,13 +45,19 @@ def spread_out(columns: list[str], count: int) -> list[str]:
 
 def training_curve(metrics: pd.DataFrame, path: Path) -> None:
     """Mean and largest validation residual along training, by equation."""
-    metrics = metrics.drop(columns="stage", errors="ignore").pipe(drawable)
+    stages, metrics = metrics["stage"], metrics.drop(columns="stage").pipe(drawable)
     figure, (ax,) = canvas(1, 3.4)
     equations = [c.removeprefix("mean_") for c in metrics if c.startswith("mean_")]
     for i, name in enumerate(equations[:LINES]):
-        ax.semilogy(metrics["step"], metrics[f"mean_{name}"], color=f"C{i}", label=f"{name}, mean")
-        ax.semilogy(metrics["step"], metrics[f"max_{name}"], color=f"C{i}", alpha=0.45, ls="--", label=f"{name}, max")
-    ax.set(xlabel="gradient step", ylabel="absolute residual (share)", title="Errors on fresh validation states")
+        ax.semilogy(metrics["seconds"], metrics[f"mean_{name}"], color=f"C{i}", label=f"{name}, mean")
+        ax.semilogy(
+            metrics["seconds"], metrics[f"max_{name}"], color=f"C{i}", alpha=0.45, ls="--", label=f"{name}, max"
+        )
+    for begun in metrics["seconds"][(stages != stages.shift()) & (stages.index > 0)]:
+        ax.axvline(begun, color=MUTED, lw=1)  # the next stage
+    title = f"Errors on fresh validation states: {', then '.join(dict.fromkeys(stages))}"
+    ax.set(xlabel="seconds of training", ylabel="absolute residual (share)")
+    ax.set_title(title.replace("_", "-"), fontsize=10)
     ax.legend(frameon=False, fontsize=8)
     figure.savefig(path, dpi=130)
 

@@ -95,9 +95,11 @@ class PolicyNetwork(tf.Module):
         network: keras.Model,
         dtype: str,
         slope: np.ndarray | None = None,
+        margin: float = 0.0,
         domain: tuple[np.ndarray, np.ndarray] | None = None,
     ):
-        """`slope` [n_policies, n_states] is the anchor's; `domain`, by default the box, scales the network's inputs."""
+        """`slope` [n_policies, n_states] is the anchor's. `domain`, by default the box, made wider by the share
+        `margin`, is scaled to [-1, 1] for the network."""
         super().__init__()
         self.network = network
         self.dtype = tf.as_dtype(dtype)
@@ -105,7 +107,7 @@ class PolicyNetwork(tf.Module):
         levels = (*(box(model.states) if domain is None else domain), steady.states)
         low, high, rest = (np.where(self._in_logs, np.log(np.where(self._in_logs, x, 1)), x) for x in levels)
         self._center = tf.constant((low + high) / 2, self.dtype)
-        self._half_width = tf.constant((high - low) / 2, self.dtype)
+        self._half_width = tf.constant((1 + margin) * (high - low) / 2, self.dtype)
         self._bounds = Bounds(model.policies, steady.policies, self.dtype)
         self._steady = tf.constant(rest, self.dtype)
         self._slope = None  # of the pre-image in the coordinates, [n_states, n_policies]

@@ -28,7 +28,7 @@ from deqn.errors import FileError, InputError
 from deqn.expectation import rule
 from deqn.interrupt import Interrupt
 from deqn.optimizers.first_order import GradientStage, first_order
-from deqn.optimizers.levenberg_marquardt import LeastSquaresStage
+from deqn.optimizers.levenberg_marquardt import LeastSquaresStage, batch_size
 from deqn.overrides import check_resumable, continued, value_of
 from deqn.progress import Display
 from deqn.sampler import Sampler
@@ -223,7 +223,8 @@ def stages(economy: Economy, settings: Config) -> list[Stage]:
         optimizer = first_order(chosen, settings.schedule, settings.train.steps)
         found.append(GradientStage(economy, optimizer, sampler, settings.train, settings.loss, settings.schedule))
     if chosen.iterations is not None:
-        single = replace(settings.sampling, paths=chosen.states, periods=1)  # a date of each of many paths
+        states = chosen.states or batch_size(economy)
+        single = replace(settings.sampling, paths=states, periods=1)  # a date of each of many paths
         sampler = Sampler(economy.model, single, seed + 1, dtype)
         found.append(LeastSquaresStage(economy, sampler, chosen, settings.loss.weights))
     return found

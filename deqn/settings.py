@@ -93,7 +93,7 @@ class Optimizer:
     clip_value: float | None = only(GRADIENT, POSITIVE, optional=True)
     good_start: float | None = only(("adam_lm",), "[0, inf)")
     iterations: int | None = only(SQUARES, COUNT)
-    states: int | None = only(SQUARES, "[5, inf)")
+    states: int | None = only(SQUARES, "[5, inf)", optional=True)
     refresh: int | None = only(SQUARES, COUNT)
     damping: float | None = only(SQUARES, POSITIVE)
     memory: float | None = only(SQUARES, POSITIVE)

@@ -25,6 +25,7 @@ from deqn.model import Model, labels, width
 from deqn.network import PolicyNetwork, approximator
 from deqn.steady_state import SteadyState, steady_state
 
+MARGIN = 0.3  # by which a polynomial's domain is wider than the box: tomorrow's states may lie outside
 # Seeds of independent random streams, told apart from each other and from one run seed to the next.
 NETWORK, TRAINING, VALIDATION, EVALUATION, SIMULATION = range(5)
 
@@ -126,7 +127,9 @@ def build(settings: Config, steady: SteadyState | None = None) -> Economy:
     return Economy(
         model,
         steady,
-        PolicyNetwork(model, steady, network, settings.dtype, slope),
+        PolicyNetwork(
+            model, steady, network, settings.dtype, slope, MARGIN if settings.network.name == "chebyshev" else 0
+        ),
         expectation(model, partial(rule, settings.expectation)),
     )
 

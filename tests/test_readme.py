@@ -49,7 +49,7 @@ def test_the_python_snippet_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     snippet = next(b for b in blocks("python") if "deqn.solve" in b)
     names = {}
-    exec(snippet.replace('"train.steps=5000"', ", ".join(map(repr, SHORT))), names)
+    exec(snippet.replace('"optimizer.iterations=100"', ", ".join(map(repr, SHORT))), names)
     assert isinstance(names["sol"].moments(), pd.DataFrame)
     states = {"k": [6.0], "z": [0.0]}
     assert names["again"].policy(states).equals(names["sol"].policy(states))

@@ -16,6 +16,7 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse.linalg
 import tensorflow as tf
+import threadpoolctl
 
 from deqn.economy import Economy
 from deqn.residuals import residuals, row_weights, stacked
@@ -28,6 +29,8 @@ HELD_OUT = 2.0  # a step is refused where it multiplies the held-out loss by mor
 PRODUCTS = 60  # conjugate gradient iterations of a step
 PROGRESS, IDLE = 0.9, 2  # a batch whose loss stays above this share of its first is idle; so many end the stage
 ROUND_OFF = 50  # root mean square residual that ends the stage, in units of the type's precision
+RESIDUALS, BATCH = 4, (640, 8192)
+SMALL = 600  # weights below which LAPACK takes one thread: two would fight with TensorFlow's for the cores
 BETWEEN = 10  # dates between one batch and the next
 
 
@@ -44,6 +47,7 @@ class LeastSquares(tf.Module):
         self._loss_weights = weights or {}
         self._variables = [w.value for w in economy.policy.network.trainable_variables]
         self._sizes = [math.prod(v.shape) for v in self._variables]
+        self._threads = threadpoolctl.ThreadpoolController()
         self.damping = tf.Variable(damping, dtype=tf.float64, trainable=False)
 
     @property
@@ -64,6 +68,10 @@ class LeastSquares(tf.Module):
 
         Both losses are equal where no damping gave a lower one: the weights are then as they were.
         """
+        with self._threads.limit(limits=1 if self.parameters < SMALL else None, user_api="blas"):
+            return self._iterate(states, held_out)
+
+    def _iterate(self, states: tf.Tensor, held_out: tf.Tensor) -> tuple[float, float] | None:
         everything = tf.concat([states, held_out], 0)
 
         def losses() -> tuple[np.ndarray, float, float]:
@@ -238,6 +246,13 @@ def factorized(matrix: np.ndarray, shift: float) -> Callable[[np.ndarray], np.nd
     shifted[np.diag_indices_from(shifted)] += shift
     factor = scipy.linalg.cho_factor(shifted, overwrite_a=True, check_finite=False)
     return lambda b: scipy.linalg.cho_solve(factor, b, check_finite=False)
+
+
+def batch_size(economy: Economy) -> int:
+    """States of a batch, held-out ones included, with RESIDUALS residuals for each weight, within BATCH."""
+    weights = economy.policy.network.count_params()
+    equations = stacked(economy.residuals(tf.constant(economy.steady.states[None], economy.policy.dtype)), 1).shape[0]
+    return int(np.clip(math.ceil(5 / 4 * RESIDUALS * weights / equations), *BATCH))
 
 
 class LeastSquaresStage(tf.Module):
