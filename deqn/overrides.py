@@ -12,7 +12,9 @@ from deqn.composition import COMPOSITION_ERRORS, brief, explained, flat
 from deqn.config import completed
 from deqn.errors import FileError, InputError
 
-MAY_CHANGE_ON_RESUME = ("train.steps", "train.seconds", "train.target", "tolerance", "resume")
+MAY_CHANGE_ON_RESUME = (
+    "optimizer.iterations", "train.steps", "train.seconds", "train.target", "tolerance", "resume",
+)  # fmt: skip
 
 
 def value_of(key: str, overrides: list[str]) -> str | None:

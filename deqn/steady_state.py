@@ -19,7 +19,7 @@ from deqn.model import Model, Policy, box, flatten, labels, limits, width
 from deqn.residuals import stacked, without_risk
 
 TOLERANCE = 1e-8  # of every equation at the steady state
-STARTS = 32
+STARTS = 16
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,8 @@ def test_help_lists_models_and_groups_at_once(tmp_path):
 
 
 def test_a_sweep_ends_with_one_table(tmp_path):
-    done = deqn_solve(tmp_path, "-m", "seed=0,1", "network.hidden=[4],[8]", "model.beta=0.9", *SHORT[1:])
+    done = deqn_solve(tmp_path, "-m", "seed=0,1", "network.hidden=[4],[8]", "model.beta=0.9", "model.delta=0.5",
+                      SHORT[0], *SHORT[2:], "evaluation.reference=false")  # fmt: skip
     assert done.returncode == 0, done.stderr
     table = done.stdout[done.stdout.index(" job ") :]
     assert all(word in table for word in ("seed", "network.hidden", "status", "mean error", "max error", "seconds"))

@@ -23,7 +23,10 @@ def is_png(path):
 def test_every_figure_is_drawn_even_of_a_diverged_economy(tmp_path, table, broken):
     if broken is not None:
         table[["k", "s"]] = broken
-    metrics = pd.DataFrame({"step": [1, 2], "mean_euler": [1e-3, 1e-4], "max_euler": [1e-2, broken or 1e-3]})
+    metrics = pd.DataFrame({
+        "step": [1, 2], "stage": ["adam", "levenberg_marquardt"], "seconds": [0.5, 1.5], "mean_euler": [1e-3, 1e-4],
+        "max_euler": [1e-2, broken or 1e-3],
+    })  # fmt: skip
     errors = {
         name: {"euler": np.full((1, 9), broken) if broken else np.geomspace(1e-9, 1, 9)} for name in ("path", "box")
     }
