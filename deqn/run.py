@@ -218,7 +218,7 @@ def stages(economy: Economy, settings: Config) -> list[Stage]:
     """The stages of the chosen optimizer, in the order in which they run."""
     chosen, dtype, seed = settings.optimizer, economy.policy.dtype, stream(settings.seed, TRAINING)
     found: list[Stage] = []
-    if chosen.learning_rate is not None and settings.train.steps:
+    if chosen.learning_rate is not None:
         sampler = Sampler(economy.model, settings.sampling, seed, dtype)
         optimizer = first_order(chosen, settings.schedule, settings.train.steps)
         found.append(GradientStage(economy, optimizer, sampler, settings.train, settings.loss, settings.schedule))

@@ -147,7 +147,7 @@ class Loop:
         reason, stages = None, self._still_to_run()
         for stage in stages:
             self._stage, self._pace = stage, None
-            if stage.step == 0:
+            if stage.step == 0 and not stage.done:
                 self.ledger.recall()  # a stage starts from the best weights so far
                 stage.warm_up()
             while reason is None and not stage.done:

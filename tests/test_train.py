@@ -78,6 +78,16 @@ def test_a_stopped_and_resumed_run_is_bit_identical(tmp_path, choice):
     pd.testing.assert_frame_equal(one, other, check_exact=True)
 
 
+@pytest.mark.parametrize("choice", ["adam", "adam_lm"])
+def test_no_gradient_steps_leave_the_anchor_or_least_squares(tmp_path, choice):
+    """train.steps=0: Adam alone reports the start, adam_lm goes straight to its second stage."""
+    extra = ["optimizer.good_start=0", "optimizer.states=100", "optimizer.iterations=2"] if choice == "adam_lm" else []
+    trained = loop(tmp_path, f"optimizer={choice}", "train.steps=0", *extra)
+    assert trained.run() == "steps"
+    assert trained.step == (2 if choice == "adam_lm" else 0)
+    assert pd.read_csv(tmp_path / "metrics.csv")["step"].iloc[0] == 0
+
+
 def test_it_stops_on_the_target(tmp_path):
     assert loop(tmp_path, "train.steps=100000", "train.target=1e-2").run() == "target"
 
