@@ -169,6 +169,11 @@ def in_logs(states: Sequence[State]) -> np.ndarray:
     return np.concatenate([np.full(width(s), s.log) for s in states])
 
 
+def coordinates(values: np.ndarray, logs: np.ndarray) -> np.ndarray:
+    """Packed values [..., n_states] with logarithms in the columns `logs`."""
+    return np.where(logs, np.log(np.where(logs, values, 1)), values)
+
+
 def limits(policies: Sequence[Policy]) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper bounds, each [sum of widths], infinite where there is none."""
     lower = [np.full(width(p), -np.inf if p.lower is None else p.lower) for p in policies]

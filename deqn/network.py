@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from deqn.model import Model, Policy, box, in_logs, limits
+from deqn.model import Model, Policy, box, coordinates, in_logs, limits
 from deqn.settings import Network
 from deqn.steady_state import SteadyState
 
@@ -105,7 +105,7 @@ class PolicyNetwork(tf.Module):
         self.dtype = tf.as_dtype(dtype)
         self._in_logs = in_logs(model.states)
         levels = (*(box(model.states) if domain is None else domain), steady.states)
-        low, high, rest = (np.where(self._in_logs, np.log(np.where(self._in_logs, x, 1)), x) for x in levels)
+        low, high, rest = (coordinates(x, self._in_logs) for x in levels)
         self._center = tf.constant((low + high) / 2, self.dtype)
         self._half_width = tf.constant((1 + margin) * (high - low) / 2, self.dtype)
         self._bounds = Bounds(model.policies, steady.policies, self.dtype)

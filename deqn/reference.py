@@ -17,7 +17,7 @@ from deqn.economy import Economy
 from deqn.errors import InputError
 from deqn.evaluate import Exact
 from deqn.linear import linear_solution
-from deqn.model import in_logs
+from deqn.model import coordinates, in_logs
 from deqn.network import PolicyNetwork, chebyshev
 from deqn.optimizers.levenberg_marquardt import LeastSquares
 from deqn.variables import point
@@ -39,7 +39,7 @@ class Region:
     @classmethod
     def around(cls, states: np.ndarray, logs: np.ndarray) -> "Region":
         """The region that just holds packed states [n, n_states]."""
-        x = np.where(logs, np.log(np.where(logs, states, 1)), states)
+        x = coordinates(states, logs)
         directions = np.linalg.eigh(np.cov(x.T).reshape(len(logs), -1))[1]
         along = x @ directions
         low, high = along.min(0), along.max(0)
@@ -53,8 +53,7 @@ class Region:
 
     def covers(self, states: tf.Tensor) -> np.ndarray:
         """Which of the packed states lie inside, [n]."""
-        states = np.asarray(states)
-        x = np.where(self.in_logs, np.log(np.where(self.in_logs, states, 1)), states)
+        x = coordinates(np.asarray(states), self.in_logs)
         unit = np.linalg.solve(self.axes, (x - self.center).T)
         return np.abs(unit).max(0) <= 1 + 1e-6
 
