@@ -11,8 +11,8 @@ from scipy.interpolate import CubicSpline, RectBivariateSpline
 def stochastic_growth(alpha, beta, gamma, delta, rho, sigma, points=(161, 41), nodes=11, tolerance=1e-9):
     """Consumption as a function of arrays k and z of equal shape."""
     steady = ((1 / beta - 1 + delta) / alpha) ** (1 / (alpha - 1))
-    spread = max(6 * sigma / np.sqrt(1 - rho**2), 1e-2)
-    k = steady * np.exp(np.linspace(np.log(0.25), np.log(3.5), points[0]))
+    spread = max(8 * sigma / np.sqrt(1 - rho**2), 1e-2)
+    k = steady * np.exp(np.linspace(np.log(0.12), np.log(6), points[0]))
     z = np.linspace(-spread, spread, points[1])
     x, w = np.polynomial.hermite_e.hermegauss(nodes)
     w = w / w.sum()

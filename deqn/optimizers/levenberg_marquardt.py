@@ -27,7 +27,7 @@ ACCEPT, GOOD, POOR = 1e-3, 0.5, 0.25  # actual over predicted reduction: taken; 
 FALL, RISE, TRIES = 1 / 3, 4.0, 10  # factors of the damping; at most so many tries with one Jacobian
 HELD_OUT = 2.0  # a step is refused where it multiplies the held-out loss by more
 PRODUCTS = 60  # conjugate gradient iterations of a step
-PROGRESS, IDLE = 0.9, 2  # a batch whose loss stays above this share of its first is idle; so many end the stage
+PROGRESS, IDLE = 0.9, 5  # a batch whose loss stays above this share of its first is idle; so many end the stage
 ROUND_OFF = 50  # root mean square residual that ends the stage, in units of the type's precision
 RESIDUALS, BATCH = 4, (640, 8192)
 SMALL = 600  # weights below which LAPACK takes one thread: two would fight with TensorFlow's for the cores
@@ -102,11 +102,11 @@ class LeastSquares(tf.Module):
 
     def values(self, states: tf.Tensor) -> np.ndarray:
         """Weighted residuals, [equations * batch], state by state."""
-        return self._residuals(states).numpy().astype(np.float64).ravel()
+        return self._residuals(states).numpy().astype(np.float64, copy=False).ravel()
 
     def jacobian(self, states: tf.Tensor) -> np.ndarray:
         """Their derivatives in the weights, [equations * batch, parameters]."""
-        part = self._jacobian(states).numpy().astype(np.float64)
+        part = self._jacobian(states).numpy().astype(np.float64, copy=False)
         return part.reshape(-1, part.shape[-1])
 
     def _system(self, states: tf.Tensor, values: np.ndarray) -> Callable | None:
@@ -242,7 +242,7 @@ class LeastSquares(tf.Module):
 
 def factorized(matrix: np.ndarray, shift: float) -> Callable[[np.ndarray], np.ndarray]:
     """The solver of (matrix + shift) x = b by Cholesky. Raises LinAlgError where it is singular."""
-    shifted = matrix.copy()
+    shifted = matrix.T.copy(order="F")  # symmetric, in the order that LAPACK works on in place
     shifted[np.diag_indices_from(shifted)] += shift
     factor = scipy.linalg.cho_factor(shifted, overwrite_a=True, check_finite=False)
     return lambda b: scipy.linalg.cho_solve(factor, b, check_finite=False)
@@ -280,7 +280,7 @@ class LeastSquaresStage(tf.Module):
 
     @property
     def done(self) -> bool:
-        """Whether round-off is reached, or two batches in a row brought no progress."""
+        """Whether round-off is reached, or several batches in a row brought no progress."""
         precise = (
             self.step > 0
             and self.last_loss.numpy() <= (ROUND_OFF * np.finfo(self.sampler.paths.dtype.as_numpy_dtype).eps) ** 2
