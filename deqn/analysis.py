@@ -91,6 +91,7 @@ def policy_slices(economy: Economy, exact: Exact | None = None, points: int = 10
         states = tf.constant(rows, economy.policy.dtype)
         table = state_frame(model, economy.policy, states)[[label, *labels(model.policies)]]
         for name, value in ({} if exact is None else exact.values(states)).items():
+            value = np.where(exact.covers(states), value, np.nan)
             for i, part in enumerate(value.reshape(-1, points)):
                 table[f"exact {name}" if value.ndim == 2 else f"exact {name}[{i}]"] = part
         tables[label] = table

@@ -115,6 +115,9 @@ def check_least_squares(settings: Config) -> None:
     if settings.loss.name != "mean_square":
         raise InputError(f"loss={settings.loss.name} cannot be used with optimizer={name}, a least squares method; "
                          f"take loss=mean_square, or optimizer=adam")  # fmt: skip
+    if settings.optimizer.learning_rate is None and settings.schedule.name != "cosine":
+        raise InputError(f"schedule={settings.schedule.name} is one of learning rates, of which {name} has none; take "
+                         f"optimizer=adam_lm or optimizer=adam")  # fmt: skip
     if settings.optimizer.learning_rate is None and settings.train.steps:
         raise InputError(f"train.steps={settings.train.steps} are gradient steps, of which {name} takes none; set "
                          f"optimizer.iterations, or take optimizer=adam_lm")  # fmt: skip

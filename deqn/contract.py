@@ -29,7 +29,7 @@ from deqn.model import (
 )
 from deqn.residuals import residuals, without_risk
 from deqn.simulate import Box
-from deqn.steady_state import TOLERANCE, SteadyState, moderate, steady_state
+from deqn.steady_state import TOLERANCE, SteadyState, box_widths, moderate, steady_state
 from deqn.variables import point
 
 BATCH = 2
@@ -78,6 +78,8 @@ def check_declarations(model: Model) -> None:
         low, high = call(f"the box of state {s.name!r}", partial(getattr, s, "box"))
         if not (np.isfinite(low) & np.isfinite(high) & (low < high)).all():
             raise InputError(f"state {s.name!r}: the box [{low}, {high}] is empty or not finite")
+        if s.log and (low <= 0).any():
+            raise InputError(f"state {s.name!r} is in logarithms, but its box begins at {low.min()}, not above zero")
     for p in model.policies:
         if p.lower is not None and p.upper is not None and not p.lower < p.upper:
             raise InputError(f"policy {p.name!r}: lower bound {p.lower} is not below upper bound {p.upper}")
@@ -163,7 +165,7 @@ def check_residuals(model: Model, steady: SteadyState) -> list[str]:
     with tf.GradientTape(persistent=True) as tape:
         tape.watch([states, row])
         tomorrow, errors = without_risk(model, states, row, states, row)
-    drift = np.abs(tomorrow - states).max()
+    drift = (np.abs(tomorrow - states) / box_widths(model)).max()
     if not drift <= TOLERANCE:
         raise InputError(f"transition does not stay at steady_state: the states {states.numpy()[0]} become "
                          f"{tomorrow.numpy()[0]}")  # fmt: skip

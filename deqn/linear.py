@@ -57,7 +57,10 @@ def linear_solution(model: Model, steady: SteadyState) -> LinearSolution:
     units = np.where(np.abs(values) > 0, np.abs(values), 1.0)  # deviations as shares of the steady state
     rows = np.abs(np.hstack([left, right]) * np.tile(units, 2)).max(1, keepdims=True)
     left, right = left * units / np.where(rows > 0, rows, 1), right * units / np.where(rows > 0, rows, 1)
-    *_, alpha, beta, _, Z = scipy.linalg.ordqz(right, left, sort=is_stable, output="complex")
+    try:
+        *_, alpha, beta, _, Z = scipy.linalg.ordqz(right, left, sort=is_stable, output="complex")
+    except (ValueError, np.linalg.LinAlgError) as error:  # not finite, or too ill-conditioned to be ordered
+        raise InputError(f"the equations near the steady state cannot be solved to first order: {error}") from error
     if (np.maximum(np.abs(alpha), np.abs(beta)) < SINGULAR).any():
         raise InputError("the equations do not determine the policies near the steady state: to first order one of "
                          "them follows from the others")  # fmt: skip
@@ -65,8 +68,9 @@ def linear_solution(model: Model, steady: SteadyState) -> LinearSolution:
         roots = np.sort(np.abs(alpha) / np.abs(beta))
     stable = int(np.sum(is_stable(alpha, beta)))
     if stable != n or np.linalg.cond(Z[:n, :n]) > 1e12:
-        kind = "it is indeterminate" if stable > n else "it has no stable solution"
-        raise InputError(f"near the steady state the model has {stable} stable roots for {n} states, so {kind} "
+        why = "so" if stable != n else "which do not span them, so"
+        kind = f"{why} it is indeterminate" if stable > n else f"{why} it has no stable solution"
+        raise InputError(f"near the steady state the model has {stable} stable roots for {n} states, {kind} "
                          f"(Blanchard and Kahn); the moduli of its roots are {shown(roots, n)}")  # fmt: skip
     slope = np.real(Z[n:, :n] @ np.linalg.inv(Z[:n, :n])) * units[n:, None] / units[:n]
     return LinearSolution(slope, T_s + T_u @ slope, roots)

@@ -1,12 +1,14 @@
 """The policy function: states scaled by the box, a Keras network, and a map into each policy's bounds.
 
 With x the scaled states and s* the steady state, policy = bound(u* + slope (s - s*) + net(x)): `bound` is a sigmoid
-between two bounds, a softplus above or below one, and the identity where there is none, in units of the steady state.
+between two bounds, an exponential above or below one (a softplus where the steady state lies on it), and the identity
+where there is none, in units of the steady state.
 The last layer starts at zero, so that the untrained network is the anchor: the first-order solution in the pre-image
 of the bounds, or, without a slope, the steady state everywhere.
 """
 
 import inspect
+import math
 from collections.abc import Sequence
 from itertools import combinations_with_replacement
 
@@ -14,9 +16,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from deqn.errors import InputError
 from deqn.model import Model, Policy, box, coordinates, in_logs, limits
 from deqn.settings import Network
 from deqn.steady_state import SteadyState
+
+TERMS = 10_000  # of a polynomial, at most
 
 
 def approximator(inputs: int, outputs: int, settings: Network, dtype: str, seed: int) -> keras.Model:
@@ -50,7 +55,14 @@ def multilayer_perceptron(inputs: int, outputs: int, settings: Network, dtype: s
 
 
 def chebyshev(inputs: int, outputs: int, degree: int, dtype: str) -> keras.Model:
-    """Complete Chebyshev polynomials of total degree up to `degree` in all inputs (Judd 1992), as a Keras network."""
+    """Complete Chebyshev polynomials of total degree up to `degree` in all inputs (Judd 1992), as a Keras network.
+
+    Raises InputError where there are too many of them.
+    """
+    terms = math.comb(inputs + degree, degree)
+    if terms > TERMS:
+        raise InputError(f"network.degree={degree}: complete polynomials in {inputs} states have {terms:,} terms, "
+                         f"more than {TERMS:,}; lower the degree, or take network=mlp")  # fmt: skip
     last = keras.layers.Dense(outputs, use_bias=False, kernel_initializer="zeros", dtype=dtype)
     return keras.Sequential([keras.Input((inputs,), dtype=dtype), ChebyshevBasis(degree, dtype=dtype), last])
 

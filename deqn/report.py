@@ -68,10 +68,15 @@ def print_verdict(console: Console, summary: dict[str, Any], folder: Path) -> No
     for where, equations in summary["first_order"].get("euler_errors", {}).items():
         s = equations["all"]
         cells = [number(s[key]) for key in ("mean", "median", "p99", "p999", "max")]
-        table.add_row(f"first-order solution, {where}", *cells, style="dim")
+        share = summary["first_order"]["defined"][where]
+        label = f"first-order solution, {where}" if share == 1 else f"first order, {share:.1%} of {where}"
+        table.add_row(label, *cells, style="dim")
     for kind, policies in summary["policy_errors"].items():
         for policy, s in policies.items():
             table.add_row(f"{policy} - {kind.replace('_', ' ')}", number(s["mean"]), "", "", "", number(s["max"]))
+    if "reference" in summary:
+        s = summary["reference"]
+        table.add_row("residual of the reference", number(s["mean"]), "", "", "", number(s["max"]), style="dim")
     console.print(table)
     stable, seconds = summary["stability"], summary["seconds"]
     console.print(

@@ -46,7 +46,9 @@ def steady_state(model: Model) -> SteadyState:
         if smallest <= TOLERANCE / 100:
             break
     if best is None:
-        raise InputError("no steady state was found: the equations are not finite at any start; give steady_state")
+        start = next(system.starts())
+        raise InputError(f"no steady state was found: the equations are not finite at any start; at "
+                         f"{system.described(start)}, {system.worst(start)}; give steady_state")  # fmt: skip
     if not smallest <= TOLERANCE:
         raise InputError(f"no steady state was found in the box; the closest point is {system.described(best)}, where "
                          f"{system.worst(best)}; give steady_state, or another box")  # fmt: skip
@@ -61,6 +63,7 @@ class System:
         self.n_states = sum(map(width, model.states))
         (low, high), (lower, upper) = box(model.states), limits(model.policies)
         self.corners = np.concatenate([low, lower]), np.concatenate([high, upper])
+        self._units = box_widths(model)
 
     def check_square(self) -> None:
         """As many equations as policies. Raises InputError."""
@@ -81,7 +84,7 @@ class System:
     def solutions(self, start: np.ndarray) -> Iterator[np.ndarray]:
         """Where least squares end inside box and bounds, and Newton's method from there."""
         low, high = self.corners
-        scale = np.maximum(np.abs(start), 1e-3)
+        scale = np.concatenate([self._units, np.maximum(np.abs(start[self.n_states :]), 1e-3)])
         with contextlib.suppress(ValueError, np.linalg.LinAlgError):  # not finite at the start, or on the way
             coarse = scipy.optimize.least_squares(self.values, start, self.slopes, bounds=(low, high), x_scale=scale).x
             yield coarse
@@ -90,7 +93,7 @@ class System:
             yield fine
 
     def values(self, x: np.ndarray) -> np.ndarray:
-        """The equations at x: tomorrow's states less today's, then the residuals. Raises ValueError unless finite."""
+        """The states' change in widths of the box, then the residuals, at x. Raises ValueError unless finite."""
         return finite(self._equations(tf.constant(x)).numpy())
 
     def slopes(self, x: np.ndarray) -> np.ndarray:
@@ -105,7 +108,7 @@ class System:
     def _equations(self, x: tf.Tensor) -> tf.Tensor:
         states, policies = x[None, : self.n_states], x[None, self.n_states :]
         tomorrow, errors = without_risk(self.model, states, policies, states, policies)
-        return tf.concat([(tomorrow - states)[0], stacked(errors, 1)[:, 0]], 0)
+        return tf.concat([(tomorrow - states)[0] / self._units, stacked(errors, 1)[:, 0]], 0)
 
     def described(self, x: np.ndarray) -> str:
         """x by name."""
@@ -116,11 +119,17 @@ class System:
         """The equation with the largest error at x."""
         states, policies = (tf.constant(part[None]) for part in np.split(x, [self.n_states]))
         tomorrow, errors = without_risk(self.model, states, policies, states, policies)
-        drift = (tomorrow - states).numpy()[0]
+        drift = (tomorrow - states).numpy()[0] / self._units
         sizes = {f"equation {name!r}": np.abs(r).max() for name, r in errors.items()}
         sizes |= {f"the change of state {n!r}": abs(d) for n, d in zip(labels(self.model.states), drift, strict=True)}
-        name = max(sizes, key=sizes.get)
+        name = max(sizes, key=lambda n: np.inf if np.isnan(sizes[n]) else sizes[n])
         return f"{name} is {sizes[name]:.3g}"
+
+
+def box_widths(model: Model) -> np.ndarray:
+    """The units in which states are compared, [n_states]."""
+    low, high = box(model.states)
+    return high - low
 
 
 def spread(unit: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ Everything that changes lives in variables, and decisions fall at fixed steps. S
 the machine is, and a run that is resumed from a checkpoint ends with the very weights of one that was never stopped.
 """
 
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ from deqn.settings import Training
 from deqn.variables import point
 
 CHUNK_SECONDS = 0.5
+log = logging.getLogger("deqn")
 
 
 class Stage(Protocol):
@@ -149,9 +151,13 @@ class Loop:
             self._stage, self._pace = stage, None
             if stage.step == 0 and not stage.done:
                 self.ledger.recall()  # a stage starts from the best weights so far
+                self.ledger.stale.assign(0)
                 stage.warm_up()
             while reason is None and not stage.done:
                 reason = self._until_report(stage)
+            if reason in ("patience", "diverged") and stage is not stages[-1]:  # the next one may do better
+                log.info("%s ended: %s", stage.name, self.problem or reason)
+                reason = self.problem = None
             if reason is not None:
                 break
         return self._end(reason or "steps")

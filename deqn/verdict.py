@@ -65,9 +65,14 @@ def first_order(
         log.info("no first-order solution: %s", error)
         return None, {"first_order": {}}
     rule = LinearRule(economy.model, economy.steady, linear, economy.policy.dtype)
-    errors = {name: evaluate.euler_errors(replace(finer, policy=rule), states) for name, states in sets.items()}
-    return rule, {"first_order": {"euler_errors": {name: evaluate.error_summary(e) for name, e in errors.items()},
-                                  "roots": linear.roots.tolist()}}  # fmt: skip
+    measured, defined = {}, {}
+    for name, states in sets.items():
+        errors = evaluate.euler_errors(replace(finer, policy=rule), states)
+        usable = np.isfinite(np.concatenate(list(errors.values()))).all(0)  # cut at bounds, a rule may have none
+        defined[name] = float(usable.mean())
+        if usable.any():
+            measured[name] = evaluate.error_summary({equation: e[:, usable] for equation, e in errors.items()})
+    return rule, {"first_order": {"euler_errors": measured, "defined": defined, "roots": linear.roots.tolist()}}
 
 
 def exact_solution(

@@ -13,6 +13,8 @@ from deqn.files import fresh_folder
 from deqn.models.growth import Growth
 from deqn.overrides import assigned, continued, value_of
 
+BOX_SHARES = {"box": 1.0, "ergodic": 0.0, "mixture": 0.5, "tails": 0.3, "mostly_ergodic": 0.1}
+
 BAD = {
     "model=growht": "did you mean 'growth'",
     "optimizer=sgdd": "did you mean 'sgd'",
@@ -143,3 +145,10 @@ def test_folders_are_claimed_one_after_the_other(tmp_path):
 def test_the_configuration_is_completed_by_defaults():
     config = composed(["model=growth", "~model.gamma"])[0]
     assert "gamma" not in config.model and completed(config).model.gamma == 1.0
+
+
+@pytest.mark.parametrize("choice", BOX_SHARES)
+@pytest.mark.parametrize("model", MODELS)
+def test_the_chosen_sampling_is_the_one_that_runs(model, choice):
+    """A model recommends a choice, and does not change what a choice means."""
+    assert settings(f"model={model}", f"sampling={choice}").sampling.box_share == BOX_SHARES[choice]

@@ -62,6 +62,10 @@ WRONG = {
         "definitions returned 'k', which is declared",
     ),
     "a policy out of bounds": ({"policies": (Policy("s", 0.5, 1),)}, r"s=0.32.* outside its bounds \[0.5, 1\]"),
+    "logarithms of zero": (
+        {"states": (State("k", 0, 40, log=True), State("z", -1, 1))},
+        "'k' is in logarithms, but its box begins at 0.0",
+    ),
     "bounds in the wrong order": ({"policies": (Policy("s", 1, 0),)}, "lower bound 1 is not below upper bound 0"),
     "a flipped sign": (
         {"definitions": returning("definitions", R=lambda now: 0.36 * now.k**-0.64 - 1 + 0.1)},

@@ -128,20 +128,42 @@ def test_a_step_into_the_void_is_taken_back():
         np.testing.assert_array_equal(old, new)
 
 
-def test_held_out_states_have_a_veto(monkeypatch):
-    solver = problem("model=stochastic_growth", "network.hidden=[16,16]")
-    states = points(solver, 6)
-    monkeypatch.setattr("deqn.optimizers.levenberg_marquardt.HELD_OUT", 0.0)
-    before, after = solver.iterate(states, points(solver, 64, seed=2))
-    assert before == after
-    monkeypatch.setattr("deqn.optimizers.levenberg_marquardt.HELD_OUT", 2.0)
-    before, after = solver.iterate(states, points(solver, 64, seed=2))
-    assert after < before
+@pytest.mark.parametrize("veto", [True, False])
+def test_held_out_states_have_a_veto(veto, monkeypatch):
+    """Two states are soon interpolated at the expense of all others, unless the others are heard."""
+    if not veto:
+        monkeypatch.setattr("deqn.optimizers.levenberg_marquardt.HELD_OUT", np.inf)
+    solver = problem("model=stochastic_growth", "network.hidden=[16,16]", damping=1e-9)
+    states, others = points(solver, 2), points(solver, 64, seed=2)
+    losses = [solver.loss(others)]
+    for _ in range(5):
+        solver.iterate(states, others)
+        losses.append(solver.loss(others))
+    assert (max(np.divide(losses[1:], losses[:-1])) <= 2) == veto
 
 
 def test_a_loss_that_is_not_finite_is_reported():
     solver = problem("model=growth", "network.hidden=[4]")
     assert solver.iterate(tf.constant([[np.nan]], tf.float64), points(solver, 4)) is None
+
+
+def test_a_jacobian_that_is_not_finite_is_reported():
+    solver = problem("model=growth", "network.hidden=[4]")
+    right = solver._jacobian
+    solver._jacobian = lambda states: right(states) * np.nan
+    assert solver.iterate(points(solver, 16), points(solver, 4)) is None
+
+
+@pytest.mark.parametrize("memory", [2**30, 8 * 113])
+def test_equations_may_leave_out_the_policies_of_tomorrow(memory, monkeypatch):
+    """A return on capital alone: the second call of the network reaches no equation."""
+    required = lambda self, now, nxt, E: {"euler": self.beta * E(nxt.R) - 1 + 0.1 * (now.s - 0.3)}
+    monkeypatch.setattr("deqn.models.stochastic_growth.StochasticGrowth.residuals", required)
+    solver = problem("model=stochastic_growth", "network.hidden=[6]", "network.anchor=steady_state", memory=memory)
+    states = points(solver, 40)
+    assert solver.form(40) == ("primal" if memory > 2**20 else "matrix_free")
+    before, after = solver.iterate(states, states[:8])
+    assert after < before
 
 
 def stage(*overrides):
@@ -158,6 +180,13 @@ def test_a_stage_ends_at_round_off_and_where_nothing_is_gained():
     assert coarse.chunk(200) and coarse.done and coarse.step < 100
 
 
+def test_an_interpolated_batch_is_not_the_end():
+    """Ten states say nothing of the others: the next batch is drawn."""
+    s = stage("model=stochastic_growth", "optimizer.states=10", "optimizer.iterations=70")
+    s.chunk(70)
+    assert s.step == 70 and s.states_visited > 50
+
+
 def test_batches_are_drawn_anew():
     s = stage("model=stochastic_growth", "network.hidden=[4]", "optimizer.states=50", "optimizer.refresh=3")
     s.chunk(3)
@@ -169,11 +198,11 @@ def test_batches_are_drawn_anew():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_it_solves_stochastic_growth(dtype, tmp_path):
     """To a policy error far below the linear solution's, and in single precision to its own round-off."""
-    overrides = ["optimizer=levenberg_marquardt", f"dtype={dtype}", "optimizer.iterations=60", "tolerance=1e-5",
+    overrides = ["optimizer=levenberg_marquardt", f"dtype={dtype}", "optimizer.iterations=80",
                  "evaluation.figures=false"]  # fmt: skip
     found = deqn.solve("stochastic_growth", overrides, folder=tmp_path / "run", quiet=True)
     s = found.summary
-    assert s["status"] == "converged" and 30 < s["steps"]["levenberg_marquardt"] <= 60 and s["steps"]["adam"] == 0
+    assert s["status"] == "converged" and 30 < s["steps"]["levenberg_marquardt"] <= 80 and s["steps"]["adam"] == 0
     error = s["policy_errors"]["reference"]["s"]
     assert s["reference"]["max"] < 1e-7
     assert error["mean"] < (1e-5 if dtype == "float64" else 1e-4) and error["mean"] < 0.05 * error["first_order_mean"]
@@ -186,6 +215,7 @@ WRONG = {
     "optimizer=levenberg_marquardt train.steps=10": "train.steps=10 are gradient steps, of which levenberg_marquardt",
     "optimizer=adam optimizer.iterations=3": "optimizer.iterations=3 is not used by adam; it belongs to adam_lm",
     "optimizer=levenberg_marquardt optimizer.learning_rate=1": "learning_rate=1.0 is not used by levenberg_marquardt",
+    "optimizer=levenberg_marquardt schedule=exponential": "schedule=exponential is one of learning rates, of which",
     "optimizer.states=3": r"optimizer.states=3.*\[5, inf\)",
     "optimizer.memory=0": r"optimizer.memory=0.0.*\(0, inf\)",
 }

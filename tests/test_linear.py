@@ -13,7 +13,6 @@ from deqn.model import State
 from deqn.models.growth import Growth
 from deqn.models.olg_analytic import OlgAnalytic
 from deqn.models.stochastic_growth import StochasticGrowth
-from deqn.network import PolicyNetwork, approximator
 from deqn.steady_state import steady_state
 
 
@@ -70,6 +69,16 @@ WRONG = {
     "explosive": (
         {"transition": lambda self, now, shock: {"k": now.k + now.s * now.y - self.delta * now.k, "z": 1.2 * now.z}},
         "1 stable roots for 2 states, so it has no stable solution.*1.2",
+    ),
+    "rank": (
+        {
+            "transition": lambda self, now, shock: {
+                "k": 0.9 * now.k + 0.1 * self.steady_state()["k"],
+                "z": 1.2 * now.z,
+            },
+            "residuals": lambda self, now, nxt, E: {"euler": E(rested(nxt)) - 0.5 * rested(now)},
+        },
+        "2 stable roots for 2 states, which do not span them, so it has no stable solution",
     ),
     "undetermined": (
         {"residuals": lambda self, now, nxt, E: {"euler": 0 * rested(now)}},
@@ -136,4 +145,3 @@ def test_both_networks_start_at_the_anchor():
     other = economy("model=stochastic_growth", "network=mlp")
     states = tf.constant([[5.0, 0.1], [8.0, -0.2]], tf.float64)
     np.testing.assert_allclose(e.policy(states), other.policy(states), rtol=1e-12)
-    assert isinstance(e.policy, PolicyNetwork) and callable(approximator)

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from conftest import economy, settings
 from deqn import settings as allowed
+from deqn.errors import InputError
 from deqn.model import Policy, flatten
 from deqn.network import Bounds, multilayer_perceptron
 from deqn.simulate import Box
@@ -59,6 +60,11 @@ def test_penalties_enter_the_loss():
     kernels = [w.numpy() for w in n.trainable_variables if w.ndim == 2]
     penalty = sum(0.1 * np.abs(k).sum() + 0.2 * (k**2).sum() for k in kernels)
     np.testing.assert_allclose(sum(float(x) for x in n.losses), penalty, rtol=1e-6)
+
+
+def test_too_many_polynomials_are_refused():
+    with pytest.raises(InputError, match="network.degree=10: complete polynomials in 21 states have 44,352,165 terms"):
+        economy("model=olg_analytic", "model.cohorts=20", "network=chebyshev")
 
 
 def test_dropout_acts_in_training_only():

@@ -2,7 +2,7 @@ import numpy as np
 
 import time_iteration
 from conftest import economy
-from deqn.model import in_logs
+from deqn.analysis import policy_slices
 from deqn.reference import Region, reference
 
 
@@ -34,6 +34,12 @@ def test_it_is_the_solution_of_time_iteration(stochastic):
 
 
 def test_more_than_two_states_have_none():
-    e = economy("model=olg_analytic", "network.hidden=[2]")
-    assert reference(e, np.zeros((4, 7))) is None
-    assert in_logs(e.model.states).sum() == 5
+    assert reference(economy("model=olg_analytic", "network.hidden=[2]"), np.zeros((4, 7))) is None
+
+
+def test_figures_leave_it_out_where_it_does_not_hold(stochastic):
+    """A slice across the whole box leaves the region of the simulated states."""
+    states = stochastic.evaluation_states(0)["path"]
+    found = reference(stochastic.judged, states[states[:, 1] > 0])
+    slices = policy_slices(stochastic.economy, found.exact())
+    assert slices["z"]["exact s"].isna().any() and slices["z"]["exact s"].notna().any()

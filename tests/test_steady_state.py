@@ -25,6 +25,22 @@ def test_the_equations_alone_find_it():
     np.testing.assert_allclose(found.policies, [known["s"]], rtol=1e-10)
 
 
+def test_units_do_not_matter():
+    """Capital counted in hundred thousands."""
+    unit = 1e5
+
+    def transition(self, now, shock):
+        return {"k": (1 - self.delta) * now.k + now.s * now.y * unit, "z": 0.9 * now.z}
+
+    def definitions(self, now):
+        y = tf.exp(now.z) * (now.k / unit) ** self.alpha
+        return {"y": y, "c": (1 - now.s) * y, "R": self.alpha * y * unit / now.k + 1 - self.delta}
+
+    members = {"transition": transition, "definitions": definitions}
+    found = steady_state(unsolved(states=(State("k", 1e5, 40e5), State("z", -0.3, 0.3)), **members))
+    np.testing.assert_allclose(found.states, [StochasticGrowth().steady_state()["k"] * unit, 0], rtol=1e-8, atol=1e-8)
+
+
 def test_many_equations_with_an_unbounded_policy():
     known = OlgAnalytic(head="level")
     model = dataclass(frozen=True)(
@@ -51,6 +67,14 @@ def test_the_equation_that_cannot_be_met_is_named():
         return {"euler": StochasticGrowth.residuals(self, now, nxt, E)["euler"], "never": 1 + now.s**2}
 
     with pytest.raises(InputError, match="no steady state was found.*equation 'never' is 1"):
+        steady_state(unsolved(policies=(Policy("s", 0, 1), Policy("x")), residuals=residuals))
+
+
+def test_an_equation_that_is_nowhere_finite_is_named():
+    def residuals(self, now, nxt, E):
+        return {**StochasticGrowth.residuals(self, now, nxt, E), "root": tf.sqrt(-1 - now.s)}
+
+    with pytest.raises(InputError, match="not finite at any start; at k=.*equation 'root' is nan"):
         steady_state(unsolved(policies=(Policy("s", 0, 1), Policy("x")), residuals=residuals))
 
 

@@ -101,6 +101,15 @@ def test_it_stops_on_patience_and_keeps_the_best_weights(tmp_path):
     assert trained.measure().error < 2 * rows["mean_euler"].min()
 
 
+def test_a_first_stage_that_fails_leaves_the_word_to_the_second(tmp_path):
+    trained = loop(tmp_path, "optimizer=adam_lm", "optimizer.good_start=0", "optimizer.learning_rate=30",
+                   "train.steps=4000", "train.report_every=1", "train.patience=2", "optimizer.states=100",
+                   "optimizer.iterations=3")  # fmt: skip
+    assert trained.run() == "steps"
+    stages = pd.read_csv(tmp_path / "metrics.csv")["stage"]
+    assert (stages == "adam").sum() < 100 and stages.iloc[-1] == "levenberg_marquardt"
+
+
 def test_it_stops_on_time(tmp_path):
     trained = loop(tmp_path, "train.steps=10000000", "train.seconds=1")
     assert trained.run() == "seconds"

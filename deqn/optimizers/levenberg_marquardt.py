@@ -28,7 +28,7 @@ FALL, RISE, TRIES = 1 / 3, 4.0, 10  # factors of the damping; at most so many tr
 HELD_OUT = 2.0  # a step is refused where it multiplies the held-out loss by more
 PRODUCTS = 60  # conjugate gradient iterations of a step
 PROGRESS, IDLE = 0.9, 5  # a batch whose loss stays above this share of its first is idle; so many end the stage
-ROUND_OFF = 50  # root mean square residual that ends the stage, in units of the type's precision
+ROUND_OFF = 5  # root mean square residual that ends the stage, in units of the type's precision
 RESIDUALS, BATCH = 4, (640, 8192)
 SMALL = 600  # weights below which LAPACK takes one thread: two would fight with TensorFlow's for the cores
 BETWEEN = 10  # dates between one batch and the next
@@ -47,6 +47,8 @@ class LeastSquares(tf.Module):
         self._loss_weights = weights or {}
         self._variables = [w.value for w in economy.policy.network.trainable_variables]
         self._sizes = [math.prod(v.shape) for v in self._variables]
+        units = sum(sum(w.shape) for w in economy.policy.network.trainable_variables if len(w.shape) == 2)
+        self._activations = 8 * (economy.expectation.nodes + 1) * units  # bytes of a state in all layers, both dates
         self._threads = threadpoolctl.ThreadpoolController()
         self.damping = tf.Variable(damping, dtype=tf.float64, trainable=False)
 
@@ -64,12 +66,16 @@ class LeastSquares(tf.Module):
         return "dual" if dual else "matrix_free"
 
     def iterate(self, states: tf.Tensor, held_out: tf.Tensor) -> tuple[float, float] | None:
-        """One step on `states` [batch, n_states]; returns the loss before and after, None where it is not finite.
+        """One step on `states` [batch, n_states]; returns the loss before and after, None where one is not finite.
 
-        Both losses are equal where no damping gave a lower one: the weights are then as they were.
+        None also stands for a Jacobian that is not finite. Both losses are equal where no damping gave a lower one: the
+        weights are then as they were.
         """
         with self._threads.limit(limits=1 if self.parameters < SMALL else None, user_api="blas"):
-            return self._iterate(states, held_out)
+            try:
+                return self._iterate(states, held_out)
+            except FloatingPointError:
+                return None
 
     def _iterate(self, states: tf.Tensor, held_out: tf.Tensor) -> tuple[float, float] | None:
         everything = tf.concat([states, held_out], 0)
@@ -102,7 +108,12 @@ class LeastSquares(tf.Module):
 
     def values(self, states: tf.Tensor) -> np.ndarray:
         """Weighted residuals, [equations * batch], state by state."""
-        return self._residuals(states).numpy().astype(np.float64, copy=False).ravel()
+        parts = [self._residuals(states[part]).numpy() for part in self._parts(states, self._activations)]
+        return np.concatenate(parts).astype(np.float64, copy=False).ravel()
+
+    def loss(self, states: tf.Tensor) -> float:
+        """The loss at states."""
+        return float(np.sum(self.values(states) ** 2)) / len(states)
 
     def jacobian(self, states: tf.Tensor) -> np.ndarray:
         """Their derivatives in the weights, [equations * batch, parameters]."""
@@ -110,7 +121,10 @@ class LeastSquares(tf.Module):
         return part.reshape(-1, part.shape[-1])
 
     def _system(self, states: tf.Tensor, values: np.ndarray) -> Callable | None:
-        """A function of the relative damping that gives the step and the reduction that the linear model predicts."""
+        """A function of the relative damping that gives the step and the reduction that the linear model predicts.
+
+        None where the Jacobian is zero. Raises FloatingPointError where it is not finite.
+        """
         match self.form(len(values)):
             case "primal":
                 matrix, gradient = np.zeros((self.parameters,) * 2), np.zeros(self.parameters)
@@ -120,13 +134,17 @@ class LeastSquares(tf.Module):
                     gradient += J.T @ r
                 scale, solve = matrix.diagonal().max(), lambda shift: -factorized(matrix, shift)(gradient)
             case "dual":
-                J = np.concatenate([self.jacobian(part) for part, _ in self._slices(states, values)])
+                J, row = np.empty((len(values), self.parameters)), 0
+                for part, r in self._slices(states, values):
+                    J[row : row + len(r)] = self.jacobian(part)
+                    row += len(r)
                 matrix, gradient = J @ J.T, J.T @ values
                 scale = np.einsum("ij,ij->j", J, J).max()
                 solve = lambda shift: -J.T @ factorized(matrix, shift)(values)
             case _:
                 return self._matrix_free(states, values)
-        if not scale > 0:
+        check_finite(scale, gradient)
+        if scale == 0:
             return None
 
         def damped(damping: float) -> tuple[np.ndarray | None, float]:
@@ -147,7 +165,8 @@ class LeastSquares(tf.Module):
         subset = tf.gather(states, np.linspace(0, len(states) - 1, chosen).astype(int))
         J = self.jacobian(subset) * math.sqrt(len(states) / chosen)
         kernel, scale = J @ J.T, np.einsum("ij,ij->j", J, J).max()
-        if not scale > 0:
+        check_finite(scale, gradient)
+        if scale == 0:
             return None
 
         def damped(damping: float) -> tuple[np.ndarray | None, float]:
@@ -165,13 +184,17 @@ class LeastSquares(tf.Module):
         return damped
 
     def _slices(self, states: tf.Tensor, values: np.ndarray) -> Iterator[tuple[tf.Tensor, np.ndarray]]:
-        """States and residuals in equal parts whose Jacobian takes a quarter of the memory at most."""
-        per_state = len(values) // len(states)
-        count = math.ceil(8 * len(values) * self.parameters / (self.memory / 4))
-        size = math.ceil(len(states) / count)
-        for first in range(0, len(states), size):
-            part = slice(first, first + size)
-            yield states[part], values.reshape(-1, per_state)[part].ravel()
+        """States and residuals in equal parts, so small that the Jacobian and what it is made from fit."""
+        equations = len(values) // len(states)
+        for part in self._parts(states, equations * max(8 * self.parameters, self._activations)):
+            yield states[part], values.reshape(-1, equations)[part].ravel()
+
+    def _parts(self, states: tf.Tensor, size: float) -> Iterator[slice]:
+        """Equal parts of a batch, a quarter of the memory each at most where a state takes `size` bytes."""
+        count = min(len(states), math.ceil(size * len(states) / (self.memory / 4)))
+        states_each = math.ceil(len(states) / count)
+        for first in range(0, len(states), states_each):
+            yield slice(first, first + states_each)
 
     def _equations(self, states: tf.Tensor, policy: Callable) -> tf.Tensor:
         """Weighted residuals [equations, batch], whose squares sum to the loss times the batch."""
@@ -190,9 +213,11 @@ class LeastSquares(tf.Module):
             rows = tf.reduce_sum(self._equations(states, lambda s: self.economy.policy.recorded(s, record)), 1)
         outputs = [z for _, _, z in record]
         if rows.shape[0] == 1:
-            slopes = [g[None] for g in tape.gradient(rows, outputs)]
+            slopes = [g[None] for g in tape.gradient(rows, outputs, unconnected_gradients="zero")]
         else:
-            slopes = tape.jacobian(rows, outputs)  # [equations, nodes * batch, units]: a state's own, as none mix
+            slopes = tape.jacobian(
+                rows, outputs, unconnected_gradients="zero"
+            )  # [equations, nodes * batch, units]: a state's own, as none mix
         kernels, biases = {}, {}
         for (layer, a, _), g in zip(record, slopes, strict=True):
             a = tf.reshape(a, (-1, batch, a.shape[-1]))  # [nodes, batch, inputs]
@@ -210,23 +235,26 @@ class LeastSquares(tf.Module):
     def _transposed_product(self, states: tf.Tensor, u: tf.Tensor) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
             rows = tf.transpose(self._equations(states, self.economy.policy))
-        return tape.gradient(rows, self._variables, output_gradients=u)
+        return tape.gradient(rows, self._variables, output_gradients=u, unconnected_gradients="zero")
 
     @tf.function(jit_compile=True, autograph=False)
     def _product(self, states: tf.Tensor, tangents: list[tf.Tensor]) -> tf.Tensor:
         with tf.autodiff.ForwardAccumulator(self._variables, tangents) as forward:
             rows = tf.transpose(self._equations(states, self.economy.policy))
-        return forward.jvp(rows)
+        return forward.jvp(rows, unconnected_gradients="zero")
 
     def _backward(self, states: tf.Tensor, u: np.ndarray) -> np.ndarray:
         """J'u."""
-        shaped = tf.constant(u.reshape(len(states), -1), states.dtype)
-        return np.concatenate([np.ravel(g) for g in self._transposed_product(states, shaped)]).astype(np.float64)
+        shaped, total = tf.constant(u.reshape(len(states), -1), states.dtype), np.zeros(self.parameters)
+        for part in self._parts(states, self._activations):
+            total += np.concatenate([np.ravel(g) for g in self._transposed_product(states[part], shaped[part])])
+        return total
 
     def _forward(self, states: tf.Tensor, v: np.ndarray) -> np.ndarray:
         """J v."""
         tangents = [tf.constant(x, states.dtype) for x in self._shaped(v)]
-        return np.ravel(self._product(states, tangents)).astype(np.float64)
+        parts = [np.ravel(self._product(states[part], tangents)) for part in self._parts(states, self._activations)]
+        return np.concatenate(parts).astype(np.float64)
 
     def _shaped(self, flat: np.ndarray) -> list[np.ndarray]:
         parts = np.split(flat, np.cumsum(self._sizes)[:-1])
@@ -238,6 +266,12 @@ class LeastSquares(tf.Module):
     def _assign(self, flat: np.ndarray) -> None:
         for variable, part in zip(self._variables, self._shaped(flat), strict=True):
             variable.assign(tf.cast(part, variable.dtype))
+
+
+def check_finite(scale: float, gradient: np.ndarray) -> None:
+    """Raises FloatingPointError unless all is finite."""
+    if not (math.isfinite(scale) and np.isfinite(gradient).all()):
+        raise FloatingPointError
 
 
 def factorized(matrix: np.ndarray, shift: float) -> Callable[[np.ndarray], np.ndarray]:
@@ -281,11 +315,11 @@ class LeastSquaresStage(tf.Module):
     @property
     def done(self) -> bool:
         """Whether round-off is reached, or several batches in a row brought no progress."""
-        precise = (
-            self.step > 0
-            and self.last_loss.numpy() <= (ROUND_OFF * np.finfo(self.sampler.paths.dtype.as_numpy_dtype).eps) ** 2
-        )
+        precise = self.step > 0 and self._is_precise(self.last_loss.numpy())
         return self.step >= self.cycles or self.idle.numpy() >= IDLE or precise
+
+    def _is_precise(self, loss: float) -> bool:
+        return loss <= (ROUND_OFF * np.finfo(self.sampler.paths.dtype.as_numpy_dtype).eps) ** 2
 
     @property
     def states_visited(self) -> int:
@@ -316,11 +350,15 @@ class LeastSquaresStage(tf.Module):
             if losses is None:
                 return False
             before, after = losses
+            fits = self._is_precise(after)
+            if fits:  # a batch that has been interpolated says nothing of other states
+                after = max(after, self.solver.loss(self._held_out))
             if self.age.numpy() == 0:
                 self.first_loss.assign(before)
             self.last_loss.assign(after)
             self.iterations.assign_add(1)
-            self.age.assign(self.age + 1 if after < before else self.settings.refresh)  # no step left: a new batch
+            goes_on = after < before and not fits
+            self.age.assign(self.age + 1 if goes_on else self.settings.refresh)  # no step left: a new batch
             if self.done:
                 break
         return True
