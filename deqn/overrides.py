@@ -13,7 +13,7 @@ from deqn.config import completed
 from deqn.errors import FileError, InputError
 
 MAY_CHANGE_ON_RESUME = (
-    "optimizer.iterations", "train.steps", "train.seconds", "train.target", "tolerance", "resume",
+    "optimizer.iterations", "optimizer.polish", "train.steps", "train.seconds", "train.target", "tolerance", "resume",
 )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ from deqn.expectation import rule
 from deqn.interrupt import Interrupt
 from deqn.optimizers.first_order import GradientStage, first_order
 from deqn.optimizers.levenberg_marquardt import LeastSquaresStage, batch_size
+from deqn.optimizers.self_scaled_bfgs import QuasiNewtonStage
 from deqn.overrides import check_resumable, continued, value_of
 from deqn.progress import Display
 from deqn.sampler import Sampler
@@ -96,7 +97,7 @@ def run(job: Job, folder: Path, console: Console, clock: Clock) -> Solution:
                 "model": job.name,
                 "parameters": {k: v for k, v in settings.model.items() if k != "_target_"},
                 "status": status, "tolerance": settings.tolerance, "seed": settings.seed, "dtype": settings.dtype,
-                "seconds": {}, "steps": {"adam": 0, "levenberg_marquardt": 0, **steps},
+                "seconds": {}, "steps": {"adam": 0, "levenberg_marquardt": 0, "bfgs": 0, **steps},
                 "states_visited": states,
             }  # fmt: skip
             return conclude(Solution(economy, settings, summary, folder), console, interrupt, clock)
@@ -227,4 +228,7 @@ def stages(economy: Economy, settings: Config) -> list[Stage]:
         single = replace(settings.sampling, paths=states, periods=1)  # a date of each of many paths
         sampler = Sampler(economy.model, single, seed + 1, dtype)
         found.append(LeastSquaresStage(economy, sampler, chosen, settings.loss.weights))
+        if chosen.polish:
+            sampler = Sampler(economy.model, single, seed + 2, dtype)
+            found.append(QuasiNewtonStage(economy, sampler, chosen.polish, settings.loss.weights))
     return found

@@ -95,6 +95,7 @@ class Optimizer:
     iterations: int | None = only(SQUARES, COUNT)
     states: int | None = only(SQUARES, "[5, inf)", optional=True)
     refresh: int | None = only(SQUARES, COUNT)
+    polish: int | None = only(SQUARES, "[0, inf)")
     damping: float | None = only(SQUARES, POSITIVE)
     memory: float | None = only(SQUARES, POSITIVE)
 

@@ -129,7 +129,7 @@ class Loop:
     on_report: Callable[[Report], None]
     on_progress: Callable[[Stage, float], None]  # the stage, its loss
     interrupt: Interrupt
-    good_start: float | None = None  # a mean error at the start that leaves only the last stage to run
+    good_start: float | None = None  # a mean error at the start that leaves out the first stage
     compile_seconds: float = 0.0
     train_seconds: float = 0.0
     problem: str | None = None  # what was not finite, if training diverged
@@ -163,7 +163,7 @@ class Loop:
         return self._end(reason or "steps")
 
     def _still_to_run(self) -> Sequence[Stage]:
-        """All stages, less those before one that has begun; the last alone where the start is good enough."""
+        """All stages, less those before one that has begun, and less the first where the start is good enough."""
         if self.step:
             return [s for i, s in enumerate(self.stages) if not any(later.step for later in self.stages[i + 1 :])]
         self._stage = self.stages[0]
@@ -172,7 +172,7 @@ class Loop:
         self.ledger.note(start.error)
         self.on_report(start)
         good = self.good_start is not None and start.error <= self.good_start
-        return self.stages[-1:] if good else self.stages
+        return self.stages[1:] if good else self.stages
 
     def _until_report(self, stage: Stage) -> str | None:
         """Chunks up to the next report; returns why training is to end, None while it goes on."""

@@ -32,9 +32,9 @@ def growth(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def stochastic(tmp_path_factory):
-    """Stochastic growth, solved with the recommended numerics but fewer iterations."""
+    """Stochastic growth, solved with the recommended numerics but a shorter polish."""
     folder = tmp_path_factory.mktemp("stochastic_growth")
-    return solve("stochastic_growth", ["optimizer.iterations=80"], folder=folder, quiet=True)
+    return solve("stochastic_growth", ["optimizer.polish=500"], folder=folder, quiet=True)
 
 
 @pytest.fixture(scope="session")

@@ -60,6 +60,7 @@ def test_half_the_variance_in_training_turns_the_verdict_red(tmp_path, monkeypat
     overrides = [
         "model.gamma=10",
         "optimizer.iterations=40",
+        "optimizer.polish=0",
         "evaluation.reference=false",
         "tolerance=1e-5",
         "evaluation.figures=false",

@@ -56,7 +56,7 @@ def test_training_lowers_fresh_errors_and_reports_at_fixed_steps(tmp_path):
 
 
 LEAST_SQUARES = ("optimizer=adam_lm", "optimizer.good_start=0", "optimizer.states=200", "optimizer.refresh=4",
-                 "optimizer.iterations=10", "train.steps=40")  # fmt: skip
+                 "optimizer.iterations=10", "optimizer.polish=150", "train.steps=40")  # fmt: skip
 
 
 @pytest.mark.parametrize("choice", [("train.steps=120",), ("train.steps=120", "network.dropout=0.2"), LEAST_SQUARES])
@@ -81,7 +81,11 @@ def test_a_stopped_and_resumed_run_is_bit_identical(tmp_path, choice):
 @pytest.mark.parametrize("choice", ["adam", "adam_lm"])
 def test_no_gradient_steps_leave_the_anchor_or_least_squares(tmp_path, choice):
     """train.steps=0: Adam alone reports the start, adam_lm goes straight to its second stage."""
-    extra = ["optimizer.good_start=0", "optimizer.states=100", "optimizer.iterations=2"] if choice == "adam_lm" else []
+    extra = (
+        ["optimizer.good_start=0", "optimizer.states=100", "optimizer.iterations=2", "optimizer.polish=0"]
+        if choice == "adam_lm"
+        else []
+    )
     trained = loop(tmp_path, f"optimizer={choice}", "train.steps=0", *extra)
     assert trained.run() == "steps"
     assert trained.step == (2 if choice == "adam_lm" else 0)
@@ -104,7 +108,7 @@ def test_it_stops_on_patience_and_keeps_the_best_weights(tmp_path):
 def test_a_first_stage_that_fails_leaves_the_word_to_the_second(tmp_path):
     trained = loop(tmp_path, "optimizer=adam_lm", "optimizer.good_start=0", "optimizer.learning_rate=30",
                    "train.steps=4000", "train.report_every=1", "train.patience=2", "optimizer.states=100",
-                   "optimizer.iterations=3")  # fmt: skip
+                   "optimizer.iterations=3", "optimizer.polish=0")  # fmt: skip
     assert trained.run() == "steps"
     stages = pd.read_csv(tmp_path / "metrics.csv")["stage"]
     assert (stages == "adam").sum() < 100 and stages.iloc[-1] == "levenberg_marquardt"

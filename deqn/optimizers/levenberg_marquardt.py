@@ -27,7 +27,7 @@ ACCEPT, GOOD, POOR = 1e-3, 0.5, 0.25  # actual over predicted reduction: taken; 
 FALL, RISE, TRIES = 1 / 3, 4.0, 10  # factors of the damping; at most so many tries with one Jacobian
 HELD_OUT = 2.0  # a step is refused where it multiplies the held-out loss by more
 PRODUCTS = 60  # conjugate gradient iterations of a step
-PROGRESS, IDLE = 0.9, 5  # a batch whose loss stays above this share of its first is idle; so many end the stage
+PROGRESS, IDLE = 0.98, 5  # a batch whose loss stays above this share of its first is idle; so many end the stage
 ROUND_OFF = 5  # root mean square residual that ends the stage, in units of the type's precision
 RESIDUALS, BATCH = 4, (640, 8192)
 SMALL = 600  # weights below which LAPACK takes one thread: two would fight with TensorFlow's for the cores
@@ -282,6 +282,11 @@ def factorized(matrix: np.ndarray, shift: float) -> Callable[[np.ndarray], np.nd
     return lambda b: scipy.linalg.cho_solve(factor, b, check_finite=False)
 
 
+def is_precise(loss: float, dtype: tf.DType) -> bool:
+    """Whether the root mean square residual is at round-off."""
+    return loss <= (ROUND_OFF * np.finfo(dtype.as_numpy_dtype).eps) ** 2
+
+
 def batch_size(economy: Economy) -> int:
     """States of a batch, held-out ones included, with RESIDUALS residuals for each weight, within BATCH."""
     weights = economy.policy.network.count_params()
@@ -315,11 +320,8 @@ class LeastSquaresStage(tf.Module):
     @property
     def done(self) -> bool:
         """Whether round-off is reached, or several batches in a row brought no progress."""
-        precise = self.step > 0 and self._is_precise(self.last_loss.numpy())
+        precise = self.step > 0 and is_precise(self.last_loss.numpy(), self.drawn.dtype)
         return self.step >= self.cycles or self.idle.numpy() >= IDLE or precise
-
-    def _is_precise(self, loss: float) -> bool:
-        return loss <= (ROUND_OFF * np.finfo(self.sampler.paths.dtype.as_numpy_dtype).eps) ** 2
 
     @property
     def states_visited(self) -> int:
@@ -350,7 +352,7 @@ class LeastSquaresStage(tf.Module):
             if losses is None:
                 return False
             before, after = losses
-            fits = self._is_precise(after)
+            fits = is_precise(after, self.drawn.dtype)
             if fits:  # a batch that has been interpolated says nothing of other states
                 after = max(after, self.solver.loss(self._held_out))
             if self.age.numpy() == 0:

@@ -86,6 +86,7 @@ def test_every_public_calibration_is_reached_by_overrides(name, tmp_path):
     overrides = [
         *CALIBRATIONS[name],
         "optimizer.iterations=60",
+        "optimizer.polish=0",
         "network.anchor=steady_state",
         "evaluation.figures=false",
         "evaluation.reference=false",
