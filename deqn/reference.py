@@ -22,10 +22,11 @@ from deqn.network import PolicyNetwork, chebyshev
 from deqn.optimizers.levenberg_marquardt import LeastSquares
 from deqn.variables import point
 
-DEGREES = {1: 24, 2: 12}  # by the number of states; beyond two the polynomial is no better than the network
+DEGREES = {1: 24, 2: 16}  # by the number of states; beyond two the polynomial is no better than the network
 STATES, ITERATIONS = 1024, 40
 FITTED, DOMAIN = 1.2, 1.3  # sides of the region that is fitted, and of the polynomial's domain, against what is inside
 MEMORY = 2**30
+DAMPING = 1e-8  # small: polynomials are linear in their coefficients
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def reference(economy: Economy, states: tf.Tensor) -> Reference | None:
     network = chebyshev(n, len(economy.steady.policies), DEGREES[n], "float64")
     ends = region.states(FITTED * DOMAIN * np.array(np.meshgrid(*[[-1, 1]] * n)).reshape(n, -1).T)
     solved = PolicyNetwork(model, economy.steady, network, "float64", slope, domain=(ends.min(0), ends.max(0)))
-    solver = LeastSquares(replace(economy, policy=solved), 1e-3, MEMORY)
+    solver = LeastSquares(replace(economy, policy=solved), DAMPING, MEMORY)
     for _ in range(ITERATIONS):
         losses = solver.iterate(fitted, held_out)
         if losses is None:
