@@ -8,7 +8,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -170,9 +170,10 @@ class Loop:
         self.validator.sampler.warm_up(self.validator.economy.policy)
         start = self.measure()
         self.ledger.note(start.error)
-        self.on_report(start)
         good = self.good_start is not None and start.error <= self.good_start
-        return self.stages[1:] if good else self.stages
+        chosen = self.stages[1:] if good else self.stages
+        self.on_report(replace(start, stage=chosen[0].name, rates=chosen[0].rates))
+        return chosen
 
     def _until_report(self, stage: Stage) -> str | None:
         """Chunks up to the next report; returns why training is to end, None while it goes on."""

@@ -21,7 +21,7 @@ def stochastic_growth(alpha, beta, gamma, delta, rho, sigma, points=(161, 41), n
     later_z = np.broadcast_to(later_z, later_k.shape)
     R = alpha * np.exp(later_z) * later_k ** (alpha - 1) + 1 - delta
     cash = np.exp(z) * k[:, None] ** alpha + (1 - delta) * k[:, None]  # [k, z]
-    log_c = np.log(cash - k[:, None] * (1 - 0.5 * (1 / beta - 1 + delta)))
+    log_c = np.log(0.5 * np.exp(z) * k[:, None] ** alpha + 0.5 * (1 / beta - 1) * k[:, None])
     for _ in range(5000):
         policy = RectBivariateSpline(np.log(k), z, log_c)
         later_c = np.exp(policy.ev(np.log(later_k), later_z))
