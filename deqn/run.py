@@ -29,7 +29,7 @@ from deqn.expectation import rule
 from deqn.interrupt import Interrupt
 from deqn.optimizers.first_order import GradientStage, first_order
 from deqn.optimizers.levenberg_marquardt import LeastSquaresStage, batch_size
-from deqn.optimizers.self_scaled_bfgs import QuasiNewtonStage
+from deqn.optimizers.self_scaled_bfgs import QuasiNewtonStage, fits
 from deqn.overrides import check_resumable, continued, value_of
 from deqn.progress import Display
 from deqn.sampler import Sampler
@@ -228,7 +228,9 @@ def stages(economy: Economy, settings: Config) -> list[Stage]:
         single = replace(settings.sampling, paths=states, periods=1)  # a date of each of many paths
         sampler = Sampler(economy.model, single, seed + 1, dtype)
         found.append(LeastSquaresStage(economy, sampler, chosen, settings.loss.weights))
-        if chosen.polish:
+        if chosen.polish and not fits(economy, chosen.memory * 2**30):
+            log.info("bfgs left out: its matrix exceeds optimizer.memory=%g GiB", chosen.memory)
+        elif chosen.polish:
             sampler = Sampler(economy.model, single, seed + 2, dtype)
             found.append(QuasiNewtonStage(economy, sampler, chosen.polish, settings.loss.weights))
     return found

@@ -9,6 +9,7 @@ from conftest import economy, settings
 from deqn.errors import InputError
 from deqn.optimizers.levenberg_marquardt import LeastSquares
 from deqn.optimizers.self_scaled_bfgs import QuasiNewtonStage, SelfScaledBFGS
+from deqn.run import stages
 from deqn.sampler import Sampler
 from deqn.simulate import Box
 
@@ -100,6 +101,13 @@ def test_a_loss_that_is_not_finite_is_reported():
     s.sampler = lambda policy: tf.fill((100, 2), tf.constant(np.nan, tf.float64))
     s.sampler.states = 100
     assert not s.chunk(1)
+
+
+def test_a_matrix_that_does_not_fit_is_left_out():
+    words = (*SMALL, "optimizer.polish=10")  # 25 weights
+    assert [s.name for s in stages(economy(*words), settings(*words))][-1] == "bfgs"
+    words = (*words, "optimizer.memory=1e-5")
+    assert [s.name for s in stages(economy(*words), settings(*words))][-1] == "levenberg_marquardt"
 
 
 def test_growth_is_solved_to_ten_digits(tmp_path):

@@ -125,6 +125,11 @@ def outer(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     return a[:, None] * b[None]
 
 
+def fits(economy: Economy, memory: float) -> bool:
+    """Whether H and the three copies that an update makes of it take at most so many bytes."""
+    return 4 * economy.policy.dtype.size * economy.policy.network.count_params() ** 2 <= memory
+
+
 class QuasiNewtonStage(tf.Module):
     """Self-scaled BFGS on a large batch from the current policy's paths and the box, drawn anew now and then."""
 
