@@ -22,6 +22,7 @@ from deqn.model import (
     Policy,
     State,
     box,
+    box_widths,
     flatten,
     outcome_count,
     shock_names,
@@ -29,7 +30,7 @@ from deqn.model import (
 )
 from deqn.residuals import residuals, without_risk
 from deqn.simulate import Box
-from deqn.steady_state import TOLERANCE, SteadyState, box_widths, moderate, steady_state
+from deqn.steady_state import TOLERANCE, SteadyState, moderate, steady_state
 from deqn.variables import point
 
 BATCH = 2
@@ -165,7 +166,7 @@ def check_residuals(model: Model, steady: SteadyState) -> list[str]:
     with tf.GradientTape(persistent=True) as tape:
         tape.watch([states, row])
         tomorrow, errors = without_risk(model, states, row, states, row)
-    drift = (np.abs(tomorrow - states) / box_widths(model)).max()
+    drift = (np.abs(tomorrow - states) / box_widths(model.states)).max()
     if not drift <= TOLERANCE:
         raise InputError(f"transition does not stay at steady_state: the states {states.numpy()[0]} become "
                          f"{tomorrow.numpy()[0]}")  # fmt: skip

@@ -164,6 +164,12 @@ def box(states: Sequence[State]) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(lows), np.concatenate(highs)
 
 
+def box_widths(states: Sequence[State]) -> np.ndarray:
+    """The units in which states of different size are compared, [sum of widths]."""
+    low, high = box(states)
+    return high - low
+
+
 def in_logs(states: Sequence[State]) -> np.ndarray:
     """Which packed columns the policy function reads in logarithms, [sum of widths]."""
     return np.concatenate([np.full(width(s), s.log) for s in states])

@@ -232,5 +232,5 @@ def stages(economy: Economy, settings: Config) -> list[Stage]:
             log.info("bfgs left out: its matrix exceeds optimizer.memory=%g GiB", chosen.memory)
         elif chosen.polish:
             sampler = Sampler(economy.model, single, seed + 2, dtype)
-            found.append(QuasiNewtonStage(economy, sampler, chosen.polish, settings.loss.weights))
+            found.append(QuasiNewtonStage(economy, sampler, chosen.polish, settings.loss))
     return found

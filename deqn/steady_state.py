@@ -15,7 +15,7 @@ import tensorflow as tf
 from scipy.stats import qmc
 
 from deqn.errors import InputError
-from deqn.model import Model, Policy, box, flatten, labels, limits, width
+from deqn.model import Model, Policy, box, box_widths, flatten, labels, limits, width
 from deqn.residuals import stacked, without_risk
 
 TOLERANCE = 1e-8  # of every equation at the steady state
@@ -63,7 +63,7 @@ class System:
         self.n_states = sum(map(width, model.states))
         (low, high), (lower, upper) = box(model.states), limits(model.policies)
         self.corners = np.concatenate([low, lower]), np.concatenate([high, upper])
-        self._units = box_widths(model)
+        self._units = box_widths(model.states)
 
     def check_square(self) -> None:
         """As many equations as policies. Raises InputError."""
@@ -124,12 +124,6 @@ class System:
         sizes |= {f"the change of state {n!r}": abs(d) for n, d in zip(labels(self.model.states), drift, strict=True)}
         name = max(sizes, key=lambda n: np.inf if np.isnan(sizes[n]) else sizes[n])
         return f"{name} is {sizes[name]:.3g}"
-
-
-def box_widths(model: Model) -> np.ndarray:
-    """The units in which states are compared, [n_states]."""
-    low, high = box(model.states)
-    return high - low
 
 
 def spread(unit: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:

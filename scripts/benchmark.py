@@ -59,17 +59,18 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--out", type=Path, default=Path("outputs/benchmark"))
     parser.add_argument("overrides", nargs="*", help="further overrides of every run")
     chosen = parser.parse_args(arguments)
-    rows, consumption = [], None
+    rows = []
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
     for case in chosen.cases.split(","):
-        overrides, parameters, judged = CASES[case]
+        (overrides, parameters, judged), consumption = CASES[case], None
         if parameters is not None:
-            found, consumption = independent(parameters, judged)
+            found, finest = independent(parameters, judged)
+            consumption = finest if judged == "path" else None
             rows += [{"case": case, "method": "time iteration", **row} for row in found]
         for stage in chosen.stages.split(","):
             for seed in range(chosen.seeds):
                 words = [*overrides, *STAGES[stage], f"seed={seed}", *chosen.overrides]
-                found = run(words, judged, consumption if parameters is not None and judged == "path" else None)
+                found = run(words, judged, consumption)
                 rows += [{"case": case, "method": stage, "seed": seed, **row} for row in found]
                 print({k: v for k, v in rows[-1].items() if k != "kind"}, flush=True)
                 table = pd.DataFrame(rows)

@@ -18,7 +18,8 @@ SMALL = ("model=stochastic_growth", "network.hidden=[6]")
 
 def problem(*overrides):
     """A solver and states on which its loss and gradient are known; weights are off the anchor."""
-    solver = SelfScaledBFGS(economy(*(overrides or SMALL)))
+    overrides = overrides or SMALL
+    solver = SelfScaledBFGS(economy(*overrides), settings(*overrides).loss)
     shaken = np.random.default_rng(0)
     for w in solver.economy.policy.network.trainable_variables:
         w.assign(w + 0.05 * shaken.standard_normal(w.shape))
@@ -80,7 +81,7 @@ def test_no_step_is_taken_uphill(monkeypatch):
 def stage(*overrides):
     s, e = settings(*overrides), economy(*overrides)
     single = replace(s.sampling, paths=100, periods=1)
-    return QuasiNewtonStage(e, Sampler(e.model, single, 0, e.policy.dtype), s.optimizer.polish, {})
+    return QuasiNewtonStage(e, Sampler(e.model, single, 0, e.policy.dtype), s.optimizer.polish, s.loss)
 
 
 def test_a_stage_ends_at_round_off_on_fresh_states():

@@ -19,6 +19,7 @@ import tensorflow as tf
 import threadpoolctl
 
 from deqn.economy import Economy
+from deqn.optimizers.batch_stage import BatchStage
 from deqn.residuals import residuals, row_weights, stacked
 from deqn.sampler import Sampler
 from deqn.settings import Optimizer
@@ -31,7 +32,6 @@ PROGRESS, IDLE = 0.98, 5  # a batch whose loss stays above this share of its fir
 ROUND_OFF = 5  # root mean square residual that ends the stage, in units of the type's precision
 RESIDUALS, BATCH = 4, (640, 8192)
 SMALL = 600  # weights below which LAPACK takes one thread: two would fight with TensorFlow's for the cores
-BETWEEN = 10  # dates between one batch and the next
 
 
 class LeastSquares(tf.Module):
@@ -294,28 +294,17 @@ def batch_size(economy: Economy) -> int:
     return int(np.clip(math.ceil(5 / 4 * RESIDUALS * weights / equations), *BATCH))
 
 
-class LeastSquaresStage(tf.Module):
-    """Levenberg-Marquardt on a large batch from the current policy's paths and the box, drawn anew every few steps."""
+class LeastSquaresStage(BatchStage):
+    """Levenberg-Marquardt on a large batch, a fifth of which is held out."""
 
     def __init__(self, economy: Economy, sampler: Sampler, settings: Optimizer, weights: dict[str, float]):
-        super().__init__(name="levenberg_marquardt")
-        self.economy, self.sampler, self.settings = economy, sampler, settings
+        each = settings.refresh
+        super().__init__("levenberg_marquardt", economy, sampler, settings.iterations, report_every=each, life=each)
         self.solver = LeastSquares(economy, settings.damping, settings.memory * 2**30, weights)
-        self.cycles, self.report_every, self.steps_per_cycle = settings.iterations, settings.refresh, 1
-        self.iterations = tf.Variable(0, trainable=False)
-        self.draws = tf.Variable(0, trainable=False)
-        self.age = tf.Variable(settings.refresh, trainable=False)  # iterations on the current batch
         self.idle = tf.Variable(0, trainable=False)  # batches in a row without progress worth the name
         self.first_loss = tf.Variable(0.0, dtype=tf.float64, trainable=False)  # on the current batch
         self.last_loss = tf.Variable(0.0, dtype=tf.float64, trainable=False)
-        shape = (sampler.states, sampler.paths.shape[1])
-        self.drawn = tf.Variable(tf.zeros(shape, sampler.paths.dtype), trainable=False)
         self._training = self._held_out = None
-
-    @property
-    def step(self) -> int:
-        """Iterations done."""
-        return int(self.iterations.numpy())
 
     @property
     def done(self) -> bool:
@@ -324,27 +313,14 @@ class LeastSquaresStage(tf.Module):
         return self.step >= self.cycles or self.idle.numpy() >= IDLE or precise
 
     @property
-    def states_visited(self) -> int:
-        return int(self.draws.numpy()) * self.sampler.states
-
-    @property
     def rates(self) -> dict[str, float]:
         """What metrics.csv tells of the step size."""
         return {"damping": float(self.solver.damping.numpy())}
 
-    @property
-    def batch(self) -> tf.Tensor:
-        """The states of the current batch, held-out ones included."""
-        return self.drawn.value()
-
-    def warm_up(self) -> None:
-        """Leave the dispersed start behind."""
-        self.sampler.warm_up(self.economy.policy)
-
     def chunk(self, cycles: int) -> bool:
         """Iterate; returns whether every loss was finite, and stops before the first that is not."""
         for _ in range(cycles):
-            if self.age.numpy() >= self.settings.refresh:
+            if self.worn:
                 self._refresh()
             elif self._training is None:  # resumed within a batch
                 self._split()
@@ -359,8 +335,9 @@ class LeastSquaresStage(tf.Module):
                 self.first_loss.assign(before)
             self.last_loss.assign(after)
             self.iterations.assign_add(1)
-            goes_on = after < before and not fits
-            self.age.assign(self.age + 1 if goes_on else self.settings.refresh)  # no step left: a new batch
+            self.age.assign_add(1)
+            if fits or not after < before:  # no step left
+                self.discard()
             if self.done:
                 break
         return True
@@ -369,19 +346,12 @@ class LeastSquaresStage(tf.Module):
         """The newest loss."""
         return float(self.last_loss.numpy())
 
-    def on_plateau(self, reports: int) -> bool:
-        """Nothing to lower here."""
-        return False
-
     def _refresh(self) -> None:
         """Judge the last batch, then draw another."""
         if self.step:
             gained = self.last_loss.numpy() < PROGRESS * self.first_loss.numpy()
             self.idle.assign(0 if gained else self.idle + 1)
-            self.sampler.advance(self.economy.policy, BETWEEN)
-        self.drawn.assign(self.sampler(self.economy.policy))
-        self.draws.assign_add(1)
-        self.age.assign(0)
+        self.draw()
         self._split()
 
     def _split(self) -> None:

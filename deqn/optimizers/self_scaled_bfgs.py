@@ -12,38 +12,38 @@ Sources: Oren and Luenberger (1974), Al-Baali (1998), Nocedal and Wright (2006, 
 import tensorflow as tf
 
 from deqn.economy import Economy
-from deqn.optimizers.levenberg_marquardt import BETWEEN, is_precise
-from deqn.residuals import residuals, row_weights, stacked
+from deqn.optimizers.batch_stage import BatchStage
+from deqn.optimizers.levenberg_marquardt import is_precise
+from deqn.residuals import loss
 from deqn.sampler import Sampler
+from deqn.settings import Loss
 
 DECREASE = 1e-4  # of the line search: the share of the predicted decrease that a step must bring
 SHRINK = (0.1, 0.5)  # a refused step is cut to between these shares of it
 TRIES = 20
 CURVATURE = 1e-12  # cosine of s and y below which a pair is not learned from
-REFRESH = 10  # reports on the same states, each of so many iterations:
-REPORT = 100
+LIFE, REPORT = 1000, 100  # iterations on the same states, and between reports
 STUCK = 2  # batches in a row without a step end the stage
 
 
 class SelfScaledBFGS(tf.Module):
     """The weights of a policy function fitted to given states; the loss, its gradient and H live in variables."""
 
-    def __init__(self, economy: Economy, weights: dict[str, float] | None = None):
+    def __init__(self, economy: Economy, settings: Loss):
         super().__init__()
-        self.economy, self._loss_weights = economy, weights or {}
+        self.economy, self._settings = economy, settings
         self._variables = [w.value for w in economy.policy.network.trainable_variables]
-        self._dtype = economy.policy.dtype
-        n = sum(v.shape.num_elements() for v in self._variables)
-        self.inverse = tf.Variable(tf.eye(n, dtype=self._dtype), trainable=False)  # H
-        self.gradient = tf.Variable(tf.zeros(n, self._dtype), trainable=False)
-        self.loss = tf.Variable(tf.zeros((), self._dtype), trainable=False)
+        n, dtype = sum(v.shape.num_elements() for v in self._variables), economy.policy.dtype
+        self.inverse = tf.Variable(tf.eye(n, dtype=dtype), trainable=False)  # H
+        self.gradient = tf.Variable(tf.zeros(n, dtype), trainable=False)
+        self.loss = tf.Variable(tf.zeros((), dtype), trainable=False)
         self.learned = tf.Variable(0, trainable=False)  # pairs (s, y) in H
 
     @tf.function(jit_compile=True, autograph=False)
     def evaluate(self, states: tf.Tensor) -> None:
         """Loss and gradient anew, on other states [batch, n_states]."""
-        loss, gradient = self._loss_and_gradient(states)
-        self.loss.assign(loss)
+        value, gradient = self._loss_and_gradient(states)
+        self.loss.assign(value)
         self.gradient.assign(gradient)
 
     @tf.function(jit_compile=True, autograph=False)
@@ -81,9 +81,7 @@ class SelfScaledBFGS(tf.Module):
 
         start = (0, tf.constant(True), self._read(), self.loss.value(), self.gradient.value(), self.inverse.value(),
                  self.learned.value())  # fmt: skip
-        taken, _, x, f, g, H, learned = tf.while_loop(
-            lambda i, going, *_: going & (i < iterations), step, start, maximum_iterations=None
-        )
+        taken, _, x, f, g, H, learned = tf.while_loop(lambda i, going, *_: going & (i < iterations), step, start)
         self._assign(x)
         self.loss.assign(f)
         self.gradient.assign(g)
@@ -105,11 +103,9 @@ class SelfScaledBFGS(tf.Module):
 
     def _loss_and_gradient(self, states: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
-            errors = residuals(self.economy.model, self.economy.policy, self.economy.expectation, states)
-            rows = stacked(errors, states.shape[0]) * row_weights(errors, self._loss_weights)
-            loss = tf.reduce_sum(rows**2) / states.shape[0]
-        parts = tape.gradient(loss, self._variables, unconnected_gradients="zero")
-        return loss, tf.concat([tf.reshape(p, [-1]) for p in parts], 0)
+            value = loss(self.economy.residuals(states), self._settings)
+        parts = tape.gradient(value, self._variables, unconnected_gradients="zero")
+        return value, tf.concat([tf.reshape(p, [-1]) for p in parts], 0)
 
     def _read(self) -> tf.Tensor:
         return tf.concat([tf.reshape(v, [-1]) for v in self._variables], 0)
@@ -130,26 +126,14 @@ def fits(economy: Economy, memory: float) -> bool:
     return 4 * economy.policy.dtype.size * economy.policy.network.count_params() ** 2 <= memory
 
 
-class QuasiNewtonStage(tf.Module):
-    """Self-scaled BFGS on a large batch from the current policy's paths and the box, drawn anew now and then."""
+class QuasiNewtonStage(BatchStage):
+    """Self-scaled BFGS on a large batch."""
 
-    def __init__(self, economy: Economy, sampler: Sampler, iterations: int, weights: dict[str, float]):
-        super().__init__(name="bfgs")
-        self.economy, self.sampler = economy, sampler
-        self.solver = SelfScaledBFGS(economy, weights)
-        self.cycles, self.report_every, self.steps_per_cycle = iterations, REPORT, 1
-        self.iterations = tf.Variable(0, trainable=False)
-        self.draws = tf.Variable(0, trainable=False)
-        self.age = tf.Variable(REFRESH * REPORT, trainable=False)  # iterations on the current batch
+    def __init__(self, economy: Economy, sampler: Sampler, iterations: int, settings: Loss):
+        super().__init__("bfgs", economy, sampler, iterations, report_every=REPORT, life=LIFE)
+        self.solver = SelfScaledBFGS(economy, settings)
         self.stuck = tf.Variable(0, trainable=False)  # batches in a row that gave no step
         self.precise = tf.Variable(False, trainable=False)  # round-off on states not fitted before
-        shape = (sampler.states, sampler.paths.shape[1])
-        self.drawn = tf.Variable(tf.zeros(shape, sampler.paths.dtype), trainable=False)
-
-    @property
-    def step(self) -> int:
-        """Iterations done."""
-        return int(self.iterations.numpy())
 
     @property
     def done(self) -> bool:
@@ -157,56 +141,36 @@ class QuasiNewtonStage(tf.Module):
         return self.step >= self.cycles or self.stuck.numpy() >= STUCK or bool(self.precise.numpy())
 
     @property
-    def states_visited(self) -> int:
-        return int(self.draws.numpy()) * self.sampler.states
-
-    @property
     def rates(self) -> dict[str, float]:
         """There is none: the line search chooses."""
         return {}
 
-    @property
-    def batch(self) -> tf.Tensor:
-        """The states of the current batch."""
-        return self.drawn.value()
-
-    def warm_up(self) -> None:
-        """Leave the dispersed start behind."""
-        self.sampler.warm_up(self.economy.policy)
-
     def chunk(self, cycles: int) -> bool:
         """Iterate; returns whether the loss was finite."""
         while cycles > 0 and not self.done:
-            if self.age.numpy() >= REFRESH * REPORT:
+            if self.worn:
                 self._refresh()
                 if not tf.math.is_finite(self.solver.loss):
                     return False
                 continue
-            wanted = min(cycles, REFRESH * REPORT - int(self.age.numpy()))
-            taken = int(self.solver.iterate(self.drawn.value(), tf.constant(wanted)).numpy())
+            wanted = min(cycles, self.life - int(self.age.numpy()))
+            taken = int(self.solver.iterate(self.batch, tf.constant(wanted)).numpy())
             self.iterations.assign_add(taken)
             self.age.assign_add(taken)
             cycles -= taken
             if taken:
                 self.stuck.assign(0)
-            if taken < wanted:  # no step left here: other states
+            if taken < wanted:  # no step left
                 self.stuck.assign_add(1)
-                self.age.assign(REFRESH * REPORT)
+                self.discard()
         return True
 
     def mean_loss(self, reset: bool = False) -> float:
         """The newest loss."""
         return float(self.solver.loss.numpy())
 
-    def on_plateau(self, reports: int) -> bool:
-        """Nothing to lower here."""
-        return False
-
     def _refresh(self) -> None:
-        if self.draws.numpy():
-            self.sampler.advance(self.economy.policy, BETWEEN)
-        self.drawn.assign(self.sampler(self.economy.policy))
-        self.draws.assign_add(1)
-        self.age.assign(0)
-        self.solver.evaluate(self.drawn.value())
+        """Other states, and whether they are solved already."""
+        self.draw()
+        self.solver.evaluate(self.batch)
         self.precise.assign(is_precise(self.mean_loss(), self.drawn.dtype))
