@@ -40,7 +40,17 @@ CASES = {  # overrides, parameters of the independent solution, the set on which
     ),
     "olg_share": (["model=olg_analytic"], None, "path"),
     "olg_level": (["model=olg_analytic", "model.head=level"], None, "path"),
-    "olg_level_20": (["model=olg_analytic", "model.head=level", "model.cohorts=20"], None, "path"),
+    "olg_level_20": (
+        [
+            "model=olg_analytic",
+            "model.head=level",
+            "model.cohorts=20",
+            "optimizer.iterations=10",
+            "optimizer.polish=14000",
+        ],
+        None,
+        "path",
+    ),
 }
 STAGES = {
     "adam": ["optimizer=adam"],

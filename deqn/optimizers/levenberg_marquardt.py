@@ -30,7 +30,11 @@ HELD_OUT = 2.0  # a step is refused where it multiplies the held-out loss by mor
 PRODUCTS = 60  # conjugate gradient iterations of a step
 PROGRESS, IDLE = 0.98, 5  # a batch whose loss stays above this share of its first is idle; so many end the stage
 ROUND_OFF = 5  # root mean square residual that ends the stage, in units of the type's precision
-RESIDUALS, BATCH = 4, (640, 8192)
+RESIDUALS, STATES, BATCH = (
+    4,
+    100,
+    (640, 8192),
+)  # of a batch: residuals for each weight, states for each dimension; limits
 SMALL = 600  # weights below which LAPACK takes one thread: two would fight with TensorFlow's for the cores
 
 
@@ -288,10 +292,10 @@ def is_precise(loss: float, dtype: tf.DType) -> bool:
 
 
 def batch_size(economy: Economy) -> int:
-    """States of a batch, held-out ones included, with RESIDUALS residuals for each weight, within BATCH."""
-    weights = economy.policy.network.count_params()
-    equations = stacked(economy.residuals(tf.constant(economy.steady.states[None], economy.policy.dtype)), 1).shape[0]
-    return int(np.clip(math.ceil(5 / 4 * RESIDUALS * weights / equations), *BATCH))
+    """States of a batch, held-out ones included: RESIDUALS for each weight, STATES for each dimension, within BATCH."""
+    weights, steady = economy.policy.network.count_params(), economy.steady.states
+    equations = stacked(economy.residuals(tf.constant(steady[None], economy.policy.dtype)), 1).shape[0]
+    return int(np.clip(max(math.ceil(5 / 4 * RESIDUALS * weights / equations), STATES * len(steady)), *BATCH))
 
 
 class LeastSquaresStage(BatchStage):
