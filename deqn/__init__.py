@@ -4,12 +4,12 @@
 """
 
 from deqn.errors import DeqnError, FileError, InputError
-from deqn.model import Discrete, Markov, Model, Normal, Point, Policy, State
+from deqn.model import Discrete, Markov, Model, Multiplier, Normal, Point, Policy, State
 
 __version__ = "0.1.0"
 __all__ = [
-    "DeqnError", "Discrete", "FileError", "InputError", "Markov", "Model", "Normal", "Point", "Policy", "Solution",
-    "State", "load", "solve",
+    "DeqnError", "Discrete", "FileError", "InputError", "Markov", "Model", "Multiplier", "Normal", "Point", "Policy",
+    "Solution", "State", "load", "solve",
 ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ paths from dispersed starts must come together.
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ import tensorflow as tf
 
 from deqn.economy import Economy
 from deqn.linear import LinearRule
-from deqn.model import Model, box
+from deqn.model import Model, box, multipliers
 from deqn.settings import Evaluation
 from deqn.simulate import Box, last, path, step
 from deqn.steady_state import SteadyState
@@ -72,6 +73,32 @@ def error_summary(errors: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
     """Statistics by equation, and over all of them as `all`."""
     pooled = np.concatenate([r.ravel() for r in errors.values()])
     return {name: statistics(r) for name, r in errors.items()} | {"all": statistics(pooled)}
+
+
+def binding(economy: Economy, states: tf.Tensor) -> dict[str, np.ndarray]:
+    """Where each declared constraint binds, [n, states] by its multiplier."""
+    names = [m.name for m in multipliers(economy.model)]
+    if not names:
+        return {}
+    parts = [point(economy.model, economy.policy, part).__dict__ for part in slices(states)]
+    return {n: np.concatenate([np.reshape(p[n], (-1, np.shape(p[n])[-1])) > 0 for p in parts], 1) for n in names}
+
+
+def constraint_summary(errors: dict[str, np.ndarray], binds: dict[str, np.ndarray]) -> dict[str, dict[str, Any]]:
+    """For each multiplier the share of states at which it binds, and the errors where it does and where it does not.
+
+    An equation with an entry for each entry of the multiplier is split entry by entry, any other where one binds.
+    """
+    found = {}
+    for name, flags in binds.items():
+        parts = {"binding": [], "slack": []}
+        for r in errors.values():
+            where = flags if r.shape == flags.shape else np.broadcast_to(flags.any(0), r.shape)
+            parts["binding"].append(r[where])
+            parts["slack"].append(r[~where])
+        pooled = {kind: np.concatenate(p) for kind, p in parts.items()}
+        found[name] = {"share": float(flags.mean())} | {k: statistics(p) for k, p in pooled.items() if p.size}
+    return found
 
 
 @dataclass(frozen=True)

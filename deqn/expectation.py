@@ -15,6 +15,8 @@ from deqn.model import Discrete, Markov, Model, Normal, Point, outcome_count, wi
 from deqn.settings import Quadrature
 from deqn.variables import probabilities
 
+WIDE = 20  # shocks above which a rule of degree 5, whose nodes grow with their square, is no check of degree 3
+
 
 def gauss_hermite(dimension: int, nodes: int) -> tuple[np.ndarray, np.ndarray]:
     """The product rule for N(0, I): exact for degree 2 nodes - 1 in each variable.
@@ -78,15 +80,18 @@ def rule(quadrature: Quadrature, dimension: int) -> tuple[np.ndarray, np.ndarray
 
 
 def finer_rule(quadrature: Quadrature, dimension: int) -> tuple[np.ndarray, np.ndarray]:
-    """A more accurate rule with other nodes than `rule`, for the evaluation."""
+    """A more accurate rule with other nodes than `rule`, for the evaluation.
+
+    A monomial rule of degree 3 is checked by one of degree 5, or, beyond WIDE shocks, by rotated copies of itself.
+    """
     name = chosen(quadrature, dimension)
     if name == "product":
         return gauss_hermite(dimension, quadrature.nodes + 3)
     if name == "monte_carlo":
         return monte_carlo(dimension, 4 * quadrature.draws, quadrature.seed + 1)
-    if degree(quadrature) == 3:
+    if degree(quadrature) == 3 and dimension <= WIDE:
         return monomial(dimension, 5)
-    return rotated(*monomial(dimension, 5), copies=4, seed=0)
+    return rotated(*monomial(dimension, degree(quadrature)), copies=4, seed=0)
 
 
 def chosen(quadrature: Quadrature, dimension: int) -> str:

@@ -47,6 +47,23 @@ class Policy:
 
 
 @dataclass(frozen=True)
+class Multiplier:
+    """The multiplier on a bound of a policy that may bind: the multiplier is zero where the policy is off the bound.
+
+    A policy variable like the others, which the equations read by name; its unit is the model's choice. The network
+    has one output for policy and multiplier together, their distance from the kink, so that both signs and
+    complementary slackness hold exactly, without smoothing.
+    """
+
+    name: str
+    of: str  # the policy
+    bound: str = "lower"  # or upper
+    size: int | None = None  # that of the policy
+    lower: ClassVar[float] = 0.0
+    upper: ClassVar[None] = None
+
+
+@dataclass(frozen=True)
 class Normal:
     """`size` independent standard normal shocks."""
 
@@ -107,8 +124,8 @@ class Model(ABC):
 
     @property
     @abstractmethod
-    def policies(self) -> Sequence[Policy]:
-        """The policy variables, which the network returns."""
+    def policies(self) -> Sequence[Policy | Multiplier]:
+        """The policy variables, which the network returns, and the multipliers on those bounds that may bind."""
 
     @property
     @abstractmethod
@@ -125,7 +142,10 @@ class Model(ABC):
 
     @abstractmethod
     def residuals(self, now: Point, nxt: Point, E: Callable[[Any], Any]) -> Mapping[str, Any]:
-        """Unit-free equilibrium residuals; `E(v)` is the expectation of v given today, [..., 1, batch]."""
+        """Unit-free equilibrium residuals; `E(v)` is the expectation of v given today, [..., 1, batch].
+
+        As many as policies; complementary slackness of a declared multiplier is none of them.
+        """
 
     def steady_state(self) -> Mapping[str, Any] | None:
         """States and policies at the deterministic steady state, where every shock equals its mean.
@@ -142,17 +162,20 @@ class Model(ABC):
         return None
 
 
-def width(variable: State | Policy | Normal) -> int:
+Variable = State | Policy | Multiplier
+
+
+def width(variable: Variable | Normal) -> int:
     """The number of columns that a variable takes in a packed matrix."""
     return 1 if variable.size is None else variable.size
 
 
-def labels(variables: Sequence[State | Policy]) -> list[str]:
+def labels(variables: Sequence[Variable]) -> list[str]:
     """A name for each packed column: `k` for a scalar, `k[0]`, `k[1]`, ... for a vector."""
     return [v.name if v.size is None else f"{v.name}[{i}]" for v in variables for i in range(width(v))]
 
 
-def flatten(values: Mapping[str, Any], variables: Sequence[State | Policy]) -> np.ndarray:
+def flatten(values: Mapping[str, Any], variables: Sequence[Variable]) -> np.ndarray:
     """Numbers by name, [width] each, as one row [sum of widths]."""
     rows = [np.broadcast_to(np.asarray(values[v.name], float), (width(v),)) for v in variables]
     return np.concatenate(rows) if rows else np.zeros(0)
@@ -180,11 +203,21 @@ def coordinates(values: np.ndarray, logs: np.ndarray) -> np.ndarray:
     return np.where(logs, np.log(np.where(logs, values, 1)), values)
 
 
-def limits(policies: Sequence[Policy]) -> tuple[np.ndarray, np.ndarray]:
+def limits(policies: Sequence[Policy | Multiplier]) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper bounds, each [sum of widths], infinite where there is none."""
     lower = [np.full(width(p), -np.inf if p.lower is None else p.lower) for p in policies]
     upper = [np.full(width(p), np.inf if p.upper is None else p.upper) for p in policies]
     return np.concatenate(lower), np.concatenate(upper)
+
+
+def multipliers(model: Model) -> list[Multiplier]:
+    """The constraints of a model that may bind."""
+    return [p for p in model.policies if isinstance(p, Multiplier)]
+
+
+def free_policies(policies: Sequence[Policy | Multiplier]) -> list[Policy]:
+    """The policies without the multipliers, each with an output of the network and an equation of its own."""
+    return [p for p in policies if isinstance(p, Policy)]
 
 
 def outcome_count(shock: Discrete | Markov) -> int:

@@ -1,27 +1,24 @@
 """The policy function: states scaled by the box, a Keras network, and a map into each policy's bounds.
 
-With x the scaled states and s* the steady state, policy = bound(u* + slope (s - s*) + net(x)): `bound` is a sigmoid
-between two bounds, an exponential above or below one (a softplus where the steady state lies on it), and the identity
-where there is none, in units of the steady state.
-The last layer starts at zero, so that the untrained network is the anchor: the first-order solution in the pre-image
-of the bounds, or, without a slope, the steady state everywhere.
+With x the scaled states and s* the steady state, policy = bound(u* + slope (s - s*) + net(x)), `bound` as in
+deqn/bounds.py. The last layer starts at zero, so that the untrained network is the anchor: the first-order
+solution in the pre-image of the bounds, or, without a slope, the steady state everywhere.
 """
 
 import inspect
-import math
-from collections.abc import Sequence
-from itertools import combinations_with_replacement
+from dataclasses import dataclass, fields
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from deqn.errors import InputError
-from deqn.model import Model, Policy, box, coordinates, in_logs, limits
+from deqn.bounds import Bounds
+from deqn.linear import linear_solution
+from deqn.model import Model, box, coordinates, in_logs
+from deqn.polynomials import chebyshev
 from deqn.settings import Network
 from deqn.steady_state import SteadyState
-
-TERMS = 10_000  # of a polynomial, at most
 
 
 def approximator(inputs: int, outputs: int, settings: Network, dtype: str, seed: int) -> keras.Model:
@@ -54,47 +51,29 @@ def multilayer_perceptron(inputs: int, outputs: int, settings: Network, dtype: s
     return keras.Sequential(layers)
 
 
-def chebyshev(inputs: int, outputs: int, degree: int, dtype: str) -> keras.Model:
-    """Complete Chebyshev polynomials of total degree up to `degree` in all inputs (Judd 1992), as a Keras network.
+@dataclass(frozen=True)
+class Chart:
+    """Where the policy function starts and what its network reads, in coordinates (logarithms where declared).
 
-    Raises InputError where there are too many of them.
+    Arrays, or tensors whose first axis is the batch: `center`, `half_width` and `rest` (the steady state)
+    [..., n_states]; `start` [..., outputs] and `slope` [..., n_states, outputs], the anchor before the bounds.
     """
-    terms = math.comb(inputs + degree, degree)
-    if terms > TERMS:
-        raise InputError(f"network.degree={degree}: complete polynomials in {inputs} states have {terms:,} terms, "
-                         f"more than {TERMS:,}; lower the degree, or take network=mlp")  # fmt: skip
-    last = keras.layers.Dense(outputs, use_bias=False, kernel_initializer="zeros", dtype=dtype)
-    return keras.Sequential([keras.Input((inputs,), dtype=dtype), ChebyshevBasis(degree, dtype=dtype), last])
 
+    center: Any
+    half_width: Any
+    rest: Any
+    start: Any
+    slope: Any
 
-class ChebyshevBasis(keras.layers.Layer):
-    """Products T_i(x_1) T_j(x_2) ... of total degree at most `degree`: [batch, n] -> [batch, (n + degree choose n)]."""
+    def packed(self) -> np.ndarray:
+        """All numbers in one row."""
+        return np.concatenate([np.ravel(getattr(self, f.name)) for f in fields(self)])
 
-    def __init__(self, degree: int, dtype: str):
-        super().__init__(dtype=dtype)
-        self.degree = degree
-
-    def build(self, shape):
-        """List each product by its factors, `degree` of them: T_p of variable v stands at v (degree + 1) + p."""
-        variables = shape[-1]
-        products = combinations_with_replacement(range(variables + 1), self.degree)  # the last stands for "none"
-        powers = [np.bincount(chosen, minlength=variables + 1)[:-1] for chosen in products]
-        count = min(self.degree, variables)  # at most so many factors differ from one
-        factors = np.zeros((len(powers), count), int)
-        for row, power in zip(factors, powers, strict=True):
-            used = np.flatnonzero(power)
-            row[: len(used)] = used * (self.degree + 1) + power[used]
-        self._factors = factors.T  # [factors, products]
-
-    def call(self, x):
-        values = [tf.ones_like(x), x]
-        for _ in range(2, self.degree + 1):
-            values.append(2 * x * values[-1] - values[-2])
-        table = tf.reshape(tf.stack(values, 2), (-1, x.shape[1] * (self.degree + 1)))  # T_p(x_v)
-        products = tf.gather(table, self._factors[0], axis=1)
-        for factor in self._factors[1:]:
-            products *= tf.gather(table, factor, axis=1)
-        return products
+    def unpacked(self, rows: tf.Tensor) -> "Chart":
+        """A chart of this one's shapes from rows [n, numbers]."""
+        shapes = [np.shape(getattr(self, f.name)) for f in fields(self)]
+        parts = tf.split(rows, [int(np.prod(shape)) for shape in shapes], axis=1)
+        return Chart(*(tf.reshape(part, (-1, *shape)) for part, shape in zip(parts, shapes, strict=True)))
 
 
 class PolicyNetwork(tf.Module):
@@ -106,90 +85,49 @@ class PolicyNetwork(tf.Module):
         steady: SteadyState,
         network: keras.Model,
         dtype: str,
-        slope: np.ndarray | None = None,
+        anchor: str,
         margin: float = 0.0,
         domain: tuple[np.ndarray, np.ndarray] | None = None,
     ):
-        """`slope` [n_policies, n_states] is the anchor's. `domain`, by default the box, made wider by the share
-        `margin`, is scaled to [-1, 1] for the network."""
+        """`anchor`: linear or steady_state. `domain`, by default the box, made wider by the share `margin`, is scaled
+        to [-1, 1] for the network. Raises InputError where there is no first-order solution to be the anchor."""
         super().__init__()
         self.network = network
         self.dtype = tf.as_dtype(dtype)
         self._in_logs = in_logs(model.states)
-        levels = (*(box(model.states) if domain is None else domain), steady.states)
-        low, high, rest = (coordinates(x, self._in_logs) for x in levels)
-        self._center = tf.constant((low + high) / 2, self.dtype)
-        self._half_width = tf.constant((1 + margin) * (high - low) / 2, self.dtype)
         self._bounds = Bounds(model.policies, steady.policies, self.dtype)
-        self._steady = tf.constant(rest, self.dtype)
-        self._slope = None  # of the pre-image in the coordinates, [n_states, n_policies]
+
+        slope = linear_solution(model, steady).slope if anchor == "linear" else None
+        chart = self._charted(domain or box(model.states), steady, slope, margin)
+        self._chart = chart.unpacked(tf.constant(chart.packed()[None], self.dtype))
+
+    def _charted(self, corners: tuple, rest: SteadyState, slope: np.ndarray | None, margin: float) -> Chart:
+        low, high, center = (coordinates(x, self._in_logs) for x in (*corners, rest.states))
+        start = self._bounds.outputs(rest.policies)
+        anchor = np.zeros((len(start), len(center)))
         if slope is not None:
-            slope = slope * np.where(self._in_logs, steady.states, 1) / self._bounds.slope()[:, None]
-            self._slope = tf.constant(slope.T, self.dtype)
+            anchor = self._bounds.pre_image(slope * np.where(self._in_logs, rest.states, 1), start)
+        return Chart((low + high) / 2, (1 + margin) * (high - low) / 2, center, start, anchor.T)
 
     def __call__(self, states: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Policies at states; `training` switches dropout on."""
-        x = self._coordinates(states)
-        return self._policies(x, self.network(self._scaled(x), training=training))
+        x, chart = self._coordinates(states), self._chart
+        return self._policies(x, chart, self.network((x - chart.center) / chart.half_width, training=training))
 
     def recorded(self, states: tf.Tensor, record: list) -> tf.Tensor:
         """Policies at states; each layer with weights is appended to `record`, with its inputs and outputs."""
-        x = self._coordinates(states)
-        a = self._scaled(x)
+        x, chart = self._coordinates(states), self._chart
+        a = (x - chart.center) / chart.half_width
         for layer in self.network.layers:
             z = layer(a)
             if layer.trainable_variables:
                 record.append((layer, a, z))
             a = z
-        return self._policies(x, a)
+        return self._policies(x, chart, a)
 
     def _coordinates(self, states: tf.Tensor) -> tf.Tensor:
         """The states, in logarithms where they are declared so."""
         return tf.where(self._in_logs, tf.math.log(tf.where(self._in_logs, states, 1)), states)
 
-    def _scaled(self, x: tf.Tensor) -> tf.Tensor:
-        return (x - self._center) / self._half_width
-
-    def _policies(self, x: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
-        if self._slope is not None:
-            u += tf.matmul(x - self._steady, self._slope)
-        return self._bounds(u)
-
-
-class Bounds:
-    """Maps network outputs u, zero at the steady state, into the bounds of each policy column."""
-
-    def __init__(self, policies: Sequence[Policy], steady: np.ndarray, dtype: tf.DType):
-        lower, upper = limits(policies)
-        below, above = np.isfinite(lower), np.isfinite(upper)
-        both, free = below & above, ~below & ~above
-        anchor = np.where(below, lower, np.where(above, upper, 0.0))  # where exponential, softplus or sigmoid is zero
-        gap = np.abs(steady - anchor)
-        inside = ~both & ~free & (gap > 0)
-        touching = ~both & ~free & (gap == 0)  # the steady state is the bound: start a little inside
-        span = np.where(both, np.where(both, upper - lower, 1.0), np.where(gap > 0, gap, 1.0))
-        share = np.clip(gap / span, 1e-3, 1 - 1e-3)  # of a two-sided policy
-        start = np.where(both, np.log(share / (1 - share)), np.where(touching, np.log(np.expm1(1e-3)), 0.0))
-
-        def constant(x):
-            return tf.constant(x, dtype)
-
-        self._both, self._inside, self._touching = tf.constant(both), tf.constant(inside), tf.constant(touching)
-        self._start = constant(start)
-        self._anchor = constant(np.where(free, steady, anchor))
-        self._span = constant(np.where(above & ~below, -span, span))
-
-    def __call__(self, u: tf.Tensor) -> tf.Tensor:
-        """[n, n_policies] -> [n, n_policies]."""
-        u = self._start + u
-        inside = tf.where(self._both, tf.sigmoid(u), tf.where(self._touching, tf.nn.softplus(u), u))
-        inside = tf.where(self._inside, tf.exp(tf.where(self._inside, u, 0)), inside)
-        return self._anchor + self._span * inside
-
-    def slope(self) -> np.ndarray:
-        """The derivative of each policy in its network output at the steady state, [n_policies]."""
-        u = tf.zeros_like(self._start)[None]
-        with tf.GradientTape() as tape:
-            tape.watch(u)
-            policies = self(u)
-        return tape.gradient(policies, u)[0].numpy()
+    def _policies(self, x: tf.Tensor, chart: Chart, u: tf.Tensor) -> tf.Tensor:
+        return self._bounds(chart.start + tf.matmul(x - chart.rest, chart.slope[0]) + u)

@@ -16,8 +16,7 @@ from scipy.stats import qmc
 from deqn.economy import Economy
 from deqn.errors import InputError
 from deqn.evaluate import Exact
-from deqn.linear import linear_solution
-from deqn.model import coordinates, in_logs
+from deqn.model import coordinates, free_policies, in_logs, multipliers, width
 from deqn.network import PolicyNetwork, chebyshev
 from deqn.optimizers.levenberg_marquardt import LeastSquares
 from deqn.variables import point
@@ -80,14 +79,12 @@ class Reference:
 def reference(economy: Economy, states: tf.Tensor) -> Reference | None:
     """The solution around the given states [n, n_states]; None for more than two states, or where there is none.
 
+    None also where a constraint may bind: a polynomial of high degree is no reference for a kink.
+
     `economy` carries the finer expectation of the evaluation; nothing of its policy is used.
     """
     model, n = economy.model, states.shape[1]
-    if n not in DEGREES:
-        return None
-    try:
-        slope = linear_solution(model, economy.steady).slope
-    except InputError:
+    if n not in DEGREES or multipliers(model):
         return None
     region = Region.around(states.numpy().astype(float), in_logs(model.states))
     unit = 2 * qmc.Sobol(n, scramble=True, rng=np.random.default_rng(5)).random_base2(STATES.bit_length()) - 1
@@ -95,9 +92,13 @@ def reference(economy: Economy, states: tf.Tensor) -> Reference | None:
     fitted, held_out, inside = (
         tf.constant(region.states(x)) for x in (edges[:STATES], edges[STATES : 5 * STATES // 4], unit[STATES:])
     )
-    network = chebyshev(n, len(economy.steady.policies), DEGREES[n], "float64")
+    outputs = sum(map(width, free_policies(model.policies)))
+    network = chebyshev(n, outputs, DEGREES[n], "float64")
     ends = region.states(FITTED * DOMAIN * np.array(np.meshgrid(*[[-1, 1]] * n)).reshape(n, -1).T)
-    solved = PolicyNetwork(model, economy.steady, network, "float64", slope, domain=(ends.min(0), ends.max(0)))
+    try:
+        solved = PolicyNetwork(model, economy.steady, network, "float64", "linear", domain=(ends.min(0), ends.max(0)))
+    except InputError:
+        return None
     solver = LeastSquares(replace(economy, policy=solved), DAMPING, MEMORY)
     for _ in range(ITERATIONS):
         losses = solver.iterate(fitted, held_out)

@@ -40,15 +40,27 @@ class Metrics:
 
 
 def error_rows(summary: dict[str, Any]) -> pd.DataFrame:
-    """euler_errors.csv: a row for each set, equation and statistic."""
+    """euler_errors.csv: a row for each set, equation (or side of a constraint) and statistic."""
+    rows = [(where, name, s) for where, equations in summary["euler_errors"].items() for name, s in equations.items()]
+    rows += [(where, f"{name} {kind}", s) for where, name, kind, s in constraint_rows(summary)]
     return pd.DataFrame(
         [
-            {"set": where, "equation": equation, "statistic": statistic, "value": value}
-            for where, equations in summary["euler_errors"].items()
-            for equation, statistics in equations.items()
+            {"set": where, "equation": name, "statistic": statistic, "value": value}
+            for where, name, statistics in rows
             for statistic, value in statistics.items()
         ]
     )
+
+
+def constraint_rows(summary: dict[str, Any]) -> list[tuple[str, str, str, dict[str, float]]]:
+    """Set, multiplier, binding or slack, and the statistics of all equations there."""
+    return [
+        (where, name, kind, found[kind])
+        for where, constraints in summary["constraints"].items()
+        for name, found in constraints.items()
+        for kind in ("binding", "slack")
+        if kind in found
+    ]
 
 
 def print_verdict(console: Console, summary: dict[str, Any], folder: Path) -> None:
@@ -65,6 +77,10 @@ def print_verdict(console: Console, summary: dict[str, Any], folder: Path) -> No
             if equation != "all" or len(equations) > 2:
                 cells = [number(s[key]) for key in ("mean", "median", "p99", "p999", "max")]
                 table.add_row(f"{where}: {equation}", *cells)
+    for where, name, kind, s in constraint_rows(summary):
+        share = summary["constraints"][where][name]["share"]
+        label = f"{where}: {name} {kind}, {share if kind == 'binding' else 1 - share:.1%}"
+        table.add_row(label, *(number(s[key]) for key in ("mean", "median", "p99", "p999", "max")))
     for where, equations in summary["first_order"].get("euler_errors", {}).items():
         s = equations["all"]
         cells = [number(s[key]) for key in ("mean", "median", "p99", "p999", "max")]

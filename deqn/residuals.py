@@ -1,11 +1,12 @@
 """The residuals of the equilibrium conditions at a batch of states, and the loss that training lowers."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 
 from deqn.expectation import Expectation
-from deqn.model import Model
+from deqn.model import Model, Multiplier, Point, multipliers
 from deqn.settings import Loss
 from deqn.variables import mean_shocks, named_point, pack, point
 
@@ -28,13 +29,31 @@ def without_risk(
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
     """The equations with every shock at its mean, and states and policies of both dates given, [batch, ...] each.
 
-    Returns tomorrow's packed states by the transition, and the residuals by equation.
+    Returns tomorrow's packed states by the transition, and the residuals by equation, complementary slackness included.
     """
     batch, dtype = states.shape[0], states.dtype
     now = named_point(model, states, policies)
     tomorrow = model.transition(now, mean_shocks(model, now, dtype))
-    errors = model.residuals(now, named_point(model, later_states, later_policies), lambda v: v)
-    return pack(tomorrow, model.states, 1, batch, dtype), dict(errors)
+    errors = dict(model.residuals(now, named_point(model, later_states, later_policies), lambda v: v))
+    return pack(tomorrow, model.states, 1, batch, dtype), errors | slackness(model, now)
+
+
+def fischer_burmeister(a: Any, b: Any) -> tf.Tensor:
+    """a + b - sqrt(a^2 + b^2): zero exactly where a >= 0, b >= 0 and a b = 0 (Fischer 1992)."""
+    return a + b - tf.sqrt(a**2 + b**2)
+
+
+def slackness(model: Model, now: Point) -> dict[str, tf.Tensor]:
+    """Complementary slackness of every declared multiplier, which a policy function of the engine meets exactly."""
+    return {f"slackness of {m.name}": fischer_burmeister(gap(model, m, now), getattr(now, m.name))
+            for m in multipliers(model)}  # fmt: skip
+
+
+def gap(model: Model, multiplier: Multiplier, now: Point) -> tf.Tensor:
+    """How far a constrained policy is from its bound, in its own unit."""
+    bounds = next((p.lower, p.upper) for p in model.policies if p.name == multiplier.of)
+    value = getattr(now, multiplier.of)
+    return value - bounds[0] if multiplier.bound == "lower" else bounds[1] - value
 
 
 def stacked(errors: Mapping[str, tf.Tensor], batch: int) -> tf.Tensor:

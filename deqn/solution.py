@@ -20,8 +20,7 @@ from deqn.economy import Economy
 from deqn.errors import FileError, InputError
 from deqn.expectation import expectation, finer_rule, rule
 from deqn.frames import state_frame
-from deqn.linear import linear_solution
-from deqn.model import Model, labels, width
+from deqn.model import free_policies, labels, width
 from deqn.network import PolicyNetwork, approximator
 from deqn.steady_state import SteadyState, steady_state
 
@@ -120,26 +119,15 @@ def build(settings: Config, steady: SteadyState | None = None) -> Economy:
     """
     model = build_model(settings.model)
     steady = steady_state(model) if steady is None else steady
-    inputs, outputs = (sum(map(width, declared)) for declared in (model.states, model.policies))
+    inputs, outputs = (sum(map(width, declared)) for declared in (model.states, free_policies(model.policies)))
     seed = stream(settings.seed, NETWORK)
     network = approximator(inputs, outputs, settings.network, settings.dtype, seed)
-    slope = anchor(model, steady) if settings.network.anchor == "linear" else None
-    return Economy(
-        model,
-        steady,
-        PolicyNetwork(
-            model, steady, network, settings.dtype, slope, MARGIN if settings.network.name == "chebyshev" else 0
-        ),
-        expectation(model, partial(rule, settings.expectation)),
-    )
-
-
-def anchor(model: Model, steady: SteadyState) -> np.ndarray:
-    """The slope of the first-order solution. Raises InputError where there is none."""
+    margin = MARGIN if settings.network.name == "chebyshev" else 0.0
     try:
-        return linear_solution(model, steady).slope
+        policy = PolicyNetwork(model, steady, network, settings.dtype, settings.network.anchor, margin)
     except InputError as error:
         raise InputError(f"network.anchor=linear: {error}; network.anchor=steady_state does without it") from error
+    return Economy(model, steady, policy, expectation(model, partial(rule, settings.expectation)))
 
 
 def load(folder: str | Path) -> Solution:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from deqn.model import Discrete, Markov, Model, Normal, Point, Policy, State, width
+from deqn.model import Discrete, Markov, Model, Normal, Point, Variable, width
 
 
-def unpack(columns: tf.Tensor, variables: Sequence[State | Policy], nodes: int) -> dict[str, tf.Tensor]:
+def unpack(columns: tf.Tensor, variables: Sequence[Variable], nodes: int) -> dict[str, tf.Tensor]:
     """Name the columns of a packed matrix."""
     rows = tf.transpose(columns)  # [width, nodes * batch]
     named, first = {}, 0
@@ -25,7 +25,7 @@ def unpack(columns: tf.Tensor, variables: Sequence[State | Policy], nodes: int) 
     return named
 
 
-def pack(named: Mapping[str, Any], variables: Sequence[State | Policy], nodes: int, batch: int, dtype) -> tf.Tensor:
+def pack(named: Mapping[str, Any], variables: Sequence[Variable], nodes: int, batch: int, dtype) -> tf.Tensor:
     """Stack named variables, broadcast to [nodes, batch], into a packed matrix."""
     rows = []
     for v in variables:

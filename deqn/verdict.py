@@ -35,7 +35,9 @@ def conclude(solution: Solution, console: Console, interrupt: Interrupt, clock: 
         compared = None if exact is None else evaluate.comparison(economy, linear, exact, sets)
         if compared is not None:
             summary["policy_errors"][exact.kind] = pooled(compared)
-        summary |= beside | independent
+        binds = {name: evaluate.binding(economy, states) for name, states in sets.items()}
+        constraints = {name: evaluate.constraint_summary(errors[name], flags) for name, flags in binds.items()}
+        summary |= beside | independent | {"constraints": constraints}
     solution = replace(solution, summary=summary)
     with clock.phase("report"):
         files.write_text(folder / "euler_errors.csv", report.error_rows(summary).to_csv(index=False))

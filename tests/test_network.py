@@ -5,8 +5,8 @@ import tensorflow as tf
 from conftest import economy, settings
 from deqn import settings as allowed
 from deqn.errors import InputError
-from deqn.model import Policy, flatten
-from deqn.network import Bounds, multilayer_perceptron
+from deqn.model import flatten
+from deqn.network import multilayer_perceptron
 from deqn.simulate import Box
 
 
@@ -21,22 +21,6 @@ def test_the_untrained_network_is_the_steady_state_everywhere():
         states = Box(e.model.states, 64, 0, tf.float64).points()
         steady = flatten(e.model.steady_state(), e.model.policies)
         np.testing.assert_allclose(e.policy(states), np.tile(steady, (64, 1)), rtol=1e-12)
-
-
-def test_bounds_hold_whatever_the_network_says():
-    policies = [Policy("both", -1, 3), Policy("below", 2), Policy("above", None, 5), Policy("free")]
-    steady = np.array([0.0, 4.0, 1.0, -7.0])
-    bounds = Bounds(policies, steady, tf.float64)
-    np.testing.assert_allclose(bounds(tf.zeros((1, 4), tf.float64))[0], steady)
-    wild = bounds(tf.constant(np.random.default_rng(0).normal(0, 20, (1000, 4)))).numpy()
-    assert (wild[:, 0] >= -1).all() and (wild[:, 0] <= 3).all()
-    assert (wild[:, 1] >= 2).all() and (wild[:, 2] <= 5).all()
-    assert wild[:, 1].max() > 10 and wild[:, 2].min() < -10 and np.ptp(wild[:, 3]) > 100
-
-
-def test_a_steady_state_on_its_bound_starts_just_inside():
-    start = Bounds([Policy("mu", 0), Policy("share", 0, 1)], np.zeros(2), tf.float64)(tf.zeros((1, 2), tf.float64))
-    assert ((start > 0) & (start < 2e-3)).numpy().all()
 
 
 @pytest.mark.parametrize("activation", allowed.ACTIVATIONS)

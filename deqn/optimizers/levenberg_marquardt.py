@@ -30,11 +30,7 @@ HELD_OUT = 2.0  # a step is refused where it multiplies the held-out loss by mor
 PRODUCTS = 60  # conjugate gradient iterations of a step
 PROGRESS, IDLE = 0.98, 5  # a batch whose loss stays above this share of its first is idle; so many end the stage
 ROUND_OFF = 5  # root mean square residual that ends the stage, in units of the type's precision
-RESIDUALS, STATES, BATCH = (
-    4,
-    100,
-    (640, 8192),
-)  # of a batch: residuals for each weight, states for each dimension; limits
+RESIDUALS, STATES, BATCH = 4, 100, (640, 8192)  # residuals for each weight, states for each dimension; and limits
 SMALL = 600  # weights below which LAPACK takes one thread: two would fight with TensorFlow's for the cores
 
 

@@ -1,0 +1,73 @@
+"""Bounds that are approached, bounds that bind, and the multipliers on them."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from deqn.bounds import Bounds, columns
+from deqn.model import Multiplier, Policy
+
+KINDS = [Policy("both", -1, 3), Policy("below", 2), Policy("above", None, 5), Policy("free")]
+STEADY = np.array([0.0, 4.0, 1.0, -7.0])
+
+
+def at(bounds, outputs):
+    return bounds(tf.constant(np.atleast_2d(outputs), tf.float64)).numpy()
+
+
+def test_bounds_hold_whatever_the_network_says():
+    wild = at(Bounds(KINDS, STEADY, tf.float64), np.random.default_rng(0).normal(0, 20, (1000, 4)))
+    assert (wild[:, 0] >= -1).all() and (wild[:, 0] <= 3).all()
+    assert (wild[:, 1] >= 2).all() and (wild[:, 2] <= 5).all()
+    assert wild[:, 1].max() > 10 and wild[:, 2].min() < -10 and np.ptp(wild[:, 3]) > 100
+
+
+def test_outputs_are_the_inverse():
+    bounds = Bounds(KINDS, STEADY, tf.float64)
+    for row in (STEADY, np.array([2.5, 2.1, 4.9, 3.0])):
+        np.testing.assert_allclose(at(bounds, bounds.outputs(row))[0], row, rtol=1e-12)
+
+
+def test_a_steady_state_on_its_bound_starts_just_inside():
+    bounds = Bounds([Policy("mu", 0), Policy("share", 0, 1)], np.zeros(2), tf.float64)
+    start = at(bounds, bounds.outputs(np.zeros(2)))
+    assert ((start > 0) & (start < 2e-3)).all()
+
+
+CONSTRAINED = [
+    Policy("i", 0, size=2), Multiplier("m", "i", size=2), Policy("L", 0, 3), Policy("p"), Multiplier("q", "L", "upper"),
+]  # fmt: skip
+AT_REST = np.array([0.5, 0.0, 0.0, 0.2, 3.0, 7.0, 0.1])  # i, m, L, p, q: the second i and L bind
+
+
+def test_policy_and_multiplier_share_an_output():
+    own, beside, place = columns(CONSTRAINED)
+    np.testing.assert_array_equal(own, [0, 1, 4, 5])
+    np.testing.assert_array_equal(beside, [2, 3, 6, 5])
+    np.testing.assert_array_equal(np.concatenate([own, beside])[place], np.arange(7))
+
+
+def test_signs_and_complementary_slackness_hold_exactly():
+    bounds = Bounds(CONSTRAINED, AT_REST, tf.float64)
+    x = at(bounds, np.random.default_rng(1).normal(0, 2, (500, 4)))
+    i, m, L, q = x[:, :2], x[:, 2:4], x[:, 4], x[:, 6]
+    assert (i >= 0).all() and (m >= 0).all() and (i * m == 0).all() and (i > 0).any() and (m > 0).any()
+    assert ((L >= 0) & (L <= 3)).all() and (q >= 0).all() and ((3 - L) * q == 0).all()
+    assert (L < 3).any() and (q > 0).any()
+
+
+def test_the_steady_state_of_a_constrained_economy_has_outputs():
+    bounds = Bounds(CONSTRAINED, AT_REST, tf.float64)
+    np.testing.assert_allclose(at(bounds, bounds.outputs(AT_REST))[0], AT_REST, atol=1e-12)
+
+
+@pytest.mark.parametrize("policies, rest", [(KINDS, STEADY), (CONSTRAINED, AT_REST)], ids=["smooth", "kinked"])
+def test_a_slope_goes_through_the_bounds(policies, rest):
+    """A small move of the outputs along the pre-image moves what is off its kink along the slope."""
+    bounds = Bounds(policies, rest, tf.float64)
+    start, slope = bounds.outputs(rest), np.random.default_rng(2).normal(size=(len(rest), 3))
+    own, beside, _ = columns(policies)
+    off = np.where(start[: len(own)] < 0, beside, own) if policies is CONSTRAINED else own
+    step = 1e-6 * np.array([1.0, -2.0, 0.5])
+    moved = at(bounds, start + bounds.pre_image(slope, start) @ step)[0] - rest
+    np.testing.assert_allclose(moved[off], (slope @ step)[off], rtol=1e-4)
