@@ -120,10 +120,15 @@ def build(settings: Config, steady: SteadyState | None = None) -> Economy:
     """
     model = build_model(settings.model)
     steady = steady_state(model) if steady is None else steady
+    slope = anchor(model, steady) if settings.network.anchor == "linear" else None
+    return untrained(model, steady, slope, settings)
+
+
+def untrained(model: Model, steady: SteadyState, slope: np.ndarray | None, settings: Config) -> Economy:
+    """The economy under its anchor, of the given slope. Raises InputError where the network would be too large."""
     inputs, outputs = (sum(map(width, declared)) for declared in (model.states, model.policies))
     seed = stream(settings.seed, NETWORK)
     network = approximator(inputs, outputs, settings.network, settings.dtype, seed)
-    slope = anchor(model, steady) if settings.network.anchor == "linear" else None
     return Economy(
         model,
         steady,
