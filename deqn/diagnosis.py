@@ -130,7 +130,7 @@ def check_quadrature(economy: Economy, finer: Expectation, settings: Config) -> 
     moved = np.concatenate([np.ravel(coarse[name] - fine[name]) for name in coarse])
     mean, most = np.abs(moved).mean(), np.abs(moved).max()
     nodes = f"{chosen(settings.expectation, dimension)} rule, {economy.expectation.nodes} nodes"
-    text = f"{nodes}; with {finer.nodes}, residuals differ by {most:.0e}"
+    text = f"{nodes}; {finer.nodes} change residuals by {most:.0e}"
     warning = f"expectation: an error of {mean:.1e} exceeds tolerance={settings.tolerance:g}; take a finer rule"
     return Finding(None, text, warnings=[warning] * bool(mean > settings.tolerance))
 
