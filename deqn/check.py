@@ -18,11 +18,10 @@ from deqn.contract import contract
 from deqn.diagnosis import check_closed_form, check_gradients, check_quadrature, check_roots, check_units
 from deqn.expectation import expectation, finer_rule, rule
 from deqn.findings import Finding, Line, check
-from deqn.linear import LinearSolution
 from deqn.model import Model
 from deqn.ranges import shown
 from deqn.run import check_equations
-from deqn.solution import untrained
+from deqn.solution import build
 from deqn.steady_state import SteadyState
 from deqn.undefined import check_box
 
@@ -56,7 +55,7 @@ def checks(model: Model, settings: Config) -> Iterator[Line]:
     yield check("gradients", check_gradients, declared, steady.value, after=[moved, equations])
     yield check("units", check_units, declared, steady, after=[moved, equations])
     yield (roots := check("roots", check_roots, declared, steady, settings.network.anchor == "linear", after=[sound]))
-    yield (economy := check("network", check_network, declared, steady, roots, settings))
+    yield (economy := check("network", check_network, declared, steady, settings, after=[roots]))
     yield (inside := check("box", check_box, economy))
     yield check("quadrature", check_quadrature, economy, finer, settings, after=[inside])
     yield check("closed form", check_closed_form, declared, steady, finer, after=[moved, equations])
@@ -81,10 +80,9 @@ def check_weights(settings: Config, equations: list[str]) -> Finding:
     return Finding(None, ", ".join(f"{name} {weight:g}" for name, weight in settings.loss.weights.items()))
 
 
-def check_network(model: Model, steady: SteadyState, linear: LinearSolution | None, settings: Config) -> Finding:
+def check_network(model: Model, steady: SteadyState, settings: Config) -> Finding:
     """The economy under its untrained network, and the number of weights. Raises InputError for too many."""
-    slope = linear.slope if linear is not None and settings.network.anchor == "linear" else None
-    economy = untrained(model, steady, slope, settings)
+    economy = build(settings, steady, model)
     hidden = f" {shown(settings.network.hidden)}" if settings.network.hidden else ""
     return Finding(economy, f"{settings.network.name}{hidden}: {economy.policy.network.count_params():,} weights")
 

@@ -110,14 +110,14 @@ def check_units(model: Model, steady: SteadyState) -> Finding:
 def check_roots(model: Model, steady: SteadyState, needed: bool) -> Finding:
     """Blanchard and Kahn's count. Raises InputError where there is no stable solution and it is `needed`."""
     try:
-        solution = linear_solution(model, steady)
+        roots = linear_solution(model, steady).roots
     except InputError as error:
         if needed:
             raise
         return Finding(None, "no first-order solution", warnings=[str(error)])
-    n, roots = len(steady.states), solution.roots
+    n = len(steady.states)
     unstable = f"unstable from {roots[n]:.4g}" if roots[n] < INFINITE else "the others infinite"
-    return Finding(solution, f"{n} stable, {n} state{'s' * (n > 1)}: up to {roots[n - 1]:.4g}, {unstable}")
+    return Finding(None, f"{n} stable, {n} state{'s' * (n > 1)}: up to {roots[n - 1]:.4g}, {unstable}")
 
 
 def check_quadrature(economy: Economy, finer: Expectation, settings: Config) -> Finding:
