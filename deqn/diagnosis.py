@@ -125,7 +125,7 @@ def check_quadrature(economy: Economy, finer: Expectation, settings: Config) -> 
     dimension = sum(width(s) for s in economy.model.shocks if isinstance(s, Normal))
     if not dimension:
         return Finding(None, "exact: no normal shocks")
-    states = Box(economy.model.states, affordable(finer), 0, economy.policy.dtype).points()
+    states = Box(economy.model.states, affordable(economy.model, finer), 0, economy.policy.dtype).points()
     coarse, fine = economy.residuals(states), residuals(economy.model, economy.policy, finer, states)
     moved = np.concatenate([np.ravel(coarse[name] - fine[name]) for name in coarse])
     mean, most = np.abs(moved).mean(), np.abs(moved).max()
@@ -141,7 +141,7 @@ def check_closed_form(model: Model, steady: SteadyState, finer: Expectation) -> 
     exact = call("closed_form", lambda: closed_form(model, steady), object, hint)
     if exact is None:
         return Finding(None, "none")
-    count = affordable(finer)
+    count = affordable(model, finer)
     states = Box(model.states, count, 0, tf.float64).points()
     given = exact.values(states)
     missing = [p.name for p in model.policies if p.name not in given]

@@ -14,13 +14,14 @@ from deqn.variables import pack, point
 
 POINTS = 64  # of the box, and corners of it
 CORNERS = 6  # states up to which every corner of the box is looked at
-ROWS = 100_000  # points times nodes, at most
+EDGE = 1e-6  # of the box, by which corners lie inside
+CELLS = 1_000_000  # points times nodes times states, at most
 
 
 def check_box(economy: Economy) -> Finding:
     """Numbers at corners and points of the box under the policy as it is: residuals and their derivatives."""
     model, dtype = economy.model, economy.policy.dtype
-    count = affordable(economy.expectation)
+    count = affordable(model, economy.expectation)
     outer, inner = corners(model)[:count], Box(model.states, count, 0, dtype).points().numpy()
     states = tf.constant(np.concatenate([outer, inner]), dtype)
     with tf.GradientTape(persistent=True) as tape:
@@ -45,14 +46,18 @@ def check_box(economy: Economy) -> Finding:
     return Finding(None, f"finite at {len(outer)} corners and {len(inner)} points", problems)
 
 
-def affordable(expectation: Expectation) -> int:
+def affordable(model: Model, expectation: Expectation) -> int:
     """The number of points at which an expectation is evaluated in no time."""
-    return max(8, min(POINTS, ROWS // expectation.nodes))
+    return max(2, min(POINTS, CELLS // (expectation.nodes * len(box(model.states)[0]))))
 
 
 def corners(model: Model) -> np.ndarray:
-    """Corners of the box, [n, n_states]: all of them in few states, else some at random."""
+    """Corners of the box, [n, n_states]: all of them in few states, else some at random.
+
+    They lie a hair inside: a pole on the very edge, such as capital of zero, is never visited.
+    """
     low, high = box(model.states)
+    low, high = low + EDGE * (high - low), high - EDGE * (high - low)
     if len(low) <= CORNERS:
         upper = np.array([*itertools.product([False, True], repeat=len(low))])
     else:
