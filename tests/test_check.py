@@ -183,6 +183,10 @@ def test_what_may_be_meant_is_warned_of_and_fails_nothing(mistake):
     assert all(line.passed for line in found.values())
 
 
+def test_a_pole_on_the_very_edge_of_the_box_is_harmless():
+    assert lines(defining(m=lambda now: (now.k - K / 2) ** -0.5))["box"].passed
+
+
 def test_two_mistakes_are_both_found_and_what_builds_on_them_is_skipped():
     model = altered(
         transition=without("transition", "z"),
