@@ -87,7 +87,7 @@ def value_problems(variable: State | Policy, values: Mapping[str, Any]) -> Itera
     if variable.name not in values:
         yield f"steady_state does not return {variable.name!r}; it returns {', '.join(values)}"
         return
-    x = np.asarray(values[variable.name], float)
+    x = call("steady_state", lambda: np.asarray(values[variable.name], float), np.ndarray)
     if x.shape not in ((), (width(variable),)):
         yield f"steady_state returned {variable.name!r} with shape {x.shape}, declared is {(width(variable),)}"
     elif not np.isfinite(x).all():
@@ -230,6 +230,9 @@ def shape_problems(
     function: str, name: str, value: Any, tail: tuple[int, int], variable: State | Policy | None = None, hint: str = ""
 ) -> Iterator[str]:
     """A value must broadcast to [nodes, batch], or [n, nodes, batch] for a vector (any n where it is not declared)."""
+    if value is None:
+        yield f"{function} returned None for {name!r}"
+        return
     shape = tuple(np.shape(value))
     target = tail
     if variable is not None and variable.size is not None:

@@ -4,6 +4,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -12,12 +13,14 @@ from deqn.findings import Finding, call
 from deqn.model import Discrete, Markov, Model, Normal, Policy, State, outcome_count, shock_names
 from deqn.ranges import nearest
 
+KINDS = {"states": (State,), "policies": (Policy,), "shocks": (Normal, Discrete, Markov)}
+
 
 def check_declarations(model: Model) -> Finding:
     """States, policies and shocks; the value is the model itself. Raises InputError where one cannot be read."""
     try:
-        for name in ("states", "policies", "shocks"):
-            call(name, partial(getattr, model, name))
+        for name, kinds in KINDS.items():
+            check_kinds(name, call(name, partial(getattr, model, name), object), kinds)
     except InputError:
         call("steady_state", model.steady_state, Mapping | None)  # a box made from it fails with it: name the cause
         raise
@@ -36,6 +39,16 @@ def check_declarations(model: Model) -> Finding:
     states, policies = (", ".join(map(shown, declared)) for declared in (model.states, model.policies))
     shocks = ", ".join(shock_names(model.shocks)) or "none"
     return Finding(model, f"states {states}\npolicies {policies}\nshocks {shocks}")
+
+
+def check_kinds(name: str, declared: Any, kinds: tuple[type, ...]) -> None:
+    """A tuple of declarations of the right kinds. Raises InputError."""
+    expected = f"expected is a tuple of {', '.join(kind.__name__ for kind in kinds)}"
+    if not isinstance(declared, Sequence):
+        raise InputError(f"{name} is a {type(declared).__name__}; {expected}: is a comma missing?")
+    for entry in declared:
+        if not isinstance(entry, kinds):
+            raise InputError(f"{name} has {entry!r}; {expected}")
 
 
 def shown(variable: State | Policy) -> str:
@@ -92,6 +105,9 @@ def outcome_problems(shock: Discrete | Markov) -> Iterator[str]:
         yield f"a {type(shock).__name__} shock declares no values"
         return
     for name, values in shock.values.items():
+        if not np.shape(values):
+            yield f"shock {name!r} has the outcome {values}; expected is a list of outcomes"
+            return
         if np.shape(values)[-1] != outcome_count(shock):
             yield f"shock {name!r} has {np.shape(values)[-1]} outcomes, others {outcome_count(shock)}"
     if isinstance(shock, Discrete):

@@ -39,7 +39,8 @@ def concerns(economy: Economy) -> list[str]:
 
 def check_gradients(model: Model, steady: SteadyState | None) -> Finding:
     """Whether a derivative leads from every policy to an equation, at the steady state or elsewhere in the box."""
-    reach = influence(model, [*scattered(model, 3)] + [steady] * (steady is not None))
+    points = [*scattered(model, 3)] + [steady] * (steady is not None)
+    reach = call("residuals", lambda: influence(model, points))
     unread = np.logical_not(sum(reach.values()))
     problems = [
         f"policy {name!r} enters no equation: residuals have no derivative in it"
@@ -91,7 +92,8 @@ def check_units(model: Model, steady: SteadyState) -> Finding:
     moves = np.tile(np.where(base + moves > ceiling, -moves, moves), 2)
     rows = np.tile(base, 2) + np.concatenate([np.zeros((1, len(moves))), np.diag(moves)])  # [1 + directions, ...]
     cuts = np.cumsum([len(steady.states), len(steady.policies), len(steady.states)])
-    errors = without_risk(model, *(tf.constant(part) for part in np.split(rows, cuts, axis=1)))[1]
+    dates = [tf.constant(part) for part in np.split(rows, cuts, axis=1)]
+    errors = call("residuals", lambda: without_risk(model, *dates)[1])
     problems, sizes = [], {}
     for name, r in errors.items():
         r = np.reshape(r, (-1, len(rows)))

@@ -113,6 +113,21 @@ WRONG = {
         {"shocks": (Normal("eps"), Markov({"x": [0, 1]}, lambda now: tf.fill((16, 2), 0.5)))},
         r"probabilities of shock 'x' (have shape|failed)",
     ),
+    "a comma that is missing": (
+        {"policies": Policy("s", 0, 1)},
+        "policies is a Policy; expected is a tuple .* a comma",
+    ),
+    "a name in place of a policy": ({"policies": ("s",)}, "policies has 's'; expected is a tuple of Policy"),
+    "one outcome": ({"shocks": (Discrete({"x": 1}, [1.0]),)}, "shock 'x' has the outcome 1; expected is a list"),
+    "a steady state in words": ({"steady_state": returning("steady_state", s=lambda: "a lot")}, "could not convert"),
+    "a state without a value": (
+        {"transition": returning("transition", k=lambda now, shock: None)},
+        "transition returned None for 'k'",
+    ),
+    "numpy in an equation": (
+        {"definitions": returning("definitions", y=lambda now: np.exp(now.z) * now.k**0.36)},
+        "compilation failed.*tf.exp for np.exp",
+    ),
     "no dictionary": ({"definitions": lambda self, now: 3.0}, "definitions"),
 }
 
