@@ -14,7 +14,7 @@ from deqn.declarations import check_declarations
 from deqn.errors import InputError
 from deqn.expectation import Expectation, expectation
 from deqn.findings import Finding, Line, call, check
-from deqn.model import Markov, Model, Point, Policy, State, box, box_widths, flatten, outcome_count, width
+from deqn.model import Markov, Model, Point, Policy, State, box, box_widths, flatten, limits, outcome_count, width
 from deqn.residuals import residuals, without_risk
 from deqn.simulate import Box
 from deqn.steady_state import TOLERANCE, SteadyState, moderate, steady_state
@@ -97,9 +97,8 @@ def value_problems(variable: State | Policy, values: Mapping[str, Any]) -> Itera
 def limit_problems(policy: Policy, value: Any) -> Iterator[str]:
     """A steady-state policy outside its bounds."""
     x = np.asarray(value, float)
-    if (policy.lower is not None and (x < policy.lower).any()) or (
-        policy.upper is not None and (x > policy.upper).any()
-    ):
+    low, high = limits([policy])
+    if ((x < low) | (x > high)).any():
         yield f"steady_state returned {policy.name}={x} outside its bounds [{policy.lower}, {policy.upper}]"
 
 
@@ -111,20 +110,21 @@ def find_steady_state(model: Model) -> Finding:
 
 def named(model: Model, steady: SteadyState) -> str:
     """A steady state by name; of a vector its first and last entry."""
-    parts, values = [], iter([*steady.states, *steady.policies])
-    for v in (*model.states, *model.policies):
-        x = [x if abs(x) > 1e-12 else 0.0 for _, x in zip(range(width(v)), values, strict=False)]
-        parts.append(f"{v.name}={x[0]:.4g}" + (f"...{x[-1]:.4g}" if len(x) > 1 else ""))
-    return ", ".join(parts)
+    variables = (*model.states, *model.policies)
+    ends = np.cumsum([width(v) for v in variables])[:-1]
+    values = np.split(np.concatenate([steady.states, steady.policies]), ends)
+    rounded = [np.where(np.abs(x) > 1e-12, x, 0.0) for x in values]
+    return ", ".join(
+        f"{v.name}={x[0]:.4g}" + (f"...{x[-1]:.4g}" if len(x) > 1 else "")
+        for v, x in zip(variables, rounded, strict=True)
+    )
 
 
 def trial_point(model: Model, steady: SteadyState | None) -> Finding:
     """Packed states [BATCH, n_states] and one row of policies at which shapes are looked at."""
     low, high = box(model.states)
-    states, policies = (
-        ((low + high) / 2, moderate(model.policies)) if steady is None else (steady.states, steady.policies)
-    )
-    return Finding((tf.constant(np.tile(states, (BATCH, 1))), tf.constant(policies[None])), "")
+    at = steady or SteadyState((low + high) / 2, moderate(model.policies))
+    return Finding((tf.constant(np.tile(at.states, (BATCH, 1))), tf.constant(at.policies[None])), "")
 
 
 def constant(row: tf.Tensor) -> Callable[[tf.Tensor], tf.Tensor]:

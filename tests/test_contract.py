@@ -115,7 +115,7 @@ WRONG = {
     ),
     "a comma that is missing": (
         {"policies": Policy("s", 0, 1)},
-        "policies is a Policy; expected is a tuple .* a comma",
+        "policies is a Policy; expected is a tuple .*comma",
     ),
     "a name in place of a policy": ({"policies": ("s",)}, "policies has 's'; expected is a tuple of Policy"),
     "one outcome": ({"shocks": (Discrete({"x": 1}, [1.0]),)}, "shock 'x' has the outcome 1; expected is a list"),
