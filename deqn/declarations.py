@@ -81,7 +81,9 @@ def range_problems(model: Model) -> Iterator[str]:
 
 def box_problems(state: State) -> Iterator[str]:
     """A box that is empty, not finite, or not positive where the state is in logarithms."""
-    low, high = call(f"the box of state {state.name!r}", partial(getattr, state, "box"))
+    low, high = call(
+        f"the box of state {state.name!r}", partial(getattr, state, "box"), hint=f"; its size is {state.size}"
+    )
     if not (np.isfinite(low) & np.isfinite(high) & (low < high)).all():
         yield f"state {state.name!r}: the box [{ends(low)}, {ends(high)}] is empty or not finite"
     elif state.log and (low <= 0).any():

@@ -101,7 +101,7 @@ WRONG = {
     ),
     "a box of the wrong length": (
         {"states": (State("k", [1, 2, 3], 20, size=2), State("z", -1, 1))},
-        "the box of state 'k' failed",
+        "the box of state 'k' failed: ValueError.*; its size is 2",
     ),
     "a property that fails": ({"states": property(lambda self: self.no_such_parameter)}, "states failed"),
     "a steady state that fails": ({"steady_state": lambda self: {"k": self.kk}}, "steady_state failed: AttributeError"),
