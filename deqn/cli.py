@@ -1,16 +1,20 @@
-"""deqn-solve: Hydra at the door, and TensorFlow only behind it.
+"""deqn-solve and deqn-check: Hydra at the door, and TensorFlow only behind it.
 
 The configuration of every job is composed and checked before Hydra starts a job, so that a mistake in a sweep of forty
 costs seconds. Exit codes: 0 converged, 2 bad input, 3 diverged, 4 not converged, 5 files, 130 and 143 for signals.
+`deqn-check` leaves nothing behind, so that Hydra starts no job for it: 0 nothing is wrong, 2 something is.
 """
 
 import time
 
 STARTED = time.monotonic()
 
+import argparse  # noqa: E402
 import sys  # noqa: E402
+from collections.abc import Callable  # noqa: E402
 from datetime import datetime  # noqa: E402
 from pathlib import Path  # noqa: E402
+from typing import TYPE_CHECKING  # noqa: E402
 
 import hydra  # noqa: E402
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # noqa: E402
@@ -26,27 +30,36 @@ from deqn.files import fresh_folder, make_folder, write_json  # noqa: E402
 from deqn.overrides import assigned, check_resumable, continued, value_of  # noqa: E402
 from deqn.postponed import load_tensorflow  # noqa: E402
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 
 def main() -> None:
-    """The console script."""
+    """The console script deqn-solve."""
+    sys.exit(guarded("deqn-solve", solve_command))
+
+
+def check_main() -> None:
+    """The console script deqn-check."""
+    sys.exit(guarded("deqn-check", check_command))
+
+
+def guarded(program: str, command: Callable[[list[str]], int]) -> int:
+    """The exit code of a command; a failure that it explains is printed."""
     try:
-        code = command(sys.argv[1:])
+        return command(sys.argv[1:])
     except DeqnError as error:
-        print(f"deqn-solve: {error}", file=sys.stderr)
-        code = error.exit_code
+        print(f"{program}: {error}", file=sys.stderr)
+        return error.exit_code
     except KeyboardInterrupt:
-        code = 130
-    sys.exit(code)
+        return 130
 
 
-def command(arguments: list[str]) -> int:
+def solve_command(arguments: list[str]) -> int:
     """Check the arguments, run the job or the sweep, and return the exit code."""
-    args = get_args_parser().parse_args(arguments)
-    for name in ("config_name", "config_path", "experimental_rerun"):
-        if getattr(args, name) is not None:
-            raise InputError(f"--{name.replace('_', '-')} is not supported; choose a model and override its settings")
+    args = parsed(arguments)
     flags = [a for a in arguments if a not in args.overrides]
-    if args.help or args.hydra_help or args.shell_completion:
+    if is_help(args):
         hydra_main(lambda config: None)
         return 0
     if args.multirun:
@@ -61,6 +74,37 @@ def command(arguments: list[str]) -> int:
         hydra_main(lambda config: None)
         return 0
     return run_single(flags, overrides, name, resumed)
+
+
+def check_command(arguments: list[str]) -> int:
+    """Check the arguments, then the model that they describe, and return the exit code."""
+    args = parsed(arguments)
+    if is_help(args):
+        sys.argv[1:] = [*arguments, "hydra/help=check"]
+        hydra_main(lambda config: None)
+        return 0
+    if args.multirun or args.cfg or args.info or value_of("resume", args.overrides) is not None:
+        raise InputError("it checks one model; sweeps, resume= and --cfg belong to deqn-solve")
+    config, name = composed(args.overrides, args.config_dir)
+    settings = checked(config)
+    console = with_tensorflow()
+    from deqn.check import inspect
+
+    return inspect(settings, name, console, STARTED)
+
+
+def parsed(arguments: list[str]) -> argparse.Namespace:
+    """The words of a command line. Raises InputError for options of Hydra's that have no meaning here."""
+    args = get_args_parser().parse_args(arguments)
+    for name in ("config_name", "config_path", "experimental_rerun"):
+        if getattr(args, name) is not None:
+            raise InputError(f"--{name.replace('_', '-')} is not supported; choose a model and override its settings")
+    return args
+
+
+def is_help(args: argparse.Namespace) -> bool:
+    """Whether nothing is to be run."""
+    return bool(args.help or args.hydra_help or args.shell_completion)
 
 
 def run_single(flags: list[str], overrides: list[str], name: str, resumed: str | None) -> int:
@@ -118,13 +162,9 @@ def solve_job(config: DictConfig) -> int:
     """One job, in the folder that Hydra made for it; returns its exit code."""
     began = STARTED if HydraConfig.get().mode == hydra.types.RunMode.RUN else time.monotonic()
     importing = time.monotonic()
-    from rich.console import Console
-
-    console = Console()
-    with console.status("importing TensorFlow"):
-        load_tensorflow()
-        from deqn.clock import Clock
-        from deqn.run import Job, run
+    console = with_tensorflow()
+    from deqn.clock import Clock
+    from deqn.run import Job, run
 
     clock = Clock(began)
     clock.phases["import"] = time.monotonic() - importing
@@ -133,6 +173,18 @@ def solve_job(config: DictConfig) -> int:
     job = Job(config, hydra_job.runtime.choices.model, list(hydra_job.overrides.task), sources.get("command-line"))
     solution = run(job, Path(hydra_job.runtime.output_dir), console, clock)
     return exit_code(solution.summary["status"], solution.summary["signal"])
+
+
+def with_tensorflow() -> "Console":
+    """Import TensorFlow and what is built on it; returns the console on which the user saw why that took a while."""
+    from rich.console import Console
+
+    console = Console()
+    with console.status("importing TensorFlow"):
+        load_tensorflow()
+        import deqn.run  # noqa: F401
+
+    return console
 
 
 def solve_sweep_job(config: DictConfig) -> None:

@@ -161,6 +161,8 @@ def model_class(parameters: dict[str, Any]) -> type[Model]:
         raise InputError(f"model._target_={target}: {brief(error)}") from error
     if not issubclass(kind, Model) or not dataclasses.is_dataclass(kind):
         raise InputError(f"model._target_={target} is not a dataclass derived from deqn.Model")
+    if kind.__abstractmethods__:
+        raise InputError(f"model._target_={target} does not define {', '.join(sorted(kind.__abstractmethods__))}")
     fields = {f.name: f for f in dataclasses.fields(kind)}
     for name, value in parameters.items():
         if name == "_target_":

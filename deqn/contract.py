@@ -1,204 +1,238 @@
 """The contract between a model and the engine, checked before training: names, shapes, steady state, gradients.
 
-Every failure is an InputError that names the function, the variable, and the value.
+Every failure is an InputError that names the function, the variable, and the value. `check_model` raises the first one,
+`deqn-check` shows them all.
 """
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from deqn.errors import InputError, first_line
+from deqn.declarations import check_declarations
+from deqn.errors import InputError
 from deqn.expectation import Expectation, expectation
-from deqn.model import (
-    Discrete,
-    Markov,
-    Model,
-    Normal,
-    Point,
-    Policy,
-    State,
-    box,
-    box_widths,
-    flatten,
-    outcome_count,
-    shock_names,
-    width,
-)
+from deqn.findings import Finding, Line, call, check
+from deqn.model import Markov, Model, Point, Policy, State, box, box_widths, flatten, limits, outcome_count, width
 from deqn.residuals import residuals, without_risk
 from deqn.simulate import Box
 from deqn.steady_state import TOLERANCE, SteadyState, moderate, steady_state
 from deqn.variables import point
 
 BATCH = 2
+NormalRule = Callable[[int], tuple[np.ndarray, np.ndarray]]
 
 
-def check_model(
-    model: Model, normal_rule: Callable[[int], tuple[np.ndarray, np.ndarray]]
-) -> tuple[SteadyState, list[str]]:
+def check_model(model: Model, normal_rule: NormalRule) -> tuple[SteadyState, list[str]]:
     """Refuse a model that breaks the contract; returns its steady state and the names of its equations.
 
     `normal_rule` is that of the expectation with which the model will be solved. Raises InputError.
     """
-    given = call("steady_state", model.steady_state, Mapping | None)
-    for name in ("states", "policies", "shocks"):
-        call(name, partial(getattr, model, name))
-    check_declarations(model)
+    lines = {}
+    for line in contract(model, normal_rule):
+        for failure in line.failures:
+            raise failure
+        lines[line.name] = line
+    return lines["steady state"].value, lines["residuals"].value
+
+
+def contract(model: Model, normal_rule: NormalRule) -> Iterator[Line]:
+    """The checks in the order in which they build on each other; all that can be made are made."""
+    yield (declared := check("declarations", check_declarations, model))
+    yield (chosen := check("expectation", check_expectation, declared, normal_rule))
+    given = check("steady state", check_given, declared)
+    if given.failures or given.value is not None:
+        yield given
+    trial = check("trial", trial_point, declared, given.value)
+    yield (now := check("definitions", check_definitions, declared, trial))
+    yield (moved := check("transition", check_transition, declared, chosen, now))
+    yield (equations := check("residuals", check_equations, declared, chosen, trial, now))
+    yield (compiled := check("compilation", check_compilation, declared, chosen, trial, after=[moved, equations]))
+    steady = given
+    if not given.failures and given.value is None:
+        yield (steady := check("steady state", find_steady_state, declared, after=[compiled]))
+    if declared.passed and any(isinstance(s, Markov) for s in model.shocks):
+        yield check("probabilities", check_probabilities, declared, steady)
+    yield check("zero residuals", check_residuals, declared, steady, after=[compiled])
+
+
+def check_expectation(model: Model, normal_rule: NormalRule) -> Finding:
+    """The expectation over all shocks."""
     chosen = expectation(model, normal_rule)
-    if given is not None:
-        check_steady_state(model, given)
-        steady = steady_state(model)
-        states = tf.constant(np.tile(steady.states, (BATCH, 1)))
-        row = tf.constant(steady.policies[None])
-    else:
-        low, high = box(model.states)
-        states = tf.constant(np.tile((low + high) / 2, (BATCH, 1)))
-        row = tf.constant(moderate(model.policies)[None])
-    check_shapes(model, chosen, lambda s: tf.repeat(row, s.shape[0], 0), states)
-    if given is None:
-        steady = steady_state(model)
-    check_probabilities(model, tf.constant(steady.policies[None]))
-    return steady, check_residuals(model, steady)
+    return Finding(chosen, f"{chosen.nodes} node{'s' * (chosen.nodes > 1)}" if model.shocks else "no shocks")
 
 
-def check_declarations(model: Model) -> None:
-    """Names used once, boxes and bounds in order, probabilities that sum to one."""
-    if not model.states or not model.policies:
-        raise InputError("a model declares at least one state and one policy")
-    names = Counter(v.name for v in (*model.states, *model.policies))
-    for name, count in names.items():
-        if count > 1:
-            raise InputError(f"the variable {name!r} is declared {count} times")
-    for name, count in Counter(shock_names(model.shocks)).items():
-        if count > 1:
-            raise InputError(f"the shock {name!r} is declared {count} times")
-    for s in model.states:
-        low, high = call(f"the box of state {s.name!r}", partial(getattr, s, "box"))
-        if not (np.isfinite(low) & np.isfinite(high) & (low < high)).all():
-            raise InputError(f"state {s.name!r}: the box [{low}, {high}] is empty or not finite")
-        if s.log and (low <= 0).any():
-            raise InputError(f"state {s.name!r} is in logarithms, but its box begins at {low.min()}, not above zero")
-    for p in model.policies:
-        if p.lower is not None and p.upper is not None and not p.lower < p.upper:
-            raise InputError(f"policy {p.name!r}: lower bound {p.lower} is not below upper bound {p.upper}")
-    for shock in model.shocks:
-        if isinstance(shock, Normal):
-            continue
-        if not shock.values:
-            raise InputError(f"a {type(shock).__name__} shock declares no values")
-        for name, values in shock.values.items():
-            if np.shape(values)[-1] != outcome_count(shock):
-                raise InputError(f"shock {name!r} has {np.shape(values)[-1]} outcomes, others {outcome_count(shock)}")
-        if isinstance(shock, Discrete):
-            weights = shock.probabilities
-            total = np.sum(weights)
-            if len(weights) != outcome_count(shock) or np.min(weights) < 0 or abs(total - 1) > 1e-10:
-                raise InputError(f"the probabilities {list(weights)} of shock {next(iter(shock.values))!r} are not "
-                                 f"{outcome_count(shock)} shares that sum to one")  # fmt: skip
+def check_given(model: Model) -> Finding:
+    """The steady state that the model gives: a value for every state and policy, finite, inside box and bounds.
 
-
-def check_steady_state(model: Model, values: Mapping[str, Any]) -> None:
-    """A value for every state and policy, finite, inside box and bounds."""
-    for v in (*model.states, *model.policies):
-        if v.name not in values:
-            raise InputError(f"steady_state does not return {v.name!r}; it returns {', '.join(values)}")
-        x = np.asarray(values[v.name], float)
-        if x.shape not in ((), (width(v),)):
-            raise InputError(f"steady_state returned {v.name!r} with shape {x.shape}, declared is {(width(v),)}")
-        if not np.isfinite(x).all():
-            raise InputError(f"steady_state returned {v.name}={x}, which is not finite")
-    for p in model.policies:
-        x = np.asarray(values[p.name], float)
-        if (p.lower is not None and (x < p.lower).any()) or (p.upper is not None and (x > p.upper).any()):
-            raise InputError(f"steady_state returned {p.name}={x} outside its bounds [{p.lower}, {p.upper}]")
-    low, high = box(model.states)
-    states = flatten(values, model.states)
+    The value is None where the model leaves it to be found.
+    """
+    values = call("steady_state", model.steady_state, Mapping | None)
+    if values is None:
+        return Finding(None, "")
+    problems = [*(p for v in (*model.states, *model.policies) for p in value_problems(v, values))]
+    if problems:
+        return Finding(None, "", problems)
+    problems = [*(p for policy in model.policies for p in limit_problems(policy, values[policy.name]))]
+    (low, high), states = box(model.states), flatten(values, model.states)
     if ((states < low) | (states > high)).any():
-        raise InputError(f"the steady state {states} lies outside the box from {low} to {high}")
+        problems.append(f"the steady state {states} lies outside the box from {low} to {high}")
+    steady = SteadyState(states, flatten(values, model.policies))
+    return Finding(steady, f"given: {named(model, steady)}", problems)
 
 
-def check_shapes(model: Model, expectation: Expectation, policy: Callable, states: tf.Tensor) -> None:
-    """What definitions, transition and residuals return: names and shapes."""
-    declared = Point({v.name: None for v in (*model.states, *model.policies)})
-    now = call("definitions", lambda: point(model, policy, states))
-    for name, value in now.__dict__.items():
-        if name not in declared.__dict__:
-            expect_shape("definitions", name, value, (1, BATCH))
+def value_problems(variable: State | Policy, values: Mapping[str, Any]) -> Iterator[str]:
+    """A steady-state value that is missing, of the wrong shape or not finite."""
+    if variable.name not in values:
+        yield f"steady_state does not return {variable.name!r}; it returns {', '.join(values)}"
+        return
+    x = call("steady_state", lambda: np.asarray(values[variable.name], float), np.ndarray)
+    if x.shape not in ((), (width(variable),)):
+        yield f"steady_state returned {variable.name!r} with shape {x.shape}, declared is {(width(variable),)}"
+    elif not np.isfinite(x).all():
+        yield f"steady_state returned {variable.name}={x}, which is not finite"
+
+
+def limit_problems(policy: Policy, value: Any) -> Iterator[str]:
+    """A steady-state policy outside its bounds."""
+    x = np.asarray(value, float)
+    low, high = limits([policy])
+    if ((x < low) | (x > high)).any():
+        yield f"steady_state returned {policy.name}={x} outside its bounds [{policy.lower}, {policy.upper}]"
+
+
+def find_steady_state(model: Model) -> Finding:
+    """The steady state found from the equations. Raises InputError."""
+    steady = steady_state(model)
+    return Finding(steady, f"found: {named(model, steady)}")
+
+
+def named(model: Model, steady: SteadyState) -> str:
+    """A steady state by name; of a vector its first and last entry."""
+    variables = (*model.states, *model.policies)
+    ends = np.cumsum([width(v) for v in variables])[:-1]
+    values = np.split(np.concatenate([steady.states, steady.policies]), ends)
+    rounded = [np.where(np.abs(x) > 1e-12, x, 0.0) for x in values]
+    return ", ".join(
+        f"{v.name}={x[0]:.4g}" + (f"...{x[-1]:.4g}" if len(x) > 1 else "")
+        for v, x in zip(variables, rounded, strict=True)
+    )
+
+
+def trial_point(model: Model, steady: SteadyState | None) -> Finding:
+    """Packed states [BATCH, n_states] and one row of policies at which shapes are looked at."""
+    low, high = box(model.states)
+    at = steady or SteadyState((low + high) / 2, moderate(model.policies))
+    return Finding((tf.constant(np.tile(at.states, (BATCH, 1))), tf.constant(at.policies[None])), "")
+
+
+def constant(row: tf.Tensor) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The policy function that is the same row everywhere."""
+    return lambda states: tf.repeat(row, states.shape[0], 0)
+
+
+def check_definitions(model: Model, trial: tuple[tf.Tensor, tf.Tensor]) -> Finding:
+    """Names and shapes of the definitions; the value is the point with them."""
+    states, row = trial
+    now = call("definitions", lambda: point(model, constant(row), states))
+    declared = {v.name for v in (*model.states, *model.policies)}
     given = call("definitions", lambda: model.definitions(now))
-    for name in given:
-        if name in declared.__dict__:
-            raise InputError(f"definitions returned {name!r}, which is declared as a state or policy")
-    tomorrow = call("transition", lambda: model.transition(now, expectation.shocks(states.dtype)))
+    problems = [
+        f"definitions returned {name!r}, which is declared as a state or policy" for name in given if name in declared
+    ]
+    for name, value in given.items():
+        problems += shape_problems("definitions", name, value, (1, BATCH))
+    return Finding(now, ", ".join(given) or "none", problems)
+
+
+def check_transition(model: Model, chosen: Expectation, now: Point) -> Finding:
+    """Tomorrow's states, by name and shape."""
+    tomorrow = call("transition", lambda: model.transition(now, chosen.shocks(tf.float64)))
     names = [s.name for s in model.states]
+    problems = []
     if set(tomorrow) != set(names):
         wrong = sorted(set(tomorrow) ^ set(names))
-        raise InputError(f"transition returned {', '.join(tomorrow)}; the model declares the states "
-                         f"{', '.join(names)} (look at {', '.join(wrong)})")  # fmt: skip
+        problems.append(f"transition returned {', '.join(tomorrow) or 'nothing'}; the model declares the states "
+                        f"{', '.join(names)} (look at {', '.join(wrong)})")  # fmt: skip
     for s in model.states:
-        expect_shape("transition", s.name, tomorrow[s.name], (expectation.nodes, BATCH), s)
-    errors = call("residuals", lambda: residuals(model, policy, expectation, states))
+        if s.name in tomorrow:
+            problems += shape_problems("transition", s.name, tomorrow[s.name], (chosen.nodes, BATCH), s)
+    unread = chosen.nodes > 1 and all(np.shape(x)[-2:-1] != (chosen.nodes,) for x in tomorrow.values())
+    warning = f"transition: no state differs between the {chosen.nodes} outcomes of the shocks; is one forgotten?"
+    return Finding(tomorrow, ", ".join(names), problems, [warning] * unread)
+
+
+def check_equations(model: Model, chosen: Expectation, trial: tuple[tf.Tensor, tf.Tensor], now: Point) -> Finding:
+    """Names and shapes of the residuals, tomorrow being like today; the value is the names."""
+    states, row = trial
+    nxt = point(model, constant(row), tf.tile(states, (chosen.nodes, 1)), chosen.nodes)
+    errors = call("residuals", lambda: model.residuals(now, nxt, chosen.operator(now, states.dtype)), Mapping)
     if not errors:
         raise InputError("residuals returned no equation")
+    problems = []
     for name, value in errors.items():
-        hint = "; is an expectation E missing?" if np.shape(value)[-2:-1] == (expectation.nodes,) else ""
-        expect_shape("residuals", name, value, (1, BATCH), hint=hint)
+        hint = "; is an expectation E missing?" if np.shape(value)[-2:-1] == (chosen.nodes,) else ""
+        problems += shape_problems("residuals", name, value, (1, BATCH), hint=hint)
+    sizes = {name: f"[{np.shape(value)[0]}]" if np.ndim(value) == 3 else "" for name, value in errors.items()}
+    return Finding(list(errors), ", ".join(name + size for name, size in sizes.items()), problems)
 
 
-def check_probabilities(model: Model, row: tf.Tensor) -> None:
+def check_compilation(model: Model, chosen: Expectation, trial: tuple[tf.Tensor, tf.Tensor]) -> Finding:
+    """Whether TensorFlow can make one graph of the equations: numpy and `if` on variables end here."""
+    states, row = trial
+    graph = tf.function(lambda at: residuals(model, constant(row), chosen, at), autograph=False)
+    hint = "; TensorFlow compiles its own functions alone: tf.exp for np.exp, tf.where for if"
+    made = call("compilation", lambda: graph.get_concrete_function(states), Callable, hint)
+    return Finding(None, f"{len(made.graph.get_operations())} operations")
+
+
+def check_probabilities(model: Model, steady: SteadyState) -> Finding:
     """Today's probabilities of a chain, at steady-state policies and over the box: shares that sum to one."""
-    states = Box(model.states, 16, 0, row.dtype).points()
-    now = point(model, lambda s: tf.repeat(row, s.shape[0], 0), states)
+    states = Box(model.states, 16, 0, tf.float64).points()
+    now = point(model, constant(tf.constant(steady.policies[None])), states)
+    problems = []
     for chain in (s for s in model.shocks if isinstance(s, Markov)):
         name = f"probabilities of shock {next(iter(chain.values))!r}"
         shares = call(name, lambda chain=chain: np.asarray(chain.probabilities(now)), np.ndarray)
         if shares.shape not in ((outcome_count(chain), 16), (outcome_count(chain), 1)):
-            raise InputError(f"{name} have shape {list(shares.shape)}; expected [{outcome_count(chain)}, batch = 16]")
-        if not (shares >= 0).all() or np.abs(shares.sum(0) - 1).max() > 1e-8:
-            raise InputError(f"{name} are {shares[:, 0]}, not shares that sum to one")
+            problems.append(f"{name} have shape {list(shares.shape)}; expected [{outcome_count(chain)}, batch = 16]")
+        elif not (shares >= 0).all() or np.abs(shares.sum(0) - 1).max() > 1e-8:
+            problems.append(f"{name} are {shares[:, 0]}, not shares that sum to one")
+    return Finding(None, "shares that sum to one at 16 points of the box", problems)
 
 
-def check_residuals(model: Model, steady: SteadyState) -> list[str]:
+def check_residuals(model: Model, steady: SteadyState) -> Finding:
     """Zero residuals and finite derivatives in states and policies at the deterministic steady state."""
     states, row = (tf.constant(x[None]) for x in (steady.states, steady.policies))
     with tf.GradientTape(persistent=True) as tape:
         tape.watch([states, row])
         tomorrow, errors = without_risk(model, states, row, states, row)
+    problems = []
     drift = (np.abs(tomorrow - states) / box_widths(model.states)).max()
     if not drift <= TOLERANCE:
-        raise InputError(f"transition does not stay at steady_state: the states {states.numpy()[0]} become "
-                         f"{tomorrow.numpy()[0]}")  # fmt: skip
+        problems.append(f"transition does not stay at steady_state: the states {states.numpy()[0]} become "
+                        f"{tomorrow.numpy()[0]}")  # fmt: skip
+    sizes = {name: np.abs(r).max() for name, r in errors.items()}
     for name, r in errors.items():
-        worst = np.abs(r).max()
-        if not worst <= TOLERANCE:
-            raise InputError(f"residuals: equation {name!r} is {worst:.3g} at steady_state, not zero")
+        if not sizes[name] <= TOLERANCE:
+            problems.append(f"residuals: equation {name!r} is {sizes[name]:.3g} at steady_state, not zero")
+            continue
         for where, at in (("states", states), ("policies", row)):
             slope = tape.gradient(r, at)
             if slope is not None and not np.isfinite(slope).all():
-                raise InputError(f"residuals: equation {name!r} has the derivative {slope.numpy()[0]} in the {where} "
-                                 f"at steady_state")  # fmt: skip
-    return list(errors)
+                problems.append(f"residuals: equation {name!r} has the derivative {slope.numpy()[0]} in the {where} "
+                                f"at steady_state")  # fmt: skip
+    return Finding(None, f"at most {max(sizes.values()):.1e} at the steady state", problems)
 
 
-def call(function: str, run: Callable[[], Any], returns: Any = Mapping | Point | Sequence) -> Any:
-    """The result of a model's function, and whatever goes wrong in it under the function's name."""
-    try:
-        result = run()
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(f"{function} failed: {type(error).__name__}: {first_line(error)}") from error
-    if not isinstance(result, returns):
-        raise InputError(f"{function} returned {type(result).__name__}, not named values")
-    return result
-
-
-def expect_shape(
+def shape_problems(
     function: str, name: str, value: Any, tail: tuple[int, int], variable: State | Policy | None = None, hint: str = ""
-) -> None:
+) -> Iterator[str]:
     """A value must broadcast to [nodes, batch], or [n, nodes, batch] for a vector (any n where it is not declared)."""
+    if value is None:
+        yield f"{function} returned None for {name!r}"
+        return
     shape = tuple(np.shape(value))
     target = tail
     if variable is not None and variable.size is not None:
@@ -210,4 +244,4 @@ def expect_shape(
     except ValueError:
         fits = False
     if not fits:
-        raise InputError(f"{function} returned {name!r} with shape {list(shape)}; expected {list(target)}{hint}")
+        yield f"{function} returned {name!r} with shape {list(shape)}; expected {list(target)}{hint}"

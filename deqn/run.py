@@ -23,6 +23,7 @@ from deqn.checkpoint import Checkpoints, write_policy
 from deqn.clock import Clock
 from deqn.config import Config, applicable, build_model, checked, completed, composed
 from deqn.contract import check_model
+from deqn.diagnosis import concerns
 from deqn.economy import Economy
 from deqn.errors import FileError, InputError
 from deqn.expectation import rule
@@ -89,6 +90,8 @@ def run(job: Job, folder: Path, console: Console, clock: Clock) -> Solution:
                 steady, equations = check_model(build_model(settings.model), partial(rule, settings.expectation))
                 check_equations(settings, equations)
                 economy = build(settings, steady)
+                for concern in concerns(economy):
+                    log.warning(concern)
             files.write_text(folder / "config.yaml", OmegaConf.to_yaml(config))
             files.write_json(folder / "environment.json", environment(settings, job))
             status, steps, states = train(economy, settings, folder, console, interrupt, clock)

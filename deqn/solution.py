@@ -111,13 +111,13 @@ class Solution:
         return tf.constant(np.stack(np.broadcast_arrays(*columns), 1), self.economy.policy.dtype)
 
 
-def build(settings: Config, steady: SteadyState | None = None) -> Economy:
+def build(settings: Config, steady: SteadyState | None = None, model: Model | None = None) -> Economy:
     """The model, an untrained policy function and the expectation of a checked configuration.
 
-    `steady` is the model's steady state where it is known already. Raises InputError where it is needed and not found,
-    or where the anchor is to be the first-order solution and there is none.
+    `model` is the configured one and `steady` its steady state, where they are known already. Raises InputError where
+    the steady state is not found, or where the anchor is to be the first-order solution and there is none.
     """
-    model = build_model(settings.model)
+    model = build_model(settings.model) if model is None else model
     steady = steady_state(model) if steady is None else steady
     inputs, outputs = (sum(map(width, declared)) for declared in (model.states, free_policies(model.policies)))
     seed = stream(settings.seed, NETWORK)

@@ -101,7 +101,7 @@ WRONG = {
     ),
     "a box of the wrong length": (
         {"states": (State("k", [1, 2, 3], 20, size=2), State("z", -1, 1))},
-        "the box of state 'k' failed",
+        "the box of state 'k' failed: ValueError.*; its size is 2",
     ),
     "a property that fails": ({"states": property(lambda self: self.no_such_parameter)}, "states failed"),
     "a steady state that fails": ({"steady_state": lambda self: {"k": self.kk}}, "steady_state failed: AttributeError"),
@@ -112,6 +112,21 @@ WRONG = {
     "a chain turned on its side": (
         {"shocks": (Normal("eps"), Markov({"x": [0, 1]}, lambda now: tf.fill((16, 2), 0.5)))},
         r"probabilities of shock 'x' (have shape|failed)",
+    ),
+    "a comma that is missing": (
+        {"policies": Policy("s", 0, 1)},
+        "policies is a Policy; expected is a tuple .*comma",
+    ),
+    "a name in place of a policy": ({"policies": ("s",)}, "policies has 's'; expected is a tuple of Policy"),
+    "one outcome": ({"shocks": (Discrete({"x": 1}, [1.0]),)}, "shock 'x' has the outcome 1; expected is a list"),
+    "a steady state in words": ({"steady_state": returning("steady_state", s=lambda: "a lot")}, "could not convert"),
+    "a state without a value": (
+        {"transition": returning("transition", k=lambda now, shock: None)},
+        "transition returned None for 'k'",
+    ),
+    "numpy in an equation": (
+        {"definitions": returning("definitions", y=lambda now: np.exp(now.z) * now.k**0.36)},
+        "compilation failed.*tf.exp for np.exp",
     ),
     "no dictionary": ({"definitions": lambda self, now: 3.0}, "definitions"),
 }

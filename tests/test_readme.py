@@ -33,7 +33,7 @@ def test_the_guide_gives_a_solved_model_of_ones_own(tmp_path):
     (tmp_path / "conf" / "model").mkdir(parents=True)
     (tmp_path / "mine.py").write_text(next(b for b in blocks("python") if "class Mine" in b))
     (tmp_path / "conf" / "model" / "mine.yaml").write_text(blocks("yaml")[0])
-    line = next(line for b in blocks("") for line in b.splitlines() if "--config-dir" in line)
+    line = next(line for b in blocks("") for line in b.splitlines() if line.startswith("deqn-solve --config-dir"))
     done = deqn_solve(
         tmp_path, *shlex.split(line)[1:], "optimizer.iterations=30", "optimizer.polish=0", "tolerance=5e-4"
     )

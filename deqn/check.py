@@ -1,0 +1,108 @@
+"""deqn-check: everything about a model that can be known without training, one line each.
+
+The contract, then what would harm training. A check that fails leaves out those that build on it and no others.
+"""
+
+import dataclasses
+import time
+from collections.abc import Iterator
+from functools import partial
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from deqn.config import Config, build_model
+from deqn.contract import contract
+from deqn.diagnosis import check_closed_form, check_gradients, check_quadrature, check_roots, check_units
+from deqn.expectation import expectation, finer_rule, rule
+from deqn.findings import Finding, Line, check
+from deqn.model import Model
+from deqn.ranges import shown
+from deqn.run import check_equations
+from deqn.solution import build
+from deqn.steady_state import SteadyState
+from deqn.undefined import check_box
+
+
+def inspect(settings: Config, name: str, console: Console, began: float) -> int:
+    """Check a model and print the table; returns the exit code: 0, or 2 where a check failed."""
+    lines = [*checks(build_model(settings.model), settings)]
+    failed, skipped = sum(bool(line.failures) for line in lines), sum(line.lacking is not None for line in lines)
+    warned = sum(bool(line.warnings) for line in lines)
+    console.print(table(lines))
+    counts = {"passed": len(lines) - failed - skipped, "failed": failed, "skipped": skipped, "warned": warned}
+    listed = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    word = "[bold red]FAIL[/]" if failed else "[bold green]PASS[/]"
+    console.print(f"{word} {name}: {listed}; {time.monotonic() - began:.0f} s", highlight=False)
+    return 2 if failed else 0
+
+
+def checks(model: Model, settings: Config) -> Iterator[Line]:
+    """Every check, in the order in which they build on each other."""
+    lines = {}
+    yield check("parameters", check_parameters, model)
+    for line in contract(model, partial(rule, settings.expectation)):
+        lines[line.name] = line
+        yield line
+    declared, moved, equations, steady, sound = (
+        lines[name] for name in ("declarations", "transition", "residuals", "steady state", "zero residuals")
+    )
+    finer = check("finer rule", finer_expectation, declared, settings)
+    if settings.loss.weights:
+        yield check("loss weights", check_weights, settings, equations)
+    yield check("gradients", check_gradients, declared, steady.value, after=[moved, equations])
+    yield check("units", check_units, declared, steady, after=[moved, equations])
+    yield (roots := check("roots", check_roots, declared, steady, settings.network.anchor == "linear", after=[sound]))
+    yield (economy := check("network", check_network, declared, steady, settings, after=[roots]))
+    yield (inside := check("box", check_box, economy))
+    yield check("quadrature", check_quadrature, economy, finer, settings, after=[inside])
+    yield check("closed form", check_closed_form, declared, steady, finer, after=[moved, equations])
+
+
+def check_parameters(model: Model) -> Finding:
+    """The parameters, whose ranges the configuration was checked for, and those for which no range is declared."""
+    names = [f.name for f in dataclasses.fields(model)]
+    free = [name for name in names if name not in model.ranges]
+    values = ", ".join(f"{name}={shown(getattr(model, name))}" for name in names) or "none"
+    return Finding(model, values + f"\nno range is declared for {', '.join(free)}" * bool(free))
+
+
+def finer_expectation(model: Model, settings: Config) -> Finding:
+    """The expectation under the rule of the evaluation."""
+    return Finding(expectation(model, partial(finer_rule, settings.expectation)), "")
+
+
+def check_weights(settings: Config, equations: list[str]) -> Finding:
+    """Loss weights of equations that exist. Raises InputError."""
+    check_equations(settings, equations)
+    return Finding(None, ", ".join(f"{name} {weight:g}" for name, weight in settings.loss.weights.items()))
+
+
+def check_network(model: Model, steady: SteadyState, settings: Config) -> Finding:
+    """The economy under its untrained network, and the number of weights. Raises InputError for too many."""
+    economy = build(settings, steady, model)
+    hidden = f" {shown(settings.network.hidden)}" if settings.network.hidden else ""
+    return Finding(economy, f"{settings.network.name}{hidden}: {economy.policy.network.count_params():,} weights")
+
+
+def table(lines: list[Line]) -> Table:
+    """A row for each check."""
+    rows = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    for name in ("check", "result", "found"):
+        rows.add_column(name)
+    for line in lines:
+        rows.add_row(line.name, *(Text(text, style) for text, style in verdict(line)))
+    return rows
+
+
+def verdict(line: Line) -> tuple[tuple[str, str], tuple[str, str]]:
+    """The words and styles of a check's result, and of what was found."""
+    if line.lacking is not None:
+        return ("skipped", "dim"), (f"needs {line.lacking}", "dim")
+    if line.failures:
+        return ("FAIL", "bold red"), ("\n".join(map(str, line.failures)), "red")
+    if line.warnings:
+        return ("warning", "yellow"), ("\n".join([line.text, *line.warnings]), "")
+    return ("ok", "green"), (line.text, "")

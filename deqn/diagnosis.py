@@ -1,0 +1,165 @@
+"""What can be known about a model before it is trained, beyond the contract: where training would fail, and why.
+
+Derivatives that reach every policy, residuals without a unit, stable roots, the error of the expectation's rule, and
+the residual of the closed form.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from deqn.config import Config
+from deqn.economy import Economy
+from deqn.errors import InputError
+from deqn.evaluate import closed_form
+from deqn.expectation import Expectation, chosen
+from deqn.findings import Finding, call
+from deqn.linear import linear_solution
+from deqn.model import Model, Normal, box, labels, limits, width
+from deqn.residuals import residuals, without_risk
+from deqn.simulate import Box
+from deqn.steady_state import SteadyState, spread
+from deqn.undefined import affordable, check_box, described
+
+STEP = 0.01  # by which a variable is moved
+LARGE, SMALL = 100.0, 1e-3  # changes of a residual, as multiples of the step, that show a unit
+INFINITE = 1e8  # a root that is infinite but for rounding errors
+EXACT = 1e-6  # residual of a closed form
+
+
+def concerns(economy: Economy) -> list[str]:
+    """What may harm training, cheap to find: residuals with a unit, and points of the box where there are no numbers.
+
+    Not refused before training: the economy may never visit such a point.
+    """
+    units, inside = check_units(economy.model, economy.steady), check_box(economy)
+    return [*units.warnings, *inside.failures]
+
+
+def check_gradients(model: Model, steady: SteadyState | None) -> Finding:
+    """Whether a derivative leads from every policy to an equation, at the steady state or elsewhere in the box."""
+    points = [*scattered(model, 3)] + [steady] * (steady is not None)
+    reach = call("residuals", lambda: influence(model, points))
+    unread = np.logical_not(sum(reach.values()))
+    problems = [
+        f"policy {name!r} enters no equation: residuals have no derivative in it"
+        for name, lost in zip(labels(model.policies), unread, strict=True) if lost
+    ]  # fmt: skip
+    problems += [
+        f"equation {name!r} depends on no policy: training cannot change it"
+        for name, slopes in reach.items() if not slopes.any()
+    ]  # fmt: skip
+    return Finding(None, "every policy reaches an equation, and vice versa", problems)
+
+
+def influence(model: Model, points: Sequence[SteadyState]) -> dict[str, np.ndarray]:
+    """For every equation the absolute derivatives in the policies [n_policies], summed over points: in those of today,
+    also by way of tomorrow's states, and in those of tomorrow."""
+    states = tf.constant(np.stack([p.states for p in points]))
+    now, later = (tf.constant(np.stack([p.policies for p in points])) for _ in range(2))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([now, later])
+        tomorrow, _ = without_risk(model, states, now, states, now)
+        _, errors = without_risk(model, states, now, tomorrow, later)
+        rows = {}
+        for name, r in errors.items():
+            parts = tf.unstack(tf.reshape(r, (-1, len(points))))
+            rows |= {name if len(parts) == 1 else f"{name}[{i}]": part for i, part in enumerate(parts)}
+    return {
+        name: sum(np.abs(slope).sum(0) for slope in tape.gradient(row, [now, later], unconnected_gradients="zero"))
+        for name, row in rows.items()
+    }
+
+
+def scattered(model: Model, count: int) -> Iterator[SteadyState]:
+    """Points of the box with policies spread between their bounds."""
+    lower, upper = limits(model.policies)
+    rng = np.random.default_rng(0)
+    low, high = box(model.states)
+    for _ in range(count):
+        yield SteadyState(low + rng.random(len(low)) * (high - low), spread(rng.random(len(lower)), lower, upper))
+
+
+def check_units(model: Model, steady: SteadyState) -> Finding:
+    """How much each equation changes when one variable, today or tomorrow, moves by 1 % from the steady state.
+
+    A relative error changes by about as much. An equation in units of goods or utility changes by anything.
+    """
+    base = np.concatenate([steady.states, steady.policies])
+    ceiling = np.concatenate([np.full(len(steady.states), np.inf), limits(model.policies)[1]])
+    moves = STEP * np.where(np.abs(base) > 1e-8, base, 1.0)
+    moves = np.tile(np.where(base + moves > ceiling, -moves, moves), 2)
+    rows = np.tile(base, 2) + np.concatenate([np.zeros((1, len(moves))), np.diag(moves)])  # [1 + directions, ...]
+    cuts = np.cumsum([len(steady.states), len(steady.policies), len(steady.states)])
+    dates = [tf.constant(part) for part in np.split(rows, cuts, axis=1)]
+    errors = call("residuals", lambda: without_risk(model, *dates)[1])
+    problems, sizes = [], {}
+    for name, r in errors.items():
+        r = np.reshape(r, (-1, len(rows)))
+        change = np.nan_to_num(np.abs(r[:, 1:] - r[:, :1]) / STEP)  # [n, directions]
+        typical = [np.median(c[c > 0.01 * c.max()]) if c.any() else 0.0 for c in change]
+        sizes[name] = max(typical)
+        largest = change.max(1)
+        if max(typical) > LARGE or (0 < largest.min() < SMALL):
+            worst = max(typical) if max(typical) > LARGE else largest.min()
+            problems.append(f"residuals: a variable that moves by 1 % changes equation {name!r} by {worst * STEP:.2g}, "
+                            f"expected is about 0.01: write it relative to consumption or output")  # fmt: skip
+    changes = ", ".join(f"{name} by {size:.2g} %" for name, size in sizes.items())
+    return Finding(None, f"a variable that moves by 1 % changes {changes}", warnings=problems)
+
+
+def check_roots(model: Model, steady: SteadyState, needed: bool) -> Finding:
+    """Blanchard and Kahn's count. Raises InputError where there is no stable solution and it is `needed`."""
+    try:
+        roots = linear_solution(model, steady).roots
+    except InputError as error:
+        if needed:
+            raise
+        return Finding(None, "no first-order solution", warnings=[str(error)])
+    n = len(steady.states)
+    unstable = f"unstable from {roots[n]:.4g}" if roots[n] < INFINITE else "the others infinite"
+    return Finding(None, f"{n} stable, {n} state{'s' * (n > 1)}: up to {roots[n - 1]:.4g}, {unstable}")
+
+
+def check_quadrature(economy: Economy, finer: Expectation, settings: Config) -> Finding:
+    """How far the residuals move under a finer rule at points of the box."""
+    dimension = sum(width(s) for s in economy.model.shocks if isinstance(s, Normal))
+    if not dimension:
+        return Finding(None, "exact: no normal shocks")
+    states = Box(economy.model.states, affordable(economy.model, finer), 0, economy.policy.dtype).points()
+    coarse, fine = economy.residuals(states), residuals(economy.model, economy.policy, finer, states)
+    moved = np.concatenate([np.ravel(coarse[name] - fine[name]) for name in coarse])
+    mean, most = np.abs(moved).mean(), np.abs(moved).max()
+    nodes = f"{chosen(settings.expectation, dimension)} rule, {economy.expectation.nodes} nodes"
+    text = f"{nodes}; {finer.nodes} change residuals by {most:.0e}"
+    warning = f"expectation: an error of {mean:.1e} exceeds tolerance={settings.tolerance:g}; take a finer rule"
+    return Finding(None, text, warnings=[warning] * bool(mean > settings.tolerance))
+
+
+def check_closed_form(model: Model, steady: SteadyState, finer: Expectation) -> Finding:
+    """The residual of the closed form, where there is one, at points of the box."""
+    hint = f"; expected are the policies {', '.join(p.name for p in model.policies)}, or None"
+    exact = call("closed_form", lambda: closed_form(model, steady), object, hint)
+    if exact is None:
+        return Finding(None, "none")
+    count = affordable(model, finer)
+    states = Box(model.states, count, 0, tf.float64).points()
+    given = exact.values(states)
+    missing = [p.name for p in model.policies if p.name not in given]
+    if missing:
+        return Finding(None, f"of {', '.join(given)} alone: no residual without {', '.join(missing)}")
+
+    def policy(at: tf.Tensor) -> tf.Tensor:
+        values = exact.values(at)
+        return tf.constant(np.concatenate([values[p.name].reshape(-1, at.shape[0]) for p in model.policies]).T)
+
+    errors = call("closed_form", lambda: residuals(model, policy, finer, states))
+    problems, largest = [], 0.0
+    for name, r in errors.items():
+        sizes = np.abs(np.reshape(r, (-1, count))).max(0)  # [count]
+        largest = max(largest, sizes.max())
+        if not sizes.max() <= EXACT:
+            problems.append(f"closed_form: equation {name!r} is {sizes.max():.2g} at "
+                            f"{described(model, states[np.argmax(sizes)])}; expected is zero")  # fmt: skip
+    return Finding(None, f"residual at most {largest:.1e} at {count} points of the box", problems)
