@@ -34,7 +34,7 @@ def test_growth_with_labour_has_its_known_steady_state():
 
 
 def test_the_cap_holds_labour_below_what_would_be_chosen():
-    solution = growth_labor.solve(growth_labor.Economy(cap=0.97), points=(81, 31))
+    solution = growth_labor.solve(growth_labor.Economy(cap=0.97), points=(61, 37), step=0.1)
     k, z = (values.reshape(-1)[::37] for values in growth_labor.simulate(solution, paths=100))
     binds, gap = solution.binds(k, z), growth_labor.labour_errors(solution, k, z)
     assert 0.4 < binds.mean() < 0.8
