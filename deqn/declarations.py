@@ -10,10 +10,21 @@ import numpy as np
 
 from deqn.errors import InputError
 from deqn.findings import Finding, call
-from deqn.model import Discrete, Markov, Model, Normal, Policy, State, outcome_count, shock_names
+from deqn.model import (
+    Discrete,
+    Markov,
+    Model,
+    Multiplier,
+    Normal,
+    Policy,
+    State,
+    multipliers,
+    outcome_count,
+    shock_names,
+)
 from deqn.ranges import nearest
 
-KINDS = {"states": (State,), "policies": (Policy,), "shocks": (Normal, Discrete, Markov)}
+KINDS = {"states": (State,), "policies": (Policy, Multiplier), "shocks": (Normal, Discrete, Markov)}
 
 
 def check_declarations(model: Model) -> Finding:
@@ -32,6 +43,7 @@ def check_declarations(model: Model) -> Finding:
         *range_problems(model),
         *(problem for s in model.states for problem in box_problems(s)),
         *(problem for p in model.policies for problem in bound_problems(p)),
+        *(problem for m in multipliers(model) for problem in multiplier_problems(m, model)),
         *(problem for s in model.shocks if not isinstance(s, Normal) for problem in outcome_problems(s)),
     ]
     if problems:
@@ -99,6 +111,24 @@ def bound_problems(policy: Policy) -> Iterator[str]:
     """Bounds in the wrong order."""
     if policy.lower is not None and policy.upper is not None and not policy.lower < policy.upper:
         yield f"policy {policy.name!r}: lower bound {policy.lower} is not below upper bound {policy.upper}"
+
+
+def multiplier_problems(multiplier: Multiplier, model: Model) -> Iterator[str]:
+    """A multiplier on no policy, on a bound that is not there, of another size, or beside another one."""
+    found = {p.name: p for p in model.policies if isinstance(p, Policy)}
+    name = f"multiplier {multiplier.name!r}"
+    if multiplier.of not in found:
+        yield f"{name} is on the policy {multiplier.of!r}, which is not declared; the policies are {', '.join(found)}"
+        return
+    policy = found[multiplier.of]
+    if multiplier.bound not in ("lower", "upper"):
+        yield f"{name} is on the bound {multiplier.bound!r}; allowed are lower, upper"
+    elif getattr(policy, multiplier.bound) is None:
+        yield f"{name} is on the {multiplier.bound} bound of {policy.name!r}, which has none"
+    if multiplier.size != policy.size:
+        yield f"{name} has size {multiplier.size}, its policy {policy.name!r} has size {policy.size}"
+    if sum(m.of == policy.name for m in multipliers(model)) > 1:
+        yield f"{name}: the policy {policy.name!r} has more than one multiplier"
 
 
 def outcome_problems(shock: Discrete | Markov) -> Iterator[str]:

@@ -20,7 +20,7 @@ from deqn.economy import Economy
 from deqn.errors import FileError, InputError
 from deqn.expectation import expectation, finer_rule, rule
 from deqn.frames import state_frame
-from deqn.model import free_policies, labels, width
+from deqn.model import Model, free_policies, labels, width
 from deqn.network import PolicyNetwork, approximator
 from deqn.steady_state import SteadyState, steady_state
 

@@ -18,7 +18,7 @@ from deqn.check import checks
 from deqn.config import build_model
 from deqn.diagnosis import concerns
 from deqn.errors import InputError
-from deqn.model import Policy, State
+from deqn.model import Multiplier, Policy, State
 from deqn.models.stochastic_growth import StochasticGrowth
 
 NAMES = sorted(p.name.removesuffix(".yaml") for p in files("deqn.configs").joinpath("model").iterdir())
@@ -64,6 +64,24 @@ WRONG = {  # the model, the line that fails, its messages, and lines that pass n
         altered(policies=(Policy("s", 1, 0), Policy("k"))),
         "declarations",
         ["the variable 'k' is declared 2 times", "policy 's': lower bound 1 is not below upper bound 0"],
+        ["parameters"],
+    ),
+    "multipliers that belong to nothing": (
+        altered(policies=(
+            Policy("s", 0, 1), Multiplier("a", "r"), Multiplier("b", "s", "left"), Multiplier("c", "s", size=2),
+        )),
+        "declarations",
+        ["multiplier 'a' is on the policy 'r', which is not declared; the policies are s",
+         "multiplier 'b' is on the bound 'left'; allowed are lower, upper",
+         "multiplier 'b': the policy 's' has more than one multiplier",
+         "multiplier 'c' has size 2, its policy 's' has size None",
+         "multiplier 'c': the policy 's' has more than one multiplier"],
+        ["parameters"],
+    ),
+    "a multiplier on a bound that is not there": (
+        altered(policies=(Policy("s", 0), Multiplier("m", "s", "upper"))),
+        "declarations",
+        ["multiplier 'm' is on the upper bound of 's', which has none"],
         ["parameters"],
     ),
     "a range of no parameter": (
