@@ -16,6 +16,7 @@ from deqn.errors import InputError
 from deqn.model import Model, limits
 from deqn.residuals import stacked, without_risk
 from deqn.steady_state import SteadyState
+from deqn.taylor import jacobian
 
 SINGULAR = 1e-13  # a root 0 / 0, in a system whose rows have length one
 UNIT = 1 + 1e-6  # roots up to here count as stable, so that states which never change are allowed
@@ -38,6 +39,7 @@ class LinearRule:
         self._states, self._policies = (tf.constant(x, dtype) for x in (steady.states, steady.policies))
         self._slope = tf.constant(solution.slope.T, dtype)
         self._lower, self._upper = (tf.constant(x, dtype) for x in limits(model.policies))
+        self.floats = len(steady.policies)  # numbers that one state needs
 
     def __call__(self, states: tf.Tensor, training: bool = False) -> tf.Tensor:
         """[n, n_states] -> [n, n_policies]."""
@@ -89,15 +91,12 @@ def shown(roots: np.ndarray, n: int) -> str:
 
 def derivatives(model: Model, steady: SteadyState) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """At the steady state: of the transition in (s, u), and of the residuals in (s, u, s', u')."""
-    s, u = (tf.constant(x[None]) for x in (steady.states, steady.policies))
-    at = [tf.identity(x) for x in (s, u, s, u)]
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(at)
-        tomorrow, errors = without_risk(model, *at)
-        equations = stacked(errors, 1)[:, 0]
-        moved = tomorrow[0]
+    n, m = len(steady.states), len(steady.policies)
 
-    def slope(y, x):
-        return tape.jacobian(y, x, unconnected_gradients="zero", experimental_use_pfor=False)[:, 0].numpy()
+    def values(z: tf.Tensor) -> tf.Tensor:
+        tomorrow, errors = without_risk(model, *tf.split(z, [n, m, n, m], axis=1))
+        return tf.concat([tomorrow, tf.transpose(stacked(errors, z.shape[0]))], 1)
 
-    return [slope(moved, x) for x in at[:2]], [slope(equations, x) for x in at]
+    row = np.concatenate([steady.states, steady.policies])
+    moved, equations = np.split(jacobian(values, np.tile(row, 2)), [n])
+    return np.split(moved[:, : n + m], [n], axis=1), np.split(equations, [n, n + m, 2 * n + m], axis=1)

@@ -6,7 +6,7 @@ solution in the pre-image of the bounds, or, without a slope, the steady state e
 """
 
 import inspect
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import keras
@@ -14,9 +14,12 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.bounds import Bounds
+from deqn.expectation import Expectation
 from deqn.linear import linear_solution
 from deqn.model import Model, box, coordinates, in_logs
 from deqn.polynomials import chebyshev
+from deqn.residuals import residuals, stacked
+from deqn.second_order import curvature, risk_correction
 from deqn.settings import Network
 from deqn.steady_state import SteadyState
 
@@ -89,17 +92,39 @@ class PolicyNetwork(tf.Module):
         margin: float = 0.0,
         domain: tuple[np.ndarray, np.ndarray] | None = None,
     ):
-        """`anchor`: linear or steady_state. `domain`, by default the box, made wider by the share `margin`, is scaled
-        to [-1, 1] for the network. Raises InputError where there is no first-order solution to be the anchor."""
+        """`anchor`: linear, quadratic or steady_state. `domain`, by default the box, made wider by the share `margin`,
+        is scaled to [-1, 1] for the network. Raises InputError where there is no solution to be the anchor."""
         super().__init__()
         self.network = network
         self.dtype = tf.as_dtype(dtype)
         self._in_logs = in_logs(model.states)
         self._bounds = Bounds(model.policies, steady.policies, self.dtype)
 
-        slope = linear_solution(model, steady).slope if anchor == "linear" else None
+        slope = None if anchor == "steady_state" else linear_solution(model, steady).slope
         chart = self._charted(domain or box(model.states), steady, slope, margin)
         self._chart = chart.unpacked(tf.constant(chart.packed()[None], self.dtype))
+        self._curvature = None  # of each output, [n_states, outputs * n_states]
+        if anchor == "quadratic":
+            Q = curvature(model, self._bounds, chart.rest, chart.start, chart.slope.T)
+            self._curvature = tf.constant(np.transpose(Q / 2, (1, 0, 2)).reshape(len(chart.rest), -1), self.dtype)
+
+    @property
+    def floats(self) -> int:
+        """Numbers that one state needs on its way through the policy function, in all layers and the anchor."""
+        kernels = [w.shape for w in self.network.trainable_variables if len(w.shape) == 2]
+        return sum(map(sum, kernels)) + (0 if self._curvature is None else self._curvature.shape[1])
+
+    def correct_for_risk(self, model: Model, expectation: Expectation, steady: SteadyState) -> None:
+        """Move the quadratic anchor by the constant that its equations at the steady state ask for under risk."""
+
+        def errors(shift: tf.Tensor) -> tf.Tensor:
+            batch = shift.shape[0]
+            states = tf.constant(np.tile(steady.states, (batch, 1)), self.dtype)
+            moved = lambda s: self._anchored(self._coordinates(s), tf.tile(shift, (s.shape[0] // batch, 1)))
+            return tf.transpose(stacked(residuals(model, moved, expectation, states), batch))
+
+        shift = risk_correction(errors, self._chart.start.shape[1])
+        self._chart = replace(self._chart, start=self._chart.start + shift)
 
     def _charted(self, corners: tuple, rest: SteadyState, slope: np.ndarray | None, margin: float) -> Chart:
         low, high, center = (coordinates(x, self._in_logs) for x in (*corners, rest.states))
@@ -112,7 +137,7 @@ class PolicyNetwork(tf.Module):
     def __call__(self, states: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Policies at states; `training` switches dropout on."""
         x, chart = self._coordinates(states), self._chart
-        return self._policies(x, chart, self.network((x - chart.center) / chart.half_width, training=training))
+        return self._anchored(x, self.network((x - chart.center) / chart.half_width, training=training))
 
     def recorded(self, states: tf.Tensor, record: list) -> tf.Tensor:
         """Policies at states; each layer with weights is appended to `record`, with its inputs and outputs."""
@@ -123,11 +148,18 @@ class PolicyNetwork(tf.Module):
             if layer.trainable_variables:
                 record.append((layer, a, z))
             a = z
-        return self._policies(x, chart, a)
+        return self._anchored(x, a)
 
     def _coordinates(self, states: tf.Tensor) -> tf.Tensor:
         """The states, in logarithms where they are declared so."""
         return tf.where(self._in_logs, tf.math.log(tf.where(self._in_logs, states, 1)), states)
 
-    def _policies(self, x: tf.Tensor, chart: Chart, u: tf.Tensor) -> tf.Tensor:
-        return self._bounds(chart.start + tf.matmul(x - chart.rest, chart.slope[0]) + u)
+    def _anchored(self, x: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
+        """Policies at coordinates [n, n_states], for a network that adds u [n, outputs] to the anchor."""
+        chart = self._chart
+        away = x - chart.rest
+        u = u + chart.start + tf.matmul(away, chart.slope[0])
+        if self._curvature is not None:
+            turned = tf.reshape(tf.matmul(away, self._curvature), (-1, u.shape[1], away.shape[1]))
+            u += tf.linalg.matvec(turned, away)  # x'Q x / 2 of each output
+        return self._bounds(u)

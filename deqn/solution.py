@@ -127,7 +127,10 @@ def build(settings: Config, steady: SteadyState | None = None, model: Model | No
         policy = PolicyNetwork(model, steady, network, settings.dtype, settings.network.anchor, margin)
     except InputError as error:
         raise InputError(f"network.anchor=linear: {error}; network.anchor=steady_state does without it") from error
-    return Economy(model, steady, policy, expectation(model, partial(rule, settings.expectation)))
+    chosen = expectation(model, partial(rule, settings.expectation))
+    if settings.network.anchor == "quadratic":
+        policy.correct_for_risk(model, chosen, steady)
+    return Economy(model, steady, policy, chosen)
 
 
 def load(folder: str | Path) -> Solution:

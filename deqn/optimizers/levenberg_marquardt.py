@@ -47,8 +47,7 @@ class LeastSquares(tf.Module):
         self._loss_weights = weights or {}
         self._variables = [w.value for w in economy.policy.network.trainable_variables]
         self._sizes = [math.prod(v.shape) for v in self._variables]
-        units = sum(sum(w.shape) for w in economy.policy.network.trainable_variables if len(w.shape) == 2)
-        self._activations = 8 * (economy.expectation.nodes + 1) * units  # bytes of a state in all layers, both dates
+        self._activations = 8 * (economy.expectation.nodes + 1) * economy.policy.floats  # bytes of a state, both dates
         self._threads = threadpoolctl.ThreadpoolController()
         self.damping = tf.Variable(damping, dtype=tf.float64, trainable=False)
 

@@ -1,0 +1,55 @@
+"""First and second derivatives of functions that work row by row on a batch.
+
+A derivative in many directions is one evaluation on a batch with a direction in each row, so that no Python loop runs
+over equations, states or countries. A directional derivative is the gradient of a gradient: J'w is linear in w, and its
+derivative in w along d is J d. TensorFlow's own forward mode gives the same and takes seconds to trace.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+ROWS = 4096  # directions at once
+
+Function = Callable[[tf.Tensor], tf.Tensor]  # [batch, n] -> [batch, outputs]
+
+
+def jacobian(f: Function, at: np.ndarray) -> np.ndarray:
+    """The derivatives of f at one point [n], [outputs, n]."""
+    return along(f, at, np.eye(len(at)), second=False).T
+
+
+def along(f: Function, at: np.ndarray, directions: np.ndarray, second: bool = True) -> np.ndarray:
+    """The first or second derivatives of f at one point [n] along each direction [k, n]: [k, outputs]."""
+    parts = []
+    for first in range(0, len(directions), ROWS):
+        d = tf.constant(directions[first : first + ROWS])
+        x = tf.constant(np.tile(at, (d.shape[0], 1)))
+        slope = lambda z, d=d: directional(f, z, d)
+        parts.append((directional(slope, x, d) if second else slope(x)).numpy())
+    return np.concatenate(parts)
+
+
+def directional(f: Function, x: tf.Tensor, d: tf.Tensor) -> tf.Tensor:
+    """The derivative of f at each row of x along the same row of d, [batch, outputs]."""
+    with tf.GradientTape() as outer:
+        with tf.GradientTape() as inner:
+            inner.watch(x)
+            y = f(x)
+        w = tf.zeros_like(y)
+        outer.watch(w)
+        pulled = inner.gradient(y, x, output_gradients=w, unconnected_gradients="zero")
+    return outer.gradient(pulled, w, output_gradients=d, unconnected_gradients="zero")
+
+
+def bilinear(f: Function, at: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """The second derivatives of f at one point [n] in pairs of directions [k, n]: [outputs, k, k], by polarization."""
+    k = len(basis)
+    rows, columns = np.triu_indices(k, 1)
+    own = along(f, at, basis)
+    mixed = (along(f, at, basis[rows] + basis[columns]) - own[rows] - own[columns]) / 2 if k > 1 else own[:0]
+    found = np.zeros((own.shape[1], k, k))
+    found[:, range(k), range(k)] = own.T
+    found[:, rows, columns] = found[:, columns, rows] = mixed.T
+    return found
