@@ -115,7 +115,7 @@ def build(settings: Config, steady: SteadyState | None = None, model: Model | No
     """The model, an untrained policy function and the expectation of a checked configuration.
 
     `model` is the configured one and `steady` its steady state, where they are known already. Raises InputError where
-    the steady state is not found, or where the anchor is to be the first-order solution and there is none.
+    the steady state is not found, or where the solution that the anchor is to be does not exist.
     """
     model = build_model(settings.model) if model is None else model
     steady = steady_state(model) if steady is None else steady
@@ -126,7 +126,8 @@ def build(settings: Config, steady: SteadyState | None = None, model: Model | No
     try:
         policy = PolicyNetwork(model, steady, network, settings.dtype, settings.network.anchor, margin)
     except InputError as error:
-        raise InputError(f"network.anchor=linear: {error}; network.anchor=steady_state does without it") from error
+        kind = settings.network.anchor
+        raise InputError(f"network.anchor={kind}: {error}; network.anchor=steady_state does without it") from error
     chosen = expectation(model, partial(rule, settings.expectation))
     if settings.network.anchor == "quadratic":
         policy.correct_for_risk(model, chosen, steady)

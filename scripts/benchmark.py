@@ -46,7 +46,7 @@ CASES = {  # overrides, parameters of the independent solution, the set on which
             "model.head=level",
             "model.cohorts=20",
             "optimizer.iterations=10",
-            "optimizer.polish=14000",
+            "optimizer.polish=9000",
         ],
         None,
         "path",
