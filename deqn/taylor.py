@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-ROWS = 4096  # directions at once
+NUMBERS = 2**19  # in all directions at once
 
 Function = Callable[[tf.Tensor], tf.Tensor]  # [batch, n] -> [batch, outputs]
 
@@ -22,9 +22,9 @@ def jacobian(f: Function, at: np.ndarray) -> np.ndarray:
 
 def along(f: Function, at: np.ndarray, directions: np.ndarray, second: bool = True) -> np.ndarray:
     """The first or second derivatives of f at one point [n] along each direction [k, n]: [k, outputs]."""
-    parts = []
-    for first in range(0, len(directions), ROWS):
-        d = tf.constant(directions[first : first + ROWS])
+    parts, rows = [], max(1, NUMBERS // len(at))
+    for first in range(0, len(directions), rows):
+        d = tf.constant(directions[first : first + rows])
         x = tf.constant(np.tile(at, (d.shape[0], 1)))
         slope = lambda z, d=d: directional(f, z, d)
         parts.append((directional(slope, x, d) if second else slope(x)).numpy())
