@@ -52,12 +52,12 @@ class Display:
             left = (steps - step) / pace if pace else 0.0
             self._console.print(
                 f"{stage.name} {step}/{steps}, {left:.0f} s left: {self._errors(loss, pace)}",
-                highlight=False, soft_wrap=True,
+                highlight=False, no_wrap=True, overflow="ellipsis",
             )  # fmt: skip
 
     def _errors(self, loss: float, pace: float) -> str:
         text = f"loss {loss:.1e}"
         if self._report is not None:
             worst = self._report.worst
-            text += f", error mean {self._report.error:.1e}, worst {self._report.max[worst]:.1e} ({worst})"
+            text = f"error mean {self._report.error:.1e}, worst {self._report.max[worst]:.1e} ({worst})"
         return f"{text}, {pace:.3g} steps/s"

@@ -96,7 +96,8 @@ def test_help_lists_models_and_groups_at_once(tmp_path):
     assert done.returncode == 0
     for word in ("growth", "olg_analytic", "stochastic_growth", "optimizer: ", "sampling: box, ergodic, mixture"):
         assert word in done.stdout
-    assert all(len(line) <= 80 for line in done.stdout.splitlines() if not line.startswith("optimizer"))
+    lists = ("optimizer", "model")
+    assert all(len(line) <= 80 for line in done.stdout.splitlines() if not line.startswith(lists))
     assert "alpha" in deqn_solve(tmp_path, "--cfg", "job").stdout
 
 

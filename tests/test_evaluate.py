@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from conftest import economy, settings
+from deqn import economy as economies
 from deqn import evaluate
 from deqn.expectation import expectation, finer_rule, rule
 from deqn.models.growth import Growth
@@ -23,9 +24,12 @@ def test_statistics_are_those_of_numpy():
     assert pooled["all"]["max"] == 2 * sizes.max() and set(pooled) == {"a", "b", "all"}
 
 
-def test_slices_cover_every_state(monkeypatch):
-    monkeypatch.setattr(evaluate, "SLICE", 10)
+@pytest.mark.parametrize("name, value", [("SLICE", 10), ("FLOATS", 10 * 6 * 67 + 1)])
+def test_slices_cover_every_state(name, value, monkeypatch):
+    """Whether their number or the numbers that each takes decide."""
+    monkeypatch.setattr(economies, name, value)
     e = economy("model=stochastic_growth")
+    assert max(len(part) for part in e.slices(tf.zeros((37, 2), tf.float64))) == 10
     states = Box(e.model.states, 37, 0, tf.float64).points()
     errors = evaluate.euler_errors(e, states)["euler"]
     np.testing.assert_allclose(errors, np.abs(e.residuals(states)["euler"]), rtol=1e-11, atol=1e-14)

@@ -35,7 +35,12 @@ def test_the_guide_gives_a_solved_model_of_ones_own(tmp_path):
     (tmp_path / "conf" / "model" / "mine.yaml").write_text(blocks("yaml")[0])
     line = next(line for b in blocks("") for line in b.splitlines() if line.startswith("deqn-solve --config-dir"))
     done = deqn_solve(
-        tmp_path, *shlex.split(line)[1:], "optimizer.iterations=30", "optimizer.polish=0", "tolerance=5e-4"
+        tmp_path,
+        *shlex.split(line)[1:],
+        "optimizer.iterations=30",
+        "optimizer.polish=0",
+        "optimizer.states=500",
+        "tolerance=5e-4",
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "PASS mine" in done.stdout
