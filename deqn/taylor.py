@@ -20,6 +20,15 @@ def jacobian(f: Function, at: np.ndarray) -> np.ndarray:
     return along(f, at, np.eye(len(at)), second=False).T
 
 
+def jacobians(f: Function, at: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """The derivatives of f at each point [points, n] along each direction [k, n]: [points, outputs, k]."""
+    points, k = len(at), len(directions)
+    rows, turned = np.repeat(at, k, 0), np.tile(directions, (points, 1))
+    parts = [directional(f, tf.constant(rows[i : i + ROWS]), tf.constant(turned[i : i + ROWS])).numpy()
+             for i in range(0, len(rows), ROWS)]  # fmt: skip
+    return np.swapaxes(np.concatenate(parts).reshape(points, k, -1), 1, 2)
+
+
 def along(f: Function, at: np.ndarray, directions: np.ndarray, second: bool = True) -> np.ndarray:
     """The first or second derivatives of f at one point [n] along each direction [k, n]: [k, outputs]."""
     parts = []

@@ -1,0 +1,346 @@
+"""A family of economies as one: parameters that stay constant along a path become states of the policy function.
+
+The equations are the member's, with tensors in place of its parameters, so that no model has to know. Box, steady state
+and first-order solution vary smoothly with the parameters; they are computed for members spread over the intervals and
+interpolated by complete Chebyshev polynomials. Source: Chen, Didisheim and Scheidegger (2021) for pseudo-states.
+"""
+
+import itertools
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from scipy.stats import qmc
+
+from deqn.declarations import check_declarations
+from deqn.errors import InputError
+from deqn.findings import call
+from deqn.linear import LinearSolution, solved, system
+from deqn.model import (
+    Markov,
+    Model,
+    Normal,
+    Point,
+    Policy,
+    State,
+    Variable,
+    box,
+    coordinates,
+    fixed,
+    in_logs,
+    limits,
+    width,
+)
+from deqn.polynomials import ChebyshevBasis
+from deqn.steady_state import SteadyState, steady_state
+from deqn.taylor import jacobians
+from deqn.variables import named_point
+
+DEGREE, TERMS = 8, 200  # of the interpolation: at most
+TIMES = 2  # members that are computed for each term
+CORNERS = 6  # parameters up to which every corner is a member
+BETWEEN = 8  # members between the corners at which the closed loop is looked at
+log = logging.getLogger("deqn")
+
+
+@dataclass(frozen=True)
+class Family(Model):
+    """All economies `replace(base, name=value, ...)` with values in the intervals [lower, upper].
+
+    The states are the base's, in a box that holds the box of each member, and one for each parameter.
+    """
+
+    base: Model
+    names: tuple[str, ...]
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+
+    @property
+    def states(self) -> Sequence[State]:
+        return self._declared
+
+    @property
+    def policies(self) -> Sequence[Policy]:
+        return self.base.policies
+
+    @property
+    def shocks(self) -> Sequence[Any]:
+        follow = lambda i, now: self.member(now).shocks[i].probabilities(now)
+        return [replace(s, probabilities=partial(follow, i)) if isinstance(s, Markov) else s
+                for i, s in enumerate(self.base.shocks)]  # fmt: skip
+
+    def steady_state(self) -> Mapping[str, Any]:
+        return by_name(self.rests[0].states, self.states) | by_name(self.rests[0].policies, self.policies)
+
+    def definitions(self, now: Point) -> Mapping[str, Any]:
+        return self.member(now).definitions(now)
+
+    def transition(self, now: Point, shock: Point) -> Mapping[str, Any]:
+        return {**self.member(now).transition(now, shock), **{name: getattr(now, name) for name in self.names}}
+
+    def residuals(self, now: Point, nxt: Point, E: Callable[[Any], Any]) -> Mapping[str, Any]:
+        return self.member(now).residuals(now, nxt, E)
+
+    def closed_form(self, now: Point) -> Mapping[str, Any] | None:
+        """Where every corner of the parameters has one."""
+        return self.member(now).closed_form(now) if self._solved_exactly else None
+
+    def member(self, now: Point) -> Model:
+        """The economy with the parameters at a point, tensors [nodes, batch]."""
+        return replace(self.base, **{name: getattr(now, name) for name in self.names})
+
+    def with_values(self, values: np.ndarray) -> Model:
+        """The economy with given parameters [n_parameters], numbers."""
+        return replace(self.base, **dict(zip(self.names, map(float, values), strict=True)))
+
+    def rest(self, values: np.ndarray) -> SteadyState:
+        """The steady state of the economy with given parameters, which stand last among its states."""
+        found = steady_state(self.with_values(values))
+        return SteadyState(np.concatenate([found.states, values]), found.policies)
+
+    @property
+    def usual(self) -> np.ndarray:
+        """The base's own parameters where they lie inside the intervals, else the middles."""
+        own = np.array([getattr(self.base, name) for name in self.names])
+        low, high = self._ends
+        return np.where((own >= low) & (own <= high), own, (low + high) / 2)
+
+    @cached_property
+    def samples(self) -> np.ndarray:
+        """The parameters of the members that are computed, [samples, n_parameters].
+
+        The usual ones, the corners, and points that are denser towards the ends, as Chebyshev's nodes are.
+        """
+        low, high = self._ends
+        count = len(self.names)
+        ends = [*itertools.product([0.0, 1.0], repeat=count)] if count <= CORNERS else []
+        sobol = qmc.Sobol(count, scramble=True, rng=np.random.default_rng(1))
+        unit = sobol.random_base2((TIMES * self._terms - 1).bit_length())
+        inside = np.sin(np.pi / 2 * unit[: TIMES * self._terms]) ** 2
+        return np.concatenate(
+            [[self.usual], low + (high - low) * np.concatenate([np.reshape(ends, (-1, count)), inside])]
+        )
+
+    @property
+    def representatives(self) -> int:
+        """How many of the first samples stand for the family: the usual parameters, the corners, some in between."""
+        return len(self.samples) - TIMES * self._terms + BETWEEN
+
+    @cached_property
+    def rests(self) -> list[SteadyState]:
+        """The samples' steady states. Raises InputError naming the parameters of one without."""
+        return [self._at(values, partial(self.rest, values)) for values in self.samples]
+
+    @cached_property
+    def first_order(self) -> list[LinearSolution]:
+        """The samples' first-order solutions, parameters left out. Raises InputError naming those of one without."""
+        n, m, k = len(self.rests[0].states), len(self.rests[0].policies), len(self.names)
+        own = np.arange(n) < n - k
+        moving = np.concatenate([own, np.full(m, True)] * 2)
+        points = np.stack([np.tile(np.concatenate([r.states, r.policies]), 2) for r in self.rests])
+        derivatives = jacobians(partial(system, self, n, m), points, np.eye(2 * (n + m))[moving])
+        found = []
+        for values, rest, J in zip(self.samples, self.rests, derivatives, strict=True):
+            T, F = J[: n - k, : n - k + m], J[n:]
+            parts = np.split(T, [n - k], axis=1), np.split(F, np.cumsum([n - k, m, n - k]), axis=1)
+            member = SteadyState(rest.states[own], rest.policies)
+            found.append(self._at(values, partial(solved, *parts, member)))
+        return found
+
+    @cached_property
+    def corners(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper corners of the samples' boxes, parameters included, [samples, n_states] each."""
+        low, high = self._ends
+        ends = [box(self.with_values(values).states) for values in self.samples]
+        return tuple(np.stack([np.concatenate([e[i], (low, high)[i]]) for e in ends]) for i in range(2))
+
+    def interpolated(self, values: np.ndarray) -> Callable[[tf.Tensor], tf.Tensor]:
+        """What is known at the samples, [samples, k], as a function of packed states [n, n_states]: [n, k]."""
+        low, high = self._ends
+        scaled = lambda parameters: (2 * parameters - (low + high)) / (high - low)
+        basis = ChebyshevBasis(self._degree, "float64")
+        fitted = np.linalg.lstsq(basis(tf.constant(scaled(self.samples))).numpy(), values, rcond=None)[0]
+
+        def at(states: tf.Tensor) -> tf.Tensor:
+            parameters = tf.cast(states[:, -len(low) :], tf.float64)
+            return tf.cast(tf.matmul(basis(scaled(parameters)), fitted), states.dtype)
+
+        return at
+
+    @property
+    def floats(self) -> int:
+        """Numbers that one state needs on its way through an interpolation."""
+        return self._terms * min(self._degree, len(self.names))
+
+    @cached_property
+    def box_at(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """The corners of the box at packed states [n, n_states], lower then upper in coordinates: [n, 2 n_states]."""
+        return self.interpolated(np.hstack([coordinates(x, in_logs(self.states)) for x in self.corners]))
+
+    def described(self, values: np.ndarray) -> str:
+        """Parameters by name."""
+        return ", ".join(f"{name}={value:.4g}" for name, value in zip(self.names, values, strict=True))
+
+    @property
+    def intervals(self) -> str:
+        """The family in words."""
+        ends = zip(self.names, self.lower, self.upper, strict=True)
+        return ", ".join(f"{name} in [{low:g}, {high:g}]" for name, low, high in ends)
+
+    @property
+    def _ends(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.array(self.lower), np.array(self.upper)
+
+    @property
+    def _degree(self) -> int:
+        count = len(self.names)
+        return max((d for d in range(1, DEGREE + 1) if math.comb(count + d, d) <= TERMS), default=1)
+
+    @property
+    def _terms(self) -> int:
+        return math.comb(len(self.names) + self._degree, self._degree)
+
+    @cached_property
+    def _declared(self) -> tuple[State, ...]:
+        low, high = self.corners
+        ends = (by_name(x, self.base.states) for x in (low.min(0), high.max(0)))
+        own = [replace(s, lower=low[s.name], upper=high[s.name]) for low, high in [ends] for s in self.base.states]
+        return (
+            *own,
+            *(State(*interval, fixed=True) for interval in zip(self.names, self.lower, self.upper, strict=True)),
+        )
+
+    @cached_property
+    def _solved_exactly(self) -> bool:
+        """Whether the corners have a closed form, which takes tensors as parameters, too."""
+        rests = self.rests[: self.representatives]
+        states, policies = (tf.constant(np.stack([getattr(r, x) for r in rests])) for x in ("states", "policies"))
+        rows = [named_point(self, states[i : i + 1], policies[i : i + 1]) for i in range(len(rests))]
+        exact = [self.with_values(v).closed_form(now) for v, now in zip(self.samples, rows, strict=False)]
+        if any(values is None for values in exact):
+            return False
+        now = named_point(self, states, policies)
+        try:
+            together = self.member(now).closed_form(now)
+            for p in self.policies:
+                if p.name in together:
+                    shape = (1,) if p.size is None else (p.size, 1)
+                    each = np.concatenate([np.broadcast_to(e[p.name], (*shape, 1)) for e in exact], -1)
+                    np.testing.assert_allclose(np.broadcast_to(together[p.name], each.shape), each, rtol=1e-9)
+        except Exception as error:  # numpy functions and broadcasts of the model's own
+            log.info("the closed form does not take tensors as parameters, so that none is compared: %s", error)
+            return False
+        return True
+
+    def _at(self, values: np.ndarray, function: Callable[[], Any]) -> Any:
+        """What a function returns; what it refuses, with the parameters. Raises InputError."""
+        try:
+            return function()
+        except InputError as error:
+            raise InputError(f"at {self.described(values)}: {error}") from error
+
+
+class MembersRule:
+    """The first-order policies of each member of a family, in levels, cut off at the policies' bounds."""
+
+    def __init__(self, family: Family, dtype: tf.DType):
+        self.dtype = dtype
+        own = ~fixed(family.states)
+        rows = [np.concatenate([r.states[own], r.policies, f.slope.ravel()])
+                for r, f in zip(family.rests, family.first_order, strict=True)]  # fmt: skip
+        self._rows = family.interpolated(np.stack(rows))
+        self._policies, self._states = family.first_order[0].slope.shape
+        self._limits = [tf.constant(x, dtype) for x in limits(family.policies)]
+        self.floats = family.floats + len(rows[0])
+
+    def __call__(self, states: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """[n, n_states] -> [n, n_policies]."""
+        m, n = self._policies, self._states
+        rest, policies, slope = tf.split(self._rows(states), [n, m, m * n], axis=1)
+        moved = policies + tf.linalg.matvec(tf.reshape(slope, (-1, m, n)), states[:, :n] - rest)
+        return tf.clip_by_value(moved, *self._limits)
+
+
+def family(model: Model, pseudo_states: Mapping[str, Sequence[float]]) -> Model:
+    """The economies with parameters in the given intervals; the model itself where there are none.
+
+    Raises InputError for a parameter that is more than a number in the equations.
+    """
+    if not pseudo_states:
+        return model
+    for failure in check_declarations(model).failures:
+        raise InputError(failure)
+    for name, interval in pseudo_states.items():
+        if name in [v.name for v in (*model.states, *model.policies)]:
+            raise InputError(f"pseudo_states.{name}: the model has a variable of this name, too")
+        for value in interval:
+            other = replace(model, **{name: float(value)})
+            differs = call(f"with {name}={value:g} the model", partial(difference, other, model), str)
+            if differs:
+                raise InputError(f"pseudo_states.{name}: the {differs} that the model declares depend on it; only "
+                                 f"parameters of equations, steady state and box can be states")  # fmt: skip
+    lower, upper = ([float(interval[i]) for interval in pseudo_states.values()] for i in range(2))
+    return Family(model, tuple(pseudo_states), tuple(lower), tuple(upper))
+
+
+def difference(one: Model, other: Model) -> str:
+    """What two economies declare differently, in words, beside the boxes of their states; empty where nothing."""
+    shapes = [[(s.name, s.size, s.log) for s in model.states] for model in (one, other)]
+    outcomes = [[declared(s) for s in model.shocks] for model in (one, other)]
+    if shapes[0] != shapes[1]:
+        return "states"
+    if tuple(one.policies) != tuple(other.policies):
+        return "policies or their bounds"
+    return "" if outcomes[0] == outcomes[1] else "outcomes or probabilities of shocks"
+
+
+def declared(shock: Any) -> Any:
+    """A shock as something that can be compared; the probabilities of a chain may follow the parameters."""
+    if isinstance(shock, Normal):
+        return shock
+    values = {name: np.asarray(v, float).tolist() for name, v in shock.values.items()}
+    return values, None if isinstance(shock, Markov) else np.asarray(shock.probabilities, float).tolist()
+
+
+def by_name(row: np.ndarray, variables: Sequence[Variable]) -> dict[str, Any]:
+    """The parts of a packed row [sum of widths]: numbers, and [size] for vectors."""
+    parts = np.split(row, np.cumsum([width(v) for v in variables])[:-1])
+    return {v.name: part if v.size is not None else float(part[0]) for v, part in zip(variables, parts, strict=True)}
+
+
+def box_corners(model: Model, states: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The corners of the box, [1, n_states] each; in a family those of each state's own member, [n, n_states]."""
+    if not isinstance(model, Family):
+        return tuple(tf.constant(x[None], states.dtype) for x in box(model.states))
+    logs, constant = in_logs(model.states), fixed(model.states)
+    found = [tf.where(logs, tf.exp(tf.where(logs, x, 0)), x) for x in tf.split(model.box_at(states), 2, axis=1)]
+    return tuple(
+        tf.where(constant, tf.constant(end, x.dtype), x) for end, x in zip(box(model.states), found, strict=True)
+    )
+
+
+def placed(model: Model, unit: tf.Tensor, of: tf.Tensor | None = None) -> tf.Tensor:
+    """Packed states at points of the unit cube [n, n_states]: in a family, in the box of each point's own member.
+
+    `of`: a packed state [1, n_states] whose parameters all points take.
+    """
+    low, high = (tf.constant(x[None], unit.dtype) for x in box(model.states))
+    states = low + (high - low) * unit
+    if not isinstance(model, Family):
+        return states
+    constant = fixed(model.states)
+    parameters = states if of is None else tf.where(constant, of, states)
+    low, high = box_corners(model, parameters)
+    return tf.where(constant, parameters, low + (high - low) * unit)
+
+
+def resting(model: Model, steady: SteadyState) -> np.ndarray:
+    """Where the economy rests, [1, n_states]; in a family its usual member and others that stand for all of them."""
+    if not isinstance(model, Family):
+        return steady.states[None]
+    return np.stack([rest.states for rest in model.rests[: model.representatives]])
