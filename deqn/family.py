@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 from scipy.stats import qmc
 
+from deqn.continuation import followed
 from deqn.declarations import check_declarations
 from deqn.errors import InputError
 from deqn.findings import call
@@ -45,6 +46,7 @@ DEGREE, TERMS = 8, 200  # of the interpolation: at most
 TIMES = 2  # members that are computed for each term
 CORNERS = 6  # parameters up to which every corner is a member
 BETWEEN = 8  # members between the corners at which the closed loop is looked at
+ROUNDING = 1e-9  # by which a root may miss a bound on which it lies
 log = logging.getLogger("deqn")
 
 
@@ -134,7 +136,28 @@ class Family(Model):
     @cached_property
     def rests(self) -> list[SteadyState]:
         """The samples' steady states. Raises InputError naming the parameters of one without."""
-        return [self._at(values, partial(self.rest, values)) for values in self.samples]
+        near = self._followed() if self.base.steady_state() is None else {}
+        return [near.get(i) or self._at(values, partial(self.rest, values)) for i, values in enumerate(self.samples)]
+
+    def _followed(self) -> dict[int, SteadyState]:
+        """Steady states by the number of the sample, found from the equations: those that are near the usual one."""
+        first = self.rest(self.usual)
+        n, m, k = len(first.states) - len(self.names), len(first.policies), len(self.names)
+
+        def equations(z: tf.Tensor) -> tf.Tensor:
+            states, policies, parameters = tf.split(z, [n, m, k], axis=1)
+            states = tf.concat([states, parameters], 1)
+            values = system(self, n + k, m, tf.concat([states, policies] * 2, 1)) - tf.pad(states, [[0, 0], [0, m]])
+            return tf.concat([values[:, :n], values[:, n + k :]], 1)
+
+        roots = followed(equations, np.concatenate([first.states[:n], first.policies]), self.usual, self.samples)
+        found = {}
+        for i, (root, values) in enumerate(zip(roots, self.samples, strict=True)):
+            (low, high), (lower, upper) = box(self.with_values(values).states), limits(self.policies)
+            inside = np.clip(root, np.concatenate([low, lower]), np.concatenate([high, upper]))
+            if np.abs(root - inside).max() < ROUNDING:  # and so not nan
+                found[i] = SteadyState(np.concatenate([inside[:n], values]), inside[n:])
+        return found
 
     @cached_property
     def first_order(self) -> list[LinearSolution]:
@@ -308,9 +331,9 @@ def declared(shock: Any) -> Any:
 
 
 def by_name(row: np.ndarray, variables: Sequence[Variable]) -> dict[str, Any]:
-    """The parts of a packed row [sum of widths]: numbers, and [size] for vectors."""
-    parts = np.split(row, np.cumsum([width(v) for v in variables])[:-1])
-    return {v.name: part if v.size is not None else float(part[0]) for v, part in zip(variables, parts, strict=True)}
+    """The parts of a packed row [sum of widths, or more]: numbers, and [size] for vectors."""
+    parts = np.split(row, np.cumsum([width(v) for v in variables]))
+    return {v.name: part if v.size is not None else float(part[0]) for v, part in zip(variables, parts, strict=False)}
 
 
 def box_corners(model: Model, states: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
