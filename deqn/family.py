@@ -153,8 +153,9 @@ class Family(Model):
         roots = followed(equations, np.concatenate([first.states[:n], first.policies]), self.usual, self.samples)
         found = {}
         for i, (root, values) in enumerate(zip(roots, self.samples, strict=True)):
-            (low, high), (lower, upper) = box(self.with_values(values).states), limits(self.policies)
-            inside = np.clip(root, np.concatenate([low, lower]), np.concatenate([high, upper]))
+            ends = zip(box(self.with_values(values).states), limits(self.policies), strict=True)
+            low, high = (np.concatenate(pair) for pair in ends)
+            inside = np.select([root - low < ROUNDING, high - root < ROUNDING], [low, high], root)
             if np.abs(root - inside).max() < ROUNDING:  # and so not nan
                 found[i] = SteadyState(np.concatenate([inside[:n], values]), inside[n:])
         return found
