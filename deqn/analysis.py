@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from deqn.economy import Economy
 from deqn.evaluate import Exact, steady_row
-from deqn.family import box_corners
 from deqn.frames import frame, state_frame
+from deqn.members import box_corners
 from deqn.model import Model, Normal, Point, labels, shock_names
 from deqn.simulate import last, path, step
 from deqn.variables import mean_shock, mean_shocks, pack, point

@@ -14,9 +14,9 @@ from deqn.economy import Economy
 from deqn.errors import InputError
 from deqn.evaluate import closed_form
 from deqn.expectation import Expectation, chosen
-from deqn.family import placed
 from deqn.findings import Finding, call
 from deqn.linear import linear_solution
+from deqn.members import placed
 from deqn.model import Model, Normal, labels, limits, width
 from deqn.residuals import residuals, without_risk
 from deqn.simulate import Box

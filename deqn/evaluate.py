@@ -15,8 +15,8 @@ import pandas as pd
 import tensorflow as tf
 
 from deqn.economy import Economy
-from deqn.family import MembersRule, box_corners, resting
 from deqn.linear import LinearRule
+from deqn.members import MembersRule, box_corners, resting
 from deqn.model import Model, fixed, multipliers, width
 from deqn.settings import Evaluation
 from deqn.simulate import Box, last, path, step

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 from scipy.stats import qmc
 
-from deqn.family import placed
+from deqn.members import placed
 from deqn.model import Model, Normal, Point, outcome_count, width
 from deqn.variables import mean_shocks, pack, point, probabilities
 

@@ -25,6 +25,7 @@ from deqn.model import Model, free_policies, labels, width
 from deqn.network import PolicyNetwork, approximator
 from deqn.steady_state import SteadyState, steady_state
 
+ROUNDING = 1e-5  # of an interval, by which a parameter in single precision may lie outside
 MARGIN = 0.3  # by which a polynomial's domain is wider than the box: tomorrow's states may lie outside
 # Seeds of independent random streams, told apart from each other and from one run seed to the next.
 NETWORK, TRAINING, VALIDATION, EVALUATION, SIMULATION = range(5)
@@ -118,7 +119,8 @@ class Solution:
                 raise KeyError(f"no parameter {name!r} is a state; there are {', '.join(known) or 'none'}")
         known |= {name: states[name] for name in known if name in states} | given
         for name, low, high in zip(model.names, model.lower, model.upper, strict=True) if known else ():
-            if not np.all((np.asarray(known[name]) >= low) & (np.asarray(known[name]) <= high)):
+            outside = np.abs(np.asarray(known[name], float) - (low + high) / 2) / (high - low) > 0.5 + ROUNDING
+            if outside.any():
                 raise ValueError(
                     f"{name}={known[name]} lies outside [{low:g}, {high:g}], for which the family is solved"
                 )

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from deqn.economy import Economy
 from deqn.expectation import Expectation
-from deqn.family import placed
 from deqn.findings import Finding, call
+from deqn.members import placed
 from deqn.model import Model, Point, box, labels
 from deqn.simulate import Box
 from deqn.variables import pack, point

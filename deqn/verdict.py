@@ -14,9 +14,10 @@ from deqn import analysis, evaluate, figures, files, report
 from deqn.clock import Clock
 from deqn.economy import Economy
 from deqn.errors import InputError
-from deqn.family import Family, MembersRule
+from deqn.family import Family
 from deqn.interrupt import Interrupt
 from deqn.linear import LinearRule, linear_solution
+from deqn.members import MembersRule
 from deqn.model import shock_names
 from deqn.reference import reference
 from deqn.solution import Solution

@@ -13,8 +13,9 @@ from deqn import evaluate
 from deqn.continuation import followed
 from deqn.errors import InputError
 from deqn.expectation import expectation, rule
-from deqn.family import box_corners, family
+from deqn.family import family
 from deqn.linear import linear_solution
+from deqn.members import box_corners
 from deqn.model import Markov, Point, Policy, State
 from deqn.models.growth import Growth
 from deqn.models.growth_labor import GrowthLabor
@@ -187,6 +188,7 @@ def test_a_family_of_growth_is_solved_loaded_and_asked(tmp_path):
     assert found.summary["pseudo_states"] == {"alpha": [0.26, 0.46], "beta": [0.85, 0.95]}
     assert found.summary["policy_errors"]["closed_form"]["s"]["max"] < 1e-8
     assert found.summary["policy_errors"]["reference"] == {}
+    assert found.summary["first_order"]["euler_errors"]["box"]["all"]["max"] < 1e-8  # each member's own
     thirds = found.summary["errors_by_thirds"]["path"]
     assert set(thirds) == {"alpha", "beta"} and len(thirds["beta"]) == 3
 
