@@ -9,7 +9,8 @@ import tensorflow as tf
 from deqn.economy import Economy
 from deqn.evaluate import Exact, steady_row
 from deqn.frames import frame, state_frame
-from deqn.model import Model, Normal, Point, box, labels, shock_names
+from deqn.members import box_corners
+from deqn.model import Model, Normal, Point, labels, shock_names
 from deqn.simulate import last, path, step
 from deqn.variables import mean_shock, mean_shocks, pack, point
 
@@ -83,7 +84,7 @@ def policy_slices(economy: Economy, exact: Exact | None = None, points: int = 10
     A table for each state label: the state, the policies, and `exact <policy>` where it is known.
     """
     model = economy.model
-    low, high = box(model.states)
+    low, high = (x.numpy()[0] for x in box_corners(model, steady_row(economy)))
     tables = {}
     for column, label in enumerate(labels(model.states)):
         rows = np.repeat(steady_row(economy).numpy(), points, 0)

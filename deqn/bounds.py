@@ -93,7 +93,7 @@ class Smooth:
         kinds = [self._both, self._touching, self._inside]
         maps = [
             np.log(inner / (1 - inner)),
-            np.log(np.expm1(np.maximum(share, TOUCH))),
+            np.log(np.expm1(np.clip(share, TOUCH, 700))),  # where it is used, share is about one
             np.log(np.maximum(share, TOUCH)),
         ]
         return np.select([k.numpy() for k in kinds], maps, share)

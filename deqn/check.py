@@ -17,6 +17,7 @@ from deqn.config import Config, build_model
 from deqn.contract import contract
 from deqn.diagnosis import check_closed_form, check_gradients, check_quadrature, check_roots, check_units
 from deqn.expectation import expectation, finer_rule, rule
+from deqn.family import Family, family
 from deqn.findings import Finding, Line, check
 from deqn.model import Model
 from deqn.ranges import shown
@@ -28,7 +29,7 @@ from deqn.undefined import check_box
 
 def inspect(settings: Config, name: str, console: Console, began: float) -> int:
     """Check a model and print the table; returns the exit code: 0, or 2 where a check failed."""
-    lines = [*checks(build_model(settings.model), settings)]
+    lines = [*checks(family(build_model(settings.model), settings.pseudo_states), settings)]
     failed, skipped = sum(bool(line.failures) for line in lines), sum(line.lacking is not None for line in lines)
     warned = sum(bool(line.warnings) for line in lines)
     console.print(table(lines))
@@ -63,9 +64,12 @@ def checks(model: Model, settings: Config) -> Iterator[Line]:
 
 def check_parameters(model: Model) -> Finding:
     """The parameters, whose ranges the configuration was checked for, and those for which no range is declared."""
-    names = [f.name for f in dataclasses.fields(model)]
-    free = [name for name in names if name not in model.ranges]
-    values = ", ".join(f"{name}={shown(getattr(model, name))}" for name in names) or "none"
+    own = model.base if isinstance(model, Family) else model
+    names = [f.name for f in dataclasses.fields(own)]
+    free = [name for name in names if name not in own.ranges]
+    values = ", ".join(f"{name}={shown(getattr(own, name))}" for name in names) or "none"
+    if isinstance(model, Family):
+        values += f"\nas states: {model.intervals}"
     return Finding(model, values + f"\nno range is declared for {', '.join(free)}" * bool(free))
 
 

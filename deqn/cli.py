@@ -23,7 +23,7 @@ from hydra.core.hydra_config import HydraConfig  # noqa: E402
 from hydra.core.override_parser.overrides_parser import OverridesParser  # noqa: E402
 from omegaconf import DictConfig  # noqa: E402
 
-from deqn.composition import COMPOSITION_ERRORS, explained  # noqa: E402
+from deqn.composition import COMPOSITION_ERRORS, explained, opened  # noqa: E402
 from deqn.config import checked, composed  # noqa: E402
 from deqn.errors import DeqnError, FileError, InputError, exit_code  # noqa: E402
 from deqn.files import fresh_folder, make_folder, write_json  # noqa: E402
@@ -46,6 +46,7 @@ def check_main() -> None:
 
 def guarded(program: str, command: Callable[[list[str]], int]) -> int:
     """The exit code of a command; a failure that it explains is printed."""
+    sys.argv[1:] = opened(sys.argv[1:])  # Hydra reads them, too
     try:
         return command(sys.argv[1:])
     except DeqnError as error:

@@ -18,6 +18,11 @@ from deqn.ranges import nearest
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
 
 
+def opened(overrides: list[str]) -> list[str]:
+    """Overrides of `pseudo_states`, a section whose keys are the model's parameters, as Hydra accepts new keys."""
+    return [f"++{o}" if re.match(r"pseudo_states[.=]", o) else o for o in overrides]
+
+
 def composition(overrides: list[str], config_dir: str | None) -> DictConfig:
     """What Hydra composes, its own settings included."""
     search = [] if config_dir is None else [f"hydra.searchpath=[{Path(config_dir).resolve().as_uri()}]"]
@@ -56,6 +61,8 @@ def explained(error: Exception, overrides: list[str], config_dir: str | None) ->
     except OverrideParseException as unreadable:
         return f"cannot read {unreadable.override!r}; overrides are written key=value"
     for o in parsed:
+        if o.key_or_group.startswith("pseudo_states."):
+            continue
         sections = {k.split(".")[0] for k in known}
         if o.key_or_group not in {*known, *groups, *sections} and not o.key_or_group.startswith("hydra"):
             return unknown_key(o.key_or_group, known, list(groups))

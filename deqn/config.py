@@ -17,7 +17,7 @@ from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from deqn.composition import COMPOSITION_ERRORS, brief, composition, explained
+from deqn.composition import COMPOSITION_ERRORS, brief, composition, explained, opened
 from deqn.errors import InputError
 from deqn.model import Model
 from deqn.postponed import postpone_tensorflow
@@ -42,6 +42,7 @@ class Config:
     dtype: str = within(("float64", "float32"))
     tolerance: float = within("(0, inf)")
     resume: str | None = field(default=None)
+    pseudo_states: dict[str, Any] = field(default_factory=dict)
 
 
 ConfigStore.instance().store(name="schema", node=Config)
@@ -55,6 +56,7 @@ def composed(overrides: list[str], config_dir: str | None = None) -> tuple[DictC
     if config_dir is not None and not Path(config_dir).is_dir():
         raise InputError(f"--config-dir {config_dir}: there is no such folder")
     try:
+        overrides = opened(overrides)
         whole = composition(overrides, config_dir)
         name = str(whole.hydra.runtime.choices.model)
     except COMPOSITION_ERRORS as error:
@@ -101,8 +103,30 @@ def checked(config: DictConfig) -> Config:
         raise InputError("optimizer.clip_norm and optimizer.clip_value: give one of them")
     if settings.optimizer.iterations is not None:
         check_least_squares(settings)
-    model_class(settings.model)
+    check_pseudo_states(settings, model_class(settings.model))
     return settings
+
+
+def check_pseudo_states(settings: Config, kind: type[Model]) -> None:
+    """Each is a parameter, a number of the model, with an interval inside its range. Raises InputError."""
+    numbers = [f.name for f in dataclasses.fields(kind) if isinstance(f.default, float)]
+    for name, interval in settings.pseudo_states.items():
+        key = f"pseudo_states.{name}"
+        if name not in numbers:
+            raise InputError(f"unknown key '{key}': {nearest(name, numbers)}allowed are {', '.join(numbers)}")
+        if not isinstance(interval, list) or len(interval) != 2 or not all(is_number(x) for x in interval):
+            raise InputError(f"{key}={shown(interval)} is not an interval; write {key}=[LOWER,UPPER]")
+        check(key, interval, kind.ranges.get(name, "(-inf, inf)"))
+        if not interval[0] < interval[1]:
+            raise InputError(f"{key}={shown(interval)}: the lower end is not below the upper end")
+    if settings.pseudo_states and settings.network.anchor == "quadratic":
+        raise InputError("network.anchor=quadratic is that of one economy and cannot be used with pseudo_states; take "
+                         "network.anchor=linear")  # fmt: skip
+
+
+def is_number(x: Any) -> bool:
+    """Whether a value is a number, and not true or false."""
+    return isinstance(x, int | float) and not isinstance(x, bool)
 
 
 def check_least_squares(settings: Config) -> None:

@@ -189,7 +189,7 @@ def check_compilation(model: Model, chosen: Expectation, trial: tuple[tf.Tensor,
 
 def check_probabilities(model: Model, steady: SteadyState) -> Finding:
     """Today's probabilities of a chain, at steady-state policies and over the box: shares that sum to one."""
-    states = Box(model.states, 16, 0, tf.float64).points()
+    states = Box(model, 16, 0, tf.float64).points()
     now = point(model, constant(tf.constant(steady.policies[None])), states)
     problems = []
     for chain in (s for s in model.shocks if isinstance(s, Markov)):

@@ -16,7 +16,8 @@ from deqn.evaluate import closed_form
 from deqn.expectation import Expectation, chosen
 from deqn.findings import Finding, call
 from deqn.linear import linear_solution
-from deqn.model import Model, Normal, box, labels, limits, width
+from deqn.members import placed
+from deqn.model import Model, Normal, labels, limits, width
 from deqn.residuals import residuals, without_risk
 from deqn.simulate import Box
 from deqn.steady_state import SteadyState, spread
@@ -76,9 +77,9 @@ def scattered(model: Model, count: int) -> Iterator[SteadyState]:
     """Points of the box with policies spread between their bounds."""
     lower, upper = limits(model.policies)
     rng = np.random.default_rng(0)
-    low, high = box(model.states)
     for _ in range(count):
-        yield SteadyState(low + rng.random(len(low)) * (high - low), spread(rng.random(len(lower)), lower, upper))
+        states = placed(model, tf.constant(rng.random((1, sum(map(width, model.states)))))).numpy()[0]
+        yield SteadyState(states, spread(rng.random(len(lower)), lower, upper))
 
 
 def check_units(model: Model, steady: SteadyState) -> Finding:
@@ -127,7 +128,7 @@ def check_quadrature(economy: Economy, finer: Expectation, settings: Config) -> 
     dimension = sum(width(s) for s in economy.model.shocks if isinstance(s, Normal))
     if not dimension:
         return Finding(None, "exact: no normal shocks")
-    states = Box(economy.model.states, affordable(economy.model, finer), 0, economy.policy.dtype).points()
+    states = Box(economy.model, affordable(economy.model, finer), 0, economy.policy.dtype).points()
     coarse, fine = economy.residuals(states), residuals(economy.model, economy.policy, finer, states)
     moved = np.concatenate([np.ravel(coarse[name] - fine[name]) for name in coarse])
     mean, most = np.abs(moved).mean(), np.abs(moved).max()
@@ -144,7 +145,7 @@ def check_closed_form(model: Model, steady: SteadyState, finer: Expectation) -> 
     if exact is None:
         return Finding(None, "none")
     count = affordable(model, finer)
-    states = Box(model.states, count, 0, tf.float64).points()
+    states = Box(model, count, 0, tf.float64).points()
     given = exact.values(states)
     missing = [p.name for p in model.policies if p.name not in given]
     if missing:

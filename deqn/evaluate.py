@@ -16,7 +16,8 @@ import tensorflow as tf
 
 from deqn.economy import Economy
 from deqn.linear import LinearRule
-from deqn.model import Model, box, multipliers
+from deqn.members import MembersRule, box_corners, resting
+from deqn.model import Model, fixed, multipliers, width
 from deqn.settings import Evaluation
 from deqn.simulate import Box, last, path, step
 from deqn.steady_state import SteadyState
@@ -26,10 +27,13 @@ RETURN_SPREAD = 0.01  # of the box: paths that end closer have come together
 STATISTICS = {"median": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
 
 
-def path_states(economy: Economy, evaluation: Evaluation, seed: int) -> tf.Tensor:
-    """Fresh simulated states [periods, paths, n_states], from starts spread over the box, after `burn_in` periods."""
+def path_states(economy: Economy, evaluation: Evaluation, seed: int, of: tf.Tensor | None = None) -> tf.Tensor:
+    """Fresh simulated states [periods, paths, n_states], from starts spread over the box, after `burn_in` periods.
+
+    `of`: a packed state [1, n_states] whose parameters, in a family, all paths have.
+    """
     generator = tf.random.Generator.from_seed(seed, alg="philox")
-    start = Box(economy.model.states, evaluation.paths, seed, economy.policy.dtype).points()
+    start = Box(economy.model, evaluation.paths, seed, economy.policy.dtype).points(of=of)
 
     states = last(economy.model, economy.policy, start, tf.constant(evaluation.burn_in), generator)
     return path(economy.model, economy.policy, states, evaluation.periods, generator)
@@ -37,7 +41,7 @@ def path_states(economy: Economy, evaluation: Evaluation, seed: int) -> tf.Tenso
 
 def box_states(economy: Economy, evaluation: Evaluation, seed: int) -> tf.Tensor:
     """Sobol points of the box, [box, n_states], other ones than those at which the paths start."""
-    return Box(economy.model.states, evaluation.box, seed + 1, economy.policy.dtype).points()
+    return Box(economy.model, evaluation.box, seed + 1, economy.policy.dtype).points()
 
 
 def euler_errors(economy: Economy, states: tf.Tensor) -> dict[str, np.ndarray]:
@@ -66,6 +70,25 @@ def error_summary(errors: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
     """Statistics by equation, and over all of them as `all`."""
     pooled = np.concatenate([r.ravel() for r in errors.values()])
     return {name: statistics(r) for name, r in errors.items()} | {"all": statistics(pooled)}
+
+
+def by_thirds(economy: Economy, errors: dict[str, np.ndarray], states: tf.Tensor) -> dict[str, list[dict[str, float]]]:
+    """Mean and largest error over all equations in each third of each parameter of a family, by its name.
+
+    `errors`: those of `euler_errors` at the same packed states.
+    """
+    pooled, found, first = np.concatenate(list(errors.values())), {}, 0  # [equations, states]
+    for s in economy.model.states:
+        if s.fixed:
+            ends = np.linspace(s.lower, s.upper, 4)
+            third = np.clip(np.searchsorted(ends, states[:, first].numpy(), side="right") - 1, 0, 2)
+            parts = [pooled[:, third == i] for i in range(3)]
+            found[s.name] = [
+                {"from": ends[i], "to": ends[i + 1], "mean": float(part.mean()), "max": float(part.max())}
+                for i, part in enumerate(parts) if part.size
+            ]  # fmt: skip
+        first += width(s)
+    return found
 
 
 def binding(economy: Economy, states: tf.Tensor) -> dict[str, np.ndarray]:
@@ -106,7 +129,9 @@ class Exact:
     covers: Callable[[tf.Tensor], np.ndarray]
 
 
-def comparison(economy: Economy, linear: LinearRule | None, exact: Exact, sets: dict[str, tf.Tensor]) -> pd.DataFrame:
+def comparison(
+    economy: Economy, linear: LinearRule | MembersRule | None, exact: Exact, sets: dict[str, tf.Tensor]
+) -> pd.DataFrame:
     """The network against the exact policies, a row for each set of states and policy.
 
     Errors are absolute, in the policy's own unit, and relative to the exact value; `first_order_*` are those of the
@@ -160,22 +185,26 @@ def stability(economy: Economy) -> dict[str, float]:
     """The closed loop with shocks at their means: its spectral radius, and how far dispersed starts stay apart.
 
     `return_spread` is the largest remaining distance between paths, `return_distance` that to the deterministic steady
-    state, both in widths of the box, after as many periods as the spectral radius needs to shrink them by 1e-4.
+    state, both in widths of the box, after as many periods as the spectral radius needs to shrink them by 1e-4. Of a
+    family, the worst among its usual member, the corners of its parameters, and some in between.
     """
     model, policy = economy.model, economy.policy
-    steady = steady_row(economy)
+    rests = tf.constant(resting(model, economy.steady), policy.dtype)  # [members, n_states]
     with tf.GradientTape(persistent=True) as tape:
-        tape.watch(steady)
-        tomorrow = step(model, policy, steady, None)
-    slope = tape.jacobian(tomorrow, steady, unconnected_gradients="zero", experimental_use_pfor=False)[0, :, 0, :]
-    radius = float(np.abs(np.linalg.eigvals(slope.numpy())).max()) if np.isfinite(slope).all() else math.inf
+        tape.watch(rests)
+        tomorrow = tf.reduce_sum(step(model, policy, rests, None), 0)  # no member enters another's
+    slopes = tape.jacobian(tomorrow, rests, unconnected_gradients="zero", experimental_use_pfor=False)
+    moving = ~fixed(model.states)
+    slopes = np.swapaxes(slopes, 0, 1)[:, moving][:, :, moving]  # [members, states, states]
+    radius = float(np.abs(np.linalg.eigvals(slopes)).max()) if np.isfinite(slopes).all() else math.inf
     needed = math.log(1e-4) / math.log(radius) if 0 < radius < 1 else 1000.0
     periods = int(np.clip(needed, 50, 5000))
-    starts = Box(model.states, 128, 3, policy.dtype).points()
-    low, high = box(model.states)
-    ends = last(model, policy, starts, tf.constant(periods), None).numpy()
-    spread = np.max((ends.max(0) - ends.min(0)) / (high - low))
-    distance = np.max(np.abs(ends - steady.numpy()) / (high - low))
+    box = Box(model, 128, 3, policy.dtype)
+    starts = tf.concat([box.points(of=rest[None]) for rest in rests], 0)
+    low, high = (x.numpy() for x in box_corners(model, rests))
+    ends = last(model, policy, starts, tf.constant(periods), None).numpy().reshape(len(rests), 128, -1)
+    spread = np.max((ends.max(1) - ends.min(1)) / (high - low))
+    distance = np.max(np.abs(ends - rests.numpy()[:, None]) / (high - low)[:, None])
     return {"spectral_radius": radius, "return_spread": float(spread), "return_distance": float(distance),
             "return_periods": periods}  # fmt: skip
 

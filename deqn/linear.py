@@ -6,7 +6,9 @@ motion s' = dynamics s, provided that as many roots are stable as there are stat
 Klein (2000). Certainty equivalence makes it the first-order solution with risk, too.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import scipy.linalg
@@ -49,7 +51,15 @@ class LinearRule:
 
 def linear_solution(model: Model, steady: SteadyState) -> LinearSolution:
     """The stable first-order solution. Raises InputError where there is none, or more than one, with the roots."""
-    (T_s, T_u), (F_s, F_u, F_later_s, F_later_u) = derivatives(model, steady)
+    return solved(*derivatives(model, steady), steady)
+
+
+def solved(transition: Sequence[np.ndarray], equations: Sequence[np.ndarray], steady: SteadyState) -> LinearSolution:
+    """The solution that follows from derivatives of the transition in (s, u), and of the equations in (s, u, s', u').
+
+    Raises InputError as `linear_solution` does.
+    """
+    (T_s, T_u), (F_s, F_u, F_later_s, F_later_u) = transition, equations
     n, m = len(steady.states), len(steady.policies)
     if F_u.shape[0] != m:
         raise InputError(f"residuals returned {F_u.shape[0]} equations for {m} policies: no first-order solution")
@@ -92,11 +102,12 @@ def shown(roots: np.ndarray, n: int) -> str:
 def derivatives(model: Model, steady: SteadyState) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """At the steady state: of the transition in (s, u), and of the residuals in (s, u, s', u')."""
     n, m = len(steady.states), len(steady.policies)
-
-    def values(z: tf.Tensor) -> tf.Tensor:
-        tomorrow, errors = without_risk(model, *tf.split(z, [n, m, n, m], axis=1))
-        return tf.concat([tomorrow, tf.transpose(stacked(errors, z.shape[0]))], 1)
-
     row = np.concatenate([steady.states, steady.policies])
-    moved, equations = np.split(jacobian(values, np.tile(row, 2)), [n])
+    moved, equations = np.split(jacobian(partial(system, model, n, m), np.tile(row, 2)), [n])
     return np.split(moved[:, : n + m], [n], axis=1), np.split(equations, [n, n + m, 2 * n + m], axis=1)
+
+
+def system(model: Model, n: int, m: int, z: tf.Tensor) -> tf.Tensor:
+    """Tomorrow's states and the residuals, [batch, n + equations], at (s, u, s', u'), [batch, 2 (n + m)]."""
+    tomorrow, errors = without_risk(model, *tf.split(z, [n, m, n, m], axis=1))
+    return tf.concat([tomorrow, tf.transpose(stacked(errors, z.shape[0]))], 1)

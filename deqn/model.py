@@ -29,6 +29,7 @@ class State:
     upper: Any
     size: int | None = None  # None: a scalar; n: a vector over ages, countries, ...
     log: bool = False  # positive, and the policy function reads its logarithm
+    fixed: bool = False  # constant along every path: a parameter, or a type
 
     @property
     def box(self) -> tuple[np.ndarray, np.ndarray]:
@@ -196,6 +197,11 @@ def box_widths(states: Sequence[State]) -> np.ndarray:
 def in_logs(states: Sequence[State]) -> np.ndarray:
     """Which packed columns the policy function reads in logarithms, [sum of widths]."""
     return np.concatenate([np.full(width(s), s.log) for s in states])
+
+
+def fixed(states: Sequence[State]) -> np.ndarray:
+    """Which packed columns stay constant along every path, [sum of widths]."""
+    return np.concatenate([np.full(width(s), s.fixed) for s in states])
 
 
 def coordinates(values: np.ndarray, logs: np.ndarray) -> np.ndarray:

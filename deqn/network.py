@@ -6,6 +6,7 @@ solution in the pre-image of the bounds, or, without a slope, the steady state e
 """
 
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ import tensorflow as tf
 
 from deqn.bounds import Bounds
 from deqn.expectation import Expectation
+from deqn.family import Family
 from deqn.linear import linear_solution
 from deqn.model import Model, box, coordinates, in_logs
 from deqn.polynomials import chebyshev
@@ -100,9 +102,15 @@ class PolicyNetwork(tf.Module):
         self._in_logs = in_logs(model.states)
         self._bounds = Bounds(model.policies, steady.policies, self.dtype)
 
-        slope = None if anchor == "steady_state" else linear_solution(model, steady).slope
-        chart = self._charted(domain or box(model.states), steady, slope, margin)
-        self._chart = chart.unpacked(tf.constant(chart.packed()[None], self.dtype))
+        linear = anchor != "steady_state"
+        self._interpolated, self._interpolation = None, 0  # the charts of a family, as a function of packed states
+        if isinstance(model, Family):
+            chart, self._interpolated = self._family_charts(model, linear, margin)
+            self._chart, self._interpolation = chart, model.floats + chart.packed().size
+        else:
+            slope = linear_solution(model, steady).slope if linear else None
+            chart = self._charted(domain or box(model.states), steady, slope, margin)
+            self._chart = chart.unpacked(tf.constant(chart.packed()[None], self.dtype))
         self._curvature = None  # of each output, [n_states, outputs * n_states]
         if anchor == "quadratic":
             exact = Bounds(model.policies, steady.policies, tf.float64)
@@ -113,7 +121,8 @@ class PolicyNetwork(tf.Module):
     def floats(self) -> int:
         """Numbers that one state needs on its way through the policy function, in all layers and the anchor."""
         kernels = [w.shape for w in self.network.trainable_variables if len(w.shape) == 2]
-        return sum(map(sum, kernels)) + (0 if self._curvature is None else self._curvature.shape[1])
+        anchor = 0 if self._curvature is None else self._curvature.shape[1]
+        return sum(map(sum, kernels)) + anchor + self._interpolation
 
     def correct_for_risk(self, model: Model, expectation: Expectation, steady: SteadyState) -> None:
         """Move the quadratic anchor by the constant that its equations at the steady state ask for under risk."""
@@ -122,7 +131,9 @@ class PolicyNetwork(tf.Module):
             batch = shift.shape[0]
             states = tf.constant(np.tile(steady.states, (batch, 1)), self.dtype)
             added = tf.cast(shift, self.dtype)
-            moved = lambda s: self._anchored(self._coordinates(s), tf.tile(added, (s.shape[0] // batch, 1)))
+            moved = lambda s: self._anchored(
+                self._coordinates(s), tf.tile(added, (s.shape[0] // batch, 1)), self._chart
+            )
             return tf.cast(tf.transpose(stacked(residuals(model, moved, expectation, states), batch)), tf.float64)
 
         shift = risk_correction(errors, self._chart.start.shape[1])
@@ -136,31 +147,45 @@ class PolicyNetwork(tf.Module):
             anchor = self._bounds.pre_image(slope * np.where(self._in_logs, rest.states, 1), start)
         return Chart((low + high) / 2, (1 + margin) * (high - low) / 2, center, start, anchor.T)
 
+    def _family_charts(self, family: Family, linear: bool, margin: float) -> tuple[Chart, Callable]:
+        """A chart of their common shapes, and the function that interpolates all of them."""
+        zero = np.zeros((len(family.rests[0].policies), len(family.names)))  # parameters do not move from their rest
+        charts = []
+        for i, rest in enumerate(family.rests):
+            slope = np.hstack([family.first_order[i].slope, zero]) if linear else None
+            charts.append(self._charted([corner[i] for corner in family.corners], rest, slope, margin))
+        return charts[0], family.interpolated(np.stack([chart.packed() for chart in charts]))
+
+    def _chart_at(self, states: tf.Tensor) -> Chart:
+        return self._chart if self._interpolated is None else self._chart.unpacked(self._interpolated(states))
+
     def __call__(self, states: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Policies at states; `training` switches dropout on."""
-        x, chart = self._coordinates(states), self._chart
-        return self._anchored(x, self.network((x - chart.center) / chart.half_width, training=training))
+        x, chart = self._coordinates(states), self._chart_at(states)
+        return self._anchored(x, self.network((x - chart.center) / chart.half_width, training=training), chart)
 
     def recorded(self, states: tf.Tensor, record: list) -> tf.Tensor:
         """Policies at states; each layer with weights is appended to `record`, with its inputs and outputs."""
-        x, chart = self._coordinates(states), self._chart
+        x, chart = self._coordinates(states), self._chart_at(states)
         a = (x - chart.center) / chart.half_width
         for layer in self.network.layers:
             z = layer(a)
             if layer.trainable_variables:
                 record.append((layer, a, z))
             a = z
-        return self._anchored(x, a)
+        return self._anchored(x, a, chart)
 
     def _coordinates(self, states: tf.Tensor) -> tf.Tensor:
         """The states, in logarithms where they are declared so."""
         return tf.where(self._in_logs, tf.math.log(tf.where(self._in_logs, states, 1)), states)
 
-    def _anchored(self, x: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
+    def _anchored(self, x: tf.Tensor, u: tf.Tensor, chart: Chart) -> tf.Tensor:
         """Policies at coordinates [n, n_states], for a network that adds u [n, outputs] to the anchor."""
-        chart = self._chart
         away = x - chart.rest
-        u = u + chart.start + tf.matmul(away, chart.slope[0])
+        if self._interpolated is None:
+            u = u + chart.start + tf.matmul(away, chart.slope[0])
+        else:
+            u = u + chart.start + tf.linalg.matvec(chart.slope, away, transpose_a=True)  # a slope of its own each
         if self._curvature is not None:
             turned = tf.reshape(tf.matmul(away, self._curvature), (-1, u.shape[1], away.shape[1]))
             u += tf.linalg.matvec(turned, away)  # x'Q x / 2 of each output

@@ -16,7 +16,7 @@ from scipy.stats import qmc
 from deqn.economy import Economy
 from deqn.errors import InputError
 from deqn.evaluate import Exact
-from deqn.model import coordinates, free_policies, in_logs, multipliers, width
+from deqn.model import coordinates, fixed, free_policies, in_logs, multipliers, width
 from deqn.network import PolicyNetwork, chebyshev
 from deqn.optimizers.levenberg_marquardt import LeastSquares
 from deqn.variables import point
@@ -79,12 +79,13 @@ class Reference:
 def reference(economy: Economy, states: tf.Tensor) -> Reference | None:
     """The solution around the given states [n, n_states]; None for more than two states, or where there is none.
 
-    None also where a constraint may bind: a polynomial of high degree is no reference for a kink.
+    None also where a constraint may bind: a polynomial of high degree is no reference for a kink. None for a family,
+    whose states fill no region around the economy's path.
 
     `economy` carries the finer expectation of the evaluation; nothing of its policy is used.
     """
     model, n = economy.model, states.shape[1]
-    if n not in DEGREES or multipliers(model):
+    if n not in DEGREES or multipliers(model) or fixed(model.states).any():
         return None
     region = Region.around(states.numpy().astype(float), in_logs(model.states))
     unit = 2 * qmc.Sobol(n, scramble=True, rng=np.random.default_rng(5)).random_base2(STATES.bit_length()) - 1

@@ -102,6 +102,10 @@ def print_verdict(console: Console, summary: dict[str, Any], folder: Path) -> No
         f"train {seconds['train']:.0f}, evaluate {seconds['evaluate']:.0f}, report {seconds['report']:.0f}.",
         highlight=False,
     )
+    for name, thirds in summary["errors_by_thirds"]["path"].items():
+        low, high = summary["pseudo_states"][name]
+        means = ", ".join(number(third["mean"]) for third in thirds)
+        console.print(f"{name} in [{low:g}, {high:g}]: mean path error by thirds {means}.", highlight=False)
     console.print(str(folder), highlight=False, markup=False, soft_wrap=True)
 
 

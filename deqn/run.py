@@ -27,6 +27,7 @@ from deqn.diagnosis import concerns
 from deqn.economy import Economy
 from deqn.errors import FileError, InputError
 from deqn.expectation import rule
+from deqn.family import family
 from deqn.interrupt import Interrupt
 from deqn.optimizers.first_order import GradientStage, first_order
 from deqn.optimizers.levenberg_marquardt import LeastSquaresStage, batch_size
@@ -87,9 +88,10 @@ def run(job: Job, folder: Path, console: Console, clock: Clock) -> Solution:
         with log_file(folder), Interrupt() as interrupt:
             log.info("deqn-solve %s", " ".join(job.overrides))
             with clock.phase("compile"):
-                steady, equations = check_model(build_model(settings.model), partial(rule, settings.expectation))
+                model = family(build_model(settings.model), settings.pseudo_states)
+                steady, equations = check_model(model, partial(rule, settings.expectation))
                 check_equations(settings, equations)
-                economy = build(settings, steady)
+                economy = build(settings, steady, model)
                 for concern in concerns(economy):
                     log.warning(concern)
             files.write_text(folder / "config.yaml", OmegaConf.to_yaml(config))
@@ -99,6 +101,7 @@ def run(job: Job, folder: Path, console: Console, clock: Clock) -> Solution:
             summary = {
                 "model": job.name,
                 "parameters": {k: v for k, v in settings.model.items() if k != "_target_"},
+                "pseudo_states": settings.pseudo_states,
                 "status": status, "tolerance": settings.tolerance, "seed": settings.seed, "dtype": settings.dtype,
                 "seconds": {}, "steps": {"adam": 0, "levenberg_marquardt": 0, "bfgs": 0, **steps},
                 "states_visited": states,

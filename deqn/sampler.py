@@ -24,8 +24,8 @@ class Sampler(tf.Module):
         self._periods = -(-self._from_paths // sampling.paths)
         self._burn_in, self._shock_scale = sampling.burn_in, sampling.shock_scale
         self._model = model
-        self._box = Box(model.states, from_box, seed, dtype) if from_box else None
-        self.paths = tf.Variable(Box(model.states, sampling.paths, seed + 1, dtype).points(), trainable=False)
+        self._box = Box(model, from_box, seed, dtype) if from_box else None
+        self.paths = tf.Variable(Box(model, sampling.paths, seed + 1, dtype).points(), trainable=False)
 
     def warm_up(self, policy) -> None:
         """Leave the dispersed start behind."""

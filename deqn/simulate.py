@@ -1,12 +1,11 @@
 """The economy's path under a policy: draws of the shocks, one step, long paths, points of the box."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import tensorflow as tf
 from scipy.stats import qmc
 
-from deqn.model import Model, Normal, Point, State, box, outcome_count
+from deqn.members import placed
+from deqn.model import Model, Normal, Point, outcome_count, width
 from deqn.variables import mean_shocks, pack, point, probabilities
 
 
@@ -75,18 +74,20 @@ def last(
 
 
 class Box:
-    """Points of the states' box: a Sobol sequence, shifted at random (modulo one) to make further sets."""
+    """Points of the states' box: a Sobol sequence, shifted at random (modulo one) to make further sets.
 
-    def __init__(self, states: Sequence[State], points: int, seed: int, dtype: tf.DType):
-        low, high = box(states)
-        sobol = qmc.Sobol(len(low), scramble=True, rng=np.random.default_rng(seed))
+    In a family each point lies in the box of its own member.
+    """
+
+    def __init__(self, model: Model, points: int, seed: int, dtype: tf.DType):
+        sobol = qmc.Sobol(sum(map(width, model.states)), scramble=True, rng=np.random.default_rng(seed))
         power = max(points - 1, 1).bit_length()  # Sobol sets are balanced in powers of two
         self._unit = tf.constant(sobol.random_base2(power)[:points], dtype)
-        self._low, self._width = tf.constant(low, dtype), tf.constant(high - low, dtype)
+        self._model = model
 
-    def points(self, generator: tf.random.Generator | None = None) -> tf.Tensor:
-        """[points, n_states]; another set at each call with a generator."""
+    def points(self, generator: tf.random.Generator | None = None, of: tf.Tensor | None = None) -> tf.Tensor:
+        """[points, n_states]; another set at each call with a generator, all with the parameters `of` one state."""
         unit = self._unit
         if generator is not None:
             unit = tf.math.floormod(unit + generator.uniform((1, unit.shape[1]), dtype=unit.dtype), 1)
-        return self._low + self._width * unit
+        return placed(self._model, unit, of)

@@ -19,11 +19,13 @@ from deqn.config import Config, build_model, checked
 from deqn.economy import Economy
 from deqn.errors import FileError, InputError
 from deqn.expectation import expectation, finer_rule, rule
+from deqn.family import Family, family
 from deqn.frames import state_frame
 from deqn.model import Model, free_policies, labels, width
 from deqn.network import PolicyNetwork, approximator
 from deqn.steady_state import SteadyState, steady_state
 
+ROUNDING = 1e-5  # of an interval, by which a parameter in single precision may lie outside
 MARGIN = 0.3  # by which a polynomial's domain is wider than the box: tomorrow's states may lie outside
 # Seeds of independent random streams, told apart from each other and from one run seed to the next.
 NETWORK, TRAINING, VALIDATION, EVALUATION, SIMULATION = range(5)
@@ -43,22 +45,28 @@ class Solution:
     summary: dict[str, Any]
     folder: Path
 
-    def policy(self, states: Mapping[str, Any]) -> pd.DataFrame:
+    def policy(self, states: Mapping[str, Any], **parameters: Any) -> pd.DataFrame:
         """Policies and definitions at given states, one row each.
 
         `states`: name -> number or [n] for a scalar state, [size] or [size, n] for a vector; or its columns `k[0]`,
-        `k[1]`, ... as in a table from `simulate`. Raises KeyError for a state that is missing, ValueError for a wrong
-        shape.
+        `k[1]`, ... as in a table from `simulate`. `parameters`, in a family: numbers or [n], `beta=0.97`; those not
+        given take the usual values. Raises KeyError for a state that is missing or a parameter that is none, ValueError
+        for a wrong shape or a parameter outside its interval.
         """
-        packed = self._packed(states)
+        packed = self._packed({**self._parameters(parameters, states), **states, **parameters})
         return state_frame(self.economy.model, self.economy.policy, packed).drop(
             columns=labels(self.economy.model.states)
         )
 
-    def simulate(self, periods: int = 200, paths: int = 100, seed: int = 1) -> pd.DataFrame:
-        """Simulated paths after the evaluation's burn-in: columns `path`, `period` and every variable."""
+    def simulate(self, periods: int = 200, paths: int = 100, seed: int = 1, **parameters: float) -> pd.DataFrame:
+        """Simulated paths after the evaluation's burn-in: columns `path`, `period` and every variable.
+
+        The paths of a family spread over its members; with `parameters`, `beta=0.97`, all are of one member.
+        """
         chosen = replace(self.settings.evaluation, periods=periods, paths=paths)
-        return analysis.simulation(self.economy, evaluate.path_states(self.economy, chosen, stream(seed, SIMULATION)))
+        of = evaluate.steady_row(self._member(parameters)) if parameters else None
+        states = evaluate.path_states(self.economy, chosen, stream(seed, SIMULATION), of)
+        return analysis.simulation(self.economy, states)
 
     def euler_errors(self, seed: int | None = None) -> pd.DataFrame:
         """Absolute residuals on fresh states with the finer rule: rows (set, equation), columns the statistics."""
@@ -68,20 +76,21 @@ class Solution:
         rows = {(name, equation): s for name, table in tables.items() for equation, s in table.items()}
         return pd.DataFrame(rows).T.rename_axis(["set", "equation"])
 
-    def irf(self, name: str, size: float = 1.0, periods: int = 40) -> pd.DataFrame:
+    def irf(self, name: str, size: float = 1.0, periods: int = 40, **parameters: float) -> pd.DataFrame:
         """Deviations, in levels, of every variable from the path without the shock, dates 0 to `periods`.
 
         `name` is a shock, moved by `size` standard deviations, or a state, displaced by the share `size` of its value.
-        Raises KeyError for another name, ValueError for fewer than one period.
+        In a family the economy has the `parameters`, else the usual ones. Raises KeyError for another name, ValueError
+        for fewer than one period.
         """
         if periods < 1:
             raise ValueError(f"periods={periods}; an impulse response has at least one")
-        hit, calm = analysis.impulse_response(self.economy, name, size, periods)
+        hit, calm = analysis.impulse_response(self._member(parameters), name, size, periods)
         return hit - calm
 
-    def moments(self, periods: int = 200, paths: int = 100, seed: int = 1) -> pd.DataFrame:
+    def moments(self, periods: int = 200, paths: int = 100, seed: int = 1, **parameters: float) -> pd.DataFrame:
         """Mean, standard deviation, extremes and first autocorrelation of every variable along simulated paths."""
-        return analysis.moments(self.simulate(periods, paths, seed))
+        return analysis.moments(self.simulate(periods, paths, seed, **parameters))
 
     @property
     def judged(self) -> Economy:
@@ -95,6 +104,27 @@ class Solution:
         walked = evaluate.path_states(self.economy, chosen, seed)
         box = evaluate.box_states(self.economy, chosen, seed)
         return {"path": tf.reshape(walked, (-1, walked.shape[-1])), "box": box}
+
+    def _member(self, parameters: Mapping[str, float]) -> Economy:
+        """The economy resting at given parameters, at the usual ones where there is none."""
+        values = np.array(list(self._parameters(parameters, {}).values()), float)
+        return replace(self.economy, steady=self.economy.model.rest(values)) if parameters else self.economy
+
+    def _parameters(self, given: Mapping[str, Any], states: Mapping[str, Any]) -> dict[str, Any]:
+        """All parameters of a family, the usual ones where not given here or among the states. Raises KeyError."""
+        model = self.economy.model
+        known = dict(zip(model.names, model.usual, strict=True)) if isinstance(model, Family) else {}
+        for name in given:
+            if name not in known:
+                raise KeyError(f"no parameter {name!r} is a state; there are {', '.join(known) or 'none'}")
+        known |= {name: states[name] for name in known if name in states} | given
+        for name, low, high in zip(model.names, model.lower, model.upper, strict=True) if known else ():
+            outside = np.abs(np.asarray(known[name], float) - (low + high) / 2) / (high - low) > 0.5 + ROUNDING
+            if outside.any():
+                raise ValueError(
+                    f"{name}={known[name]} lies outside [{low:g}, {high:g}], for which the family is solved"
+                )
+        return known
 
     def _packed(self, states: Mapping[str, Any]) -> tf.Tensor:
         columns = []
@@ -117,7 +147,7 @@ def build(settings: Config, steady: SteadyState | None = None, model: Model | No
     `model` is the configured one and `steady` its steady state, where they are known already. Raises InputError where
     the steady state is not found, or where the solution that the anchor is to be does not exist.
     """
-    model = build_model(settings.model) if model is None else model
+    model = family(build_model(settings.model), settings.pseudo_states) if model is None else model
     steady = steady_state(model) if steady is None else steady
     inputs, outputs = (sum(map(width, declared)) for declared in (model.states, free_policies(model.policies)))
     seed = stream(settings.seed, NETWORK)

@@ -20,6 +20,15 @@ def jacobian(f: Function, at: np.ndarray) -> np.ndarray:
     return along(f, at, np.eye(len(at)), second=False).T
 
 
+def jacobians(f: Function, at: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """The derivatives of f at each point [points, n] along each direction [k, n]: [points, outputs, k]."""
+    points, k, rows = len(at), len(directions), max(1, NUMBERS // len(directions[0]))
+    x, turned = np.repeat(at, k, 0), np.tile(directions, (points, 1))
+    parts = [directional(f, tf.constant(x[i : i + rows]), tf.constant(turned[i : i + rows])).numpy()
+             for i in range(0, len(x), rows)]  # fmt: skip
+    return np.swapaxes(np.concatenate(parts).reshape(points, k, -1), 1, 2)
+
+
 def along(f: Function, at: np.ndarray, directions: np.ndarray, second: bool = True) -> np.ndarray:
     """The first or second derivatives of f at one point [n] along each direction [k, n]: [k, outputs]."""
     parts, rows = [], max(1, NUMBERS // len(at))

@@ -8,6 +8,7 @@ import tensorflow as tf
 from deqn.economy import Economy
 from deqn.expectation import Expectation
 from deqn.findings import Finding, call
+from deqn.members import placed
 from deqn.model import Model, Point, box, labels
 from deqn.simulate import Box
 from deqn.variables import pack, point
@@ -22,7 +23,7 @@ def check_box(economy: Economy) -> Finding:
     """Numbers at corners and points of the box under the policy as it is: residuals and their derivatives."""
     model, dtype = economy.model, economy.policy.dtype
     count = affordable(model, economy.expectation)
-    outer, inner = corners(model)[:count], Box(model.states, count, 0, dtype).points().numpy()
+    outer, inner = corners(model)[:count], Box(model, count, 0, dtype).points().numpy()
     states = tf.constant(np.concatenate([outer, inner]), dtype)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(states)
@@ -56,14 +57,13 @@ def corners(model: Model) -> np.ndarray:
 
     They lie a hair inside: a pole on the very edge, such as capital of zero, is never visited.
     """
-    low, high = box(model.states)
-    low, high = low + EDGE * (high - low), high - EDGE * (high - low)
-    if len(low) <= CORNERS:
-        upper = np.array([*itertools.product([False, True], repeat=len(low))])
+    n = len(box(model.states)[0])
+    if n <= CORNERS:
+        upper = np.array([*itertools.product([False, True], repeat=n)])
     else:
-        upper = np.random.default_rng(0).random((2**CORNERS, len(low))) < 0.5
+        upper = np.random.default_rng(0).random((2**CORNERS, n)) < 0.5
         upper[:2] = [[False], [True]]
-    return np.where(upper, high, low)
+    return placed(model, tf.constant(np.where(upper, 1 - EDGE, EDGE))).numpy()
 
 
 def described(model: Model, states: tf.Tensor) -> str:

@@ -14,8 +14,10 @@ from deqn import analysis, evaluate, figures, files, report
 from deqn.clock import Clock
 from deqn.economy import Economy
 from deqn.errors import InputError
+from deqn.family import Family
 from deqn.interrupt import Interrupt
 from deqn.linear import LinearRule, linear_solution
+from deqn.members import MembersRule
 from deqn.model import shock_names
 from deqn.reference import reference
 from deqn.solution import Solution
@@ -37,7 +39,8 @@ def conclude(solution: Solution, console: Console, interrupt: Interrupt, clock: 
             summary["policy_errors"][exact.kind] = pooled(compared)
         binds = {name: evaluate.binding(economy, states) for name, states in sets.items()}
         constraints = {name: evaluate.constraint_summary(errors[name], flags) for name, flags in binds.items()}
-        summary |= beside | independent | {"constraints": constraints}
+        thirds = {name: evaluate.by_thirds(economy, errors[name], states) for name, states in sets.items()}
+        summary |= beside | independent | {"constraints": constraints, "errors_by_thirds": thirds}
     solution = replace(solution, summary=summary)
     with clock.phase("report"):
         files.write_text(folder / "euler_errors.csv", report.error_rows(summary).to_csv(index=False))
@@ -58,7 +61,7 @@ def conclude(solution: Solution, console: Console, interrupt: Interrupt, clock: 
 
 def first_order(
     solution: Solution, finer: Economy, sets: dict[str, tf.Tensor]
-) -> tuple[LinearRule | None, dict[str, Any]]:
+) -> tuple[LinearRule | MembersRule | None, dict[str, Any]]:
     """The linear rule, if there is one, and its residuals on the same states: what the network adds to it."""
     economy = solution.economy
     try:
@@ -66,7 +69,10 @@ def first_order(
     except InputError as error:
         log.info("no first-order solution: %s", error)
         return None, {"first_order": {}}
-    rule = LinearRule(economy.model, economy.steady, linear, economy.policy.dtype)
+    if isinstance(economy.model, Family):  # each member's own; that of the family is linear in its parameters, too
+        rule = MembersRule(economy.model, economy.policy.dtype)
+    else:
+        rule = LinearRule(economy.model, economy.steady, linear, economy.policy.dtype)
     measured, defined = {}, {}
     for name, states in sets.items():
         errors = evaluate.euler_errors(replace(finer, policy=rule), states)
@@ -127,7 +133,7 @@ def draw(
     """All figures of a run, into figures/."""
     model, place = economy.model, folder / "figures"
     place.mkdir(exist_ok=True)
-    states, policies = ([v.name for v in declared] for declared in (model.states, model.policies))
+    states, policies = [s.name for s in model.states if not s.fixed], [p.name for p in model.policies]
     if (folder / "metrics.csv").exists():
         figures.training_curve(pd.read_csv(folder / "metrics.csv"), place / "training.png")
     known = "" if exact is None else exact.kind.replace("_", " ")

@@ -58,6 +58,7 @@ BAD = {
     "model.beta=1.2": "outside (0, 1)",
     "network.hidden=[]": "empty",
     "train.batch=-1": "outside [1, inf)",
+    "pseudo_states.beta=[0.9,1.5]": "outside (0, 1)",
     "model=growht": "did you mean 'growth'",
     "+model.x=1": "unknown key 'model.x'",
     "not an override": "key=value",
@@ -87,6 +88,11 @@ def test_the_canary_sings(tmp_path):
     (tmp_path / "tensorflow").mkdir()
     (tmp_path / "tensorflow" / "__init__.py").write_text(CANARY)
     assert "TensorFlow was imported" in deqn_solve(tmp_path, *SHORT, PYTHONPATH=str(tmp_path)).stderr
+
+
+def test_pseudo_states_need_no_plus(tmp_path):
+    done = deqn_solve(tmp_path, "model=growth", "pseudo_states.beta=[0.9,0.95]", "--cfg", "job")
+    assert done.returncode == 0 and "pseudo_states:\n  beta:\n  - 0.9\n  - 0.95\n" in done.stdout
 
 
 def test_help_lists_models_and_groups_at_once(tmp_path):

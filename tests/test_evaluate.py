@@ -30,7 +30,7 @@ def test_slices_cover_every_state(name, value, monkeypatch):
     monkeypatch.setattr(economies, name, value)
     e = economy("model=stochastic_growth")
     assert max(len(part) for part in e.slices(tf.zeros((37, 2), tf.float64))) == 10
-    states = Box(e.model.states, 37, 0, tf.float64).points()
+    states = Box(e.model, 37, 0, tf.float64).points()
     errors = evaluate.euler_errors(e, states)["euler"]
     np.testing.assert_allclose(errors, np.abs(e.residuals(states)["euler"]), rtol=1e-11, atol=1e-14)
 
@@ -85,7 +85,7 @@ def test_half_the_variance_moves_the_residual_where_risk_matters():
     """At one and the same policy the two rules differ by far more than the tolerance."""
     e = economy("model=stochastic_growth", "model.gamma=10", "network.anchor=steady_state")
     quadrature = settings().expectation
-    states = Box(e.model.states, 64, 0, tf.float64).points()
+    states = Box(e.model, 64, 0, tf.float64).points()
 
     def halved(dimension):
         nodes, weights = rule(quadrature, dimension)

@@ -23,7 +23,7 @@ def problem(*overrides, memory=2**30, damping=1e-3):
 
 
 def points(solver, n, seed=0):
-    return Box(solver.economy.model.states, n, seed, tf.float64).points()
+    return Box(solver.economy.model, n, seed, tf.float64).points()
 
 
 @pytest.mark.parametrize("overrides", [LEVEL, ("model=stochastic_growth", "network=chebyshev", "network.degree=3")])

@@ -23,7 +23,7 @@ def problem(*overrides):
     shaken = np.random.default_rng(0)
     for w in solver.economy.policy.network.trainable_variables:
         w.assign(w + 0.05 * shaken.standard_normal(w.shape))
-    states = Box(solver.economy.model.states, 64, 0, tf.float64).points()
+    states = Box(solver.economy.model, 64, 0, tf.float64).points()
     solver.evaluate(states)
     return solver, states
 

@@ -51,7 +51,7 @@ def test_the_path_of_the_closed_form_is_that_of_the_recursion():
     """k' = alpha beta e^z k^alpha and z' = rho z + sigma eps, with the very draws of the path."""
     model = economy("model=stochastic_growth", "model.delta=1").model
     exact = lambda s: tf.fill((s.shape[0], 1), tf.constant(0.36 * 0.99, tf.float64))
-    start = Box(model.states, 4, 0, tf.float64).points()
+    start = Box(model, 4, 0, tf.float64).points()
     walked = path(model, exact, start, 6, generator(5)).numpy()
     shocks, k, z = generator(5), *start.numpy().T
     for date in walked:
@@ -61,7 +61,7 @@ def test_the_path_of_the_closed_form_is_that_of_the_recursion():
 
 def test_last_is_the_end_of_the_path():
     e = economy("model=olg_analytic")
-    start = Box(e.model.states, 8, 0, tf.float64).points()
+    start = Box(e.model, 8, 0, tf.float64).points()
     walked = path(e.model, e.policy, start, 5, generator(1))
     np.testing.assert_array_equal(last(e.model, e.policy, start, tf.constant(5), generator(1)), walked[-1])
 
@@ -78,7 +78,7 @@ def test_the_steady_state_stays():
 @pytest.mark.parametrize("shifted", [False, True])
 def test_the_box_is_filled_evenly(shifted):
     model = economy("model=stochastic_growth").model
-    points = Box(model.states, 1024, 0, tf.float64).points(generator() if shifted else None).numpy()
+    points = Box(model, 1024, 0, tf.float64).points(generator() if shifted else None).numpy()
     for column, state in enumerate(model.states):
         low, high = (float(x[0]) for x in state.box)
         assert points[:, column].min() >= low and points[:, column].max() <= high

@@ -96,7 +96,7 @@ def test_the_closed_form_has_no_residual_for_random_parameters(name, data):
     drawn = admissible(model, data.draw) | EXACT[name]
     drawn = {k: v for k, v in drawn.items() if isinstance(getattr(model, k, None), float)}
     model = replace(model, **drawn)
-    states = Box(model.states, 64, 1, tf.float64).points()
+    states = Box(model, 64, 1, tf.float64).points()
 
     known = closed_form(model, steady_state(model))
 
@@ -113,7 +113,7 @@ def test_both_precisions_agree_and_gradients_are_finite(case):
     found = {}
     for dtype in ("float32", "float64"):
         e = economy(f"model={case[0]}", *case[1:], f"dtype={dtype}")
-        states = tf.cast(Box(e.model.states, 32, 2, tf.float64).points(), dtype)
+        states = tf.cast(Box(e.model, 32, 2, tf.float64).points(), dtype)
         with tf.GradientTape() as tape:
             errors = e.residuals(states)
             total = tf.add_n([tf.reduce_mean(r**2) for r in errors.values()])
@@ -127,7 +127,7 @@ def test_both_precisions_agree_and_gradients_are_finite(case):
 @pytest.mark.parametrize("case", CASES, ids="-".join)
 def test_a_permuted_batch_gives_permuted_residuals(case):
     e = economy(f"model={case[0]}", *case[1:])
-    states = Box(e.model.states, 16, 3, tf.float64).points()
+    states = Box(e.model, 16, 3, tf.float64).points()
     order = np.random.default_rng(0).permutation(16)
     whole, permuted = e.residuals(states), e.residuals(tf.gather(states, order))
     for equation in whole:

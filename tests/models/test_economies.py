@@ -143,7 +143,7 @@ def test_published_steady_states_with_labour_and_over_the_life_cycle():
 
 def test_the_rule_meets_the_price_that_depends_on_risk_and_half_the_variance_does_not():
     e = economy("model=asset_pricing")
-    model, at = e.model, Box(e.model.states, 256, 0, tf.float64).points()
+    model, at = e.model, Box(e.model, 256, 0, tf.float64).points()
     exact = closed_form(model, e.steady)
     middle = exact.values(tf.constant([[model.xbar]], tf.float64))["v"]
     assert float(middle[0, 0]) == pytest.approx(12.481236, abs=1e-6)
