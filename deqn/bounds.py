@@ -2,7 +2,7 @@
 
 A policy without a multiplier stays off its bounds: a sigmoid between two of them, an exponential above or below one (a
 softplus where the steady state lies on it), and the identity where there is none, in units of the steady state. A
-bound with a multiplier is reached: with y the output in the policy's own unit, max(y, 0) is the distance from it and
+bound with a multiplier is reached: with y the output times their size at rest, max(y, 0) is the distance from it and
 max(-y, 0) the multiplier. One function without a kink, or with a small one, thus stands for two that have large ones,
 and training always sees a gradient.
 """
@@ -29,7 +29,9 @@ class Bounds:
         lower, upper = limits(free)
         smooth = np.where(self._kinked, -np.inf, lower), np.where(self._kinked, np.inf, upper)
         self._smooth = Smooth(*smooth, steady[own], dtype)
-        self._kinks = Kinks(lower, upper, at_upper, dtype) if self._kinked.any() else None
+        self._kinks = None
+        if self._kinked.any():
+            self._kinks = Kinks(lower, upper, at_upper, steady[own], steady[beside], dtype)
         self._own, self._beside = own, beside
 
     def __call__(self, u: tf.Tensor) -> tf.Tensor:
@@ -68,7 +70,8 @@ class Smooth:
         gap = np.abs(steady - anchor)
         inside = ~both & ~free & (gap > 0)
         touching = ~both & ~free & (gap == 0)  # the steady state is the bound: start a little inside
-        span = np.where(both, np.where(both, upper - lower, 1.0), np.where(gap > 0, gap, 1.0))
+        size = np.where(free, np.abs(steady), gap)
+        span = np.where(both, np.where(both, upper - lower, 1.0), np.where(size > 0, size, 1.0))
 
         def constant(x):
             return tf.constant(x, dtype)
@@ -99,11 +102,24 @@ class Smooth:
 class Kinks:
     """Policies that reach a bound, and the multipliers on it; a second bound is approached, never reached."""
 
-    def __init__(self, lower: np.ndarray, upper: np.ndarray, at_upper: np.ndarray, dtype: tf.DType):
-        """All [outputs]; what becomes of columns that are not constrained is ignored by the caller."""
+    def __init__(
+        self,
+        lower: np.ndarray,
+        upper: np.ndarray,
+        at_upper: np.ndarray,
+        steady: np.ndarray,
+        multipliers: np.ndarray,
+        dtype: tf.DType,
+    ):
+        """All [outputs]; what becomes of columns that are not constrained is ignored by the caller.
+
+        The unit of an output is the distance from the bound, or the multiplier, at the steady state.
+        """
         bound = np.where(at_upper, upper, np.where(np.isfinite(lower), lower, 0.0))
         limited = np.isfinite(upper - lower)
         room = np.where(limited, np.where(limited, upper - lower, 1.0), 1.0)  # from this bound to the other
+        size = np.maximum(np.abs(steady - bound), multipliers)
+        self._unit = tf.constant(np.where(size > 0, size, 1.0), dtype)
         self._limited, self._bound, self._room = (
             tf.constant(limited),
             tf.constant(bound, dtype),
@@ -113,15 +129,16 @@ class Kinks:
 
     def __call__(self, u: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Policies and multipliers, [n, outputs] each."""
-        distance = tf.nn.relu(u)
+        distance = tf.nn.relu(self._unit * u)
         distance = tf.where(self._limited, -self._room * tf.math.expm1(-distance / self._room), distance)
-        return self._bound + self._side * distance, tf.nn.relu(-u)
+        return self._bound + self._side * distance, tf.nn.relu(-self._unit * u)
 
     def inverse(self, policies: np.ndarray, multipliers: np.ndarray) -> np.ndarray:
         """The outputs of policies and multipliers, [outputs] each."""
         room, distance = self._room.numpy(), np.abs(policies - self._bound.numpy())
         share = np.where(self._limited.numpy(), np.minimum(distance / room, 1 - TOUCH), 0.0)
-        return np.where(self._limited.numpy(), -room * np.log1p(-share), distance) - multipliers
+        y = np.where(self._limited.numpy(), -room * np.log1p(-share), distance) - multipliers
+        return y / self._unit.numpy()
 
 
 def columns(policies: Sequence[Policy | Multiplier]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,5 +1,6 @@
 """An economy under a policy function: what training changes and what evaluation measures."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -9,6 +10,8 @@ from deqn.model import Model
 from deqn.network import PolicyNetwork
 from deqn.residuals import residuals
 from deqn.steady_state import SteadyState
+
+SLICE, FLOATS = 4096, 2**26  # states evaluated at once, and numbers in all of them, so that memory stays bounded
 
 
 @dataclass(frozen=True)
@@ -23,3 +26,10 @@ class Economy:
     def residuals(self, states: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
         """Residuals by equation at packed states [batch, n_states]."""
         return residuals(self.model, lambda s: self.policy(s, training=training), self.expectation, states)
+
+    def slices(self, states: tf.Tensor) -> Iterator[tf.Tensor]:
+        """Packed states in pieces whose residuals fit into memory, however many nodes and policies there are."""
+        each = (self.expectation.nodes + 1) * self.policy.floats
+        rows = min(SLICE, max(1, FLOATS // each))
+        for first in range(0, states.shape[0], rows):
+            yield states[first : first + rows]

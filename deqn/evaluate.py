@@ -6,7 +6,7 @@ paths from dispersed starts must come together.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,6 @@ from deqn.simulate import Box, last, path, step
 from deqn.steady_state import SteadyState
 from deqn.variables import named_point, point
 
-SLICE, FLOATS = 4096, 2**26  # states evaluated at once, and numbers in all of them, so that memory stays bounded
 RETURN_SPREAD = 0.01  # of the box: paths that end closer have come together
 STATISTICS = {"median": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
 
@@ -53,16 +52,8 @@ def euler_errors(economy: Economy, states: tf.Tensor) -> dict[str, np.ndarray]:
         errors = economy.residuals(part)
         return {name: tf.reshape(tf.abs(r), (-1, tf.shape(r)[-1])) for name, r in errors.items()}
 
-    each = (economy.expectation.nodes + 1) * economy.policy.floats
-    parts = [sizes(part) for part in slices(states, each)]
+    parts = [sizes(part) for part in economy.slices(states)]
     return {name: np.concatenate([p[name].numpy() for p in parts], 1) for name in parts[0]}
-
-
-def slices(states: tf.Tensor, each: int = 1) -> Iterator[tf.Tensor]:
-    """Packed states in pieces of at most SLICE rows and, where each takes so many numbers, at most FLOATS of them."""
-    rows = min(SLICE, max(1, FLOATS // each))
-    for first in range(0, states.shape[0], rows):
-        yield states[first : first + rows]
 
 
 def statistics(sizes: np.ndarray) -> dict[str, float]:
@@ -105,7 +96,7 @@ def binding(economy: Economy, states: tf.Tensor) -> dict[str, np.ndarray]:
     names = [m.name for m in multipliers(economy.model)]
     if not names:
         return {}
-    parts = [point(economy.model, economy.policy, part).__dict__ for part in slices(states)]
+    parts = [point(economy.model, economy.policy, part).__dict__ for part in economy.slices(states)]
     return {n: np.concatenate([np.reshape(p[n], (-1, np.shape(p[n])[-1])) > 0 for p in parts], 1) for n in names}
 
 

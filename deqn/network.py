@@ -113,7 +113,8 @@ class PolicyNetwork(tf.Module):
             self._chart = chart.unpacked(tf.constant(chart.packed()[None], self.dtype))
         self._curvature = None  # of each output, [n_states, outputs * n_states]
         if anchor == "quadratic":
-            Q = curvature(model, self._bounds, chart.rest, chart.start, chart.slope.T)
+            exact = Bounds(model.policies, steady.policies, tf.float64)
+            Q = curvature(model, exact, chart.rest, chart.start, chart.slope.T)
             self._curvature = tf.constant(np.transpose(Q / 2, (1, 0, 2)).reshape(len(chart.rest), -1), self.dtype)
 
     @property
@@ -129,13 +130,12 @@ class PolicyNetwork(tf.Module):
         def errors(shift: tf.Tensor) -> tf.Tensor:
             batch = shift.shape[0]
             states = tf.constant(np.tile(steady.states, (batch, 1)), self.dtype)
-            moved = lambda s: self._anchored(
-                self._coordinates(s), tf.tile(shift, (s.shape[0] // batch, 1)), self._chart
-            )
-            return tf.transpose(stacked(residuals(model, moved, expectation, states), batch))
+            added, chart = tf.cast(shift, self.dtype), self._chart
+            moved = lambda s: self._anchored(self._coordinates(s), tf.tile(added, (s.shape[0] // batch, 1)), chart)
+            return tf.cast(tf.transpose(stacked(residuals(model, moved, expectation, states), batch)), tf.float64)
 
         shift = risk_correction(errors, self._chart.start.shape[1])
-        self._chart = replace(self._chart, start=self._chart.start + shift)
+        self._chart = replace(self._chart, start=self._chart.start + tf.cast(shift, self.dtype))
 
     def _charted(self, corners: tuple, rest: SteadyState, slope: np.ndarray | None, margin: float) -> Chart:
         low, high, center = (coordinates(x, self._in_logs) for x in (*corners, rest.states))

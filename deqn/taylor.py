@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-ROWS = 4096  # directions at once
+NUMBERS = 2**19  # in all directions at once
 
 Function = Callable[[tf.Tensor], tf.Tensor]  # [batch, n] -> [batch, outputs]
 
@@ -23,17 +23,17 @@ def jacobian(f: Function, at: np.ndarray) -> np.ndarray:
 def jacobians(f: Function, at: np.ndarray, directions: np.ndarray) -> np.ndarray:
     """The derivatives of f at each point [points, n] along each direction [k, n]: [points, outputs, k]."""
     points, k = len(at), len(directions)
-    rows, turned = np.repeat(at, k, 0), np.tile(directions, (points, 1))
-    parts = [directional(f, tf.constant(rows[i : i + ROWS]), tf.constant(turned[i : i + ROWS])).numpy()
-             for i in range(0, len(rows), ROWS)]  # fmt: skip
+    rows, turned, each = np.repeat(at, k, 0), np.tile(directions, (points, 1)), max(1, NUMBERS // at.shape[1])
+    parts = [directional(f, tf.constant(rows[i : i + each]), tf.constant(turned[i : i + each])).numpy()
+             for i in range(0, len(rows), each)]  # fmt: skip
     return np.swapaxes(np.concatenate(parts).reshape(points, k, -1), 1, 2)
 
 
 def along(f: Function, at: np.ndarray, directions: np.ndarray, second: bool = True) -> np.ndarray:
     """The first or second derivatives of f at one point [n] along each direction [k, n]: [k, outputs]."""
-    parts = []
-    for first in range(0, len(directions), ROWS):
-        d = tf.constant(directions[first : first + ROWS])
+    parts, rows = [], max(1, NUMBERS // len(at))
+    for first in range(0, len(directions), rows):
+        d = tf.constant(directions[first : first + rows])
         x = tf.constant(np.tile(at, (d.shape[0], 1)))
         slope = lambda z, d=d: directional(f, z, d)
         parts.append((directional(slope, x, d) if second else slope(x)).numpy())

@@ -77,13 +77,24 @@ class Validator(tf.Module):
         super().__init__()
         self.economy, self.sampler = economy, sampler
 
-    @tf.function(autograph=False)
-    def __call__(self) -> tuple[tf.Tensor, dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+    def __call__(self) -> tuple[float, dict[str, float], dict[str, float]]:
         """The mean absolute residual over all equations, and mean and largest by equation."""
-        errors = self.economy.residuals(self.sampler(self.economy.policy))
-        sizes = {name: tf.abs(r) for name, r in errors.items()}
-        pooled = tf.reduce_mean(tf.concat([tf.reshape(r, [-1]) for r in sizes.values()], 0))
-        return pooled, {n: tf.reduce_mean(r) for n, r in sizes.items()}, {n: tf.reduce_max(r) for n, r in sizes.items()}
+        parts = [self._sizes(part) for part in self.economy.slices(self._draw())]
+        sizes = {name: np.concatenate([p[name].numpy() for p in parts], -1) for name in parts[0]}
+        pooled = np.concatenate([r.ravel() for r in sizes.values()]).mean()
+        return (
+            float(pooled),
+            {n: float(r.mean()) for n, r in sizes.items()},
+            {n: float(r.max()) for n, r in sizes.items()},
+        )
+
+    @tf.function(autograph=False)
+    def _draw(self) -> tf.Tensor:
+        return self.sampler(self.economy.policy)
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def _sizes(self, states: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {name: tf.abs(r) for name, r in self.economy.residuals(states).items()}
 
 
 class Ledger(tf.Module):
@@ -211,11 +222,10 @@ class Loop:
 
     def measure(self) -> Report:
         """Errors on fresh validation states, and the mean loss since the last report."""
-        pooled, *by_equation = self.validator()
-        mean, largest = ({n: float(x) for n, x in part.items()} for part in by_equation)
+        pooled, mean, largest = self.validator()
         stage = self._stage
         value = stage.mean_loss(reset=True) if stage.step else math.nan
-        return Report(self.step, stage.name, self.elapsed, value, stage.rates, float(pooled), mean, largest)
+        return Report(self.step, stage.name, self.elapsed, value, stage.rates, pooled, mean, largest)
 
     def _report(self, stage: Stage) -> str | None:
         report = self.measure()

@@ -2,8 +2,10 @@
 
 y = a k^alpha, k' = I + (1-delta) k, c = y - I, I >= 0 with multiplier mu:
 c^-tau - mu = beta E[d' (c'^-tau (alpha a' k'^(alpha-1) + 1 - delta) - (1-delta) mu')].
-There is no closed form; scripts/irreversible_investment.py solves the model on a grid, an independent check of policies
-and of the share of dates at which the constraint binds. Reference: Christiano and Fisher (2000).
+At delta = tau = 1 the constraint never binds and 1 / (1 - s) is the sum of (alpha beta)^n E[d_1 ... d_n], which depends
+on sigma_d: a check of the expectation, not of the constraint. For the constraint scripts/irreversible_investment.py
+solves the model on a grid, an independent check of policies and of the share of dates at which it binds. Reference:
+Christiano and Fisher (2000).
 """
 
 from dataclasses import dataclass
@@ -70,3 +72,15 @@ class Irreversible(Model):
     def residuals(self, now, nxt, E):
         later = self.beta * E(nxt.d * (nxt.c**-self.tau * nxt.R - (1 - self.delta) * nxt.mu))
         return {"euler": (later + now.mu) ** (-1 / self.tau) / now.c - 1}
+
+    def closed_form(self, now):
+        if self.delta != 1 or self.tau != 1:
+            return None
+        n = np.arange(1, TERMS + 1)[:, None, None]
+        loads = (1 - self.rho_d**n) / (1 - self.rho_d)  # of a shock that has n dates to act
+        log_mean = self.rho_d * loads * tf.math.log(now.d) + self.sigma_d**2 / 2 * np.cumsum(loads**2, 0)
+        total = 1 + tf.reduce_sum((self.alpha * self.beta) ** n * tf.exp(log_mean), 0)
+        return {"s": 1 - 1 / total, "m": tf.zeros_like(total)}
+
+
+TERMS = 60  # of the sum: at the defaults each is a quarter of the one before

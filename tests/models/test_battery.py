@@ -4,6 +4,7 @@ from functools import partial
 from importlib.resources import files
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from hypothesis import given
@@ -19,13 +20,22 @@ from deqn.expectation import expectation, rule
 from deqn.model import Model
 from deqn.ranges import check, interval
 from deqn.residuals import residuals
+from deqn.run import solve
 from deqn.simulate import Box
 from deqn.steady_state import steady_state
 
 NAMES = sorted(p.name.removesuffix(".yaml") for p in files("deqn.configs").joinpath("model").iterdir())
-EXTRA = {"olg_analytic": ("model.head=level", "model.cohorts=2", "model.cohorts=20")}
+EXTRA = {
+    "olg_analytic": ("model.head=level", "model.cohorts=2", "model.cohorts=20"),
+    "growth_labor": ("model.capped=true",),
+    "irbc": ("model.irreversible=true", "model.N=15"),
+}
 CASES = [(name, *extra) for name in NAMES for extra in [(), *((e,) for e in EXTRA.get(name, ()))]]
-EXACT = {"growth": {}, "stochastic_growth": {"delta": 1.0}, "olg_analytic": {}}  # where a closed form holds
+FULL = {"gamma": 1.0, "delta": 1.0, "tau": 1.0}  # log utility, full depreciation
+EXACT = {  # where a closed form holds
+    "growth": FULL, "stochastic_growth": FULL, "growth_labor": FULL, "irreversible": FULL, "olg_analytic": {},
+    "asset_pricing": {},
+}  # fmt: skip
 
 
 def build(name: str, *overrides: str) -> Model:
@@ -83,8 +93,8 @@ def test_the_closed_form_has_no_residual_for_random_parameters(name, data):
     from dataclasses import replace
 
     model = build(name)
-    drawn = admissible(model, data.draw) | {"gamma": 1.0, "delta": 1.0}
-    drawn = {k: v for k, v in drawn.items() if isinstance(getattr(model, k, None), float)} | EXACT[name]
+    drawn = admissible(model, data.draw) | EXACT[name]
+    drawn = {k: v for k, v in drawn.items() if isinstance(getattr(model, k, None), float)}
     model = replace(model, **drawn)
     states = Box(model, 64, 1, tf.float64).points()
 
@@ -122,3 +132,17 @@ def test_a_permuted_batch_gives_permuted_residuals(case):
     whole, permuted = e.residuals(states), e.residuals(tf.gather(states, order))
     for equation in whole:
         np.testing.assert_allclose(permuted[equation], whole[equation].numpy()[..., order], rtol=1e-11, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_short_solve_lowers_the_errors_of_its_start(name, tmp_path):
+    """A few iterations from the model's recommended numerics, through the whole run."""
+    overrides = [
+        "network.hidden=[12]", "optimizer.iterations=8", "optimizer.polish=0", "optimizer.states=1000",
+        "evaluation.paths=20", "evaluation.periods=20", "evaluation.box=256", "evaluation.figures=false",
+        "evaluation.reference=false",
+    ]  # fmt: skip
+    summary = solve(name, overrides, folder=tmp_path / "run", quiet=True).summary
+    metrics = pd.read_csv(tmp_path / "run" / "metrics.csv").filter(regex="^mean_").mean(axis=1)
+    assert metrics.min() < metrics.iloc[0] or metrics.iloc[0] < 1e-12
+    assert summary["stability"]["spectral_radius"] < 1

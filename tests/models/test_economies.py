@@ -7,13 +7,22 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import growth_labor
+import irreversible_investment
+import lifecycle
 from conftest import economy
+from deqn.evaluate import closed_form
+from deqn.expectation import expectation, gauss_hermite, monomial
 from deqn.model import Point
 from deqn.models.growth import Growth
+from deqn.models.growth_labor import GrowthLabor
 from deqn.models.olg_analytic import FLOOR, OlgAnalytic, marginal_utility
+from deqn.models.olg_lifecycle import OlgLifecycle
 from deqn.models.stochastic_growth import StochasticGrowth
+from deqn.residuals import fischer_burmeister
 from deqn.run import solve
-from deqn.simulate import step
+from deqn.simulate import Box, step
+from deqn.steady_state import steady_state
 from deqn.variables import point
 from time_iteration import stochastic_growth as solve_by_time_iteration
 
@@ -121,3 +130,63 @@ def test_time_iteration_itself_meets_the_closed_form():
     exact = solve_by_time_iteration(alpha=0.36, beta=0.99, gamma=1.0, delta=1.0, rho=0.9, sigma=0.04, points=(161, 41))
     k, z = np.meshgrid(np.linspace(0.1, 0.4, 20), np.linspace(-0.3, 0.3, 20))
     np.testing.assert_allclose(exact(k, z), (1 - 0.36 * 0.99) * np.exp(z) * k**0.36, rtol=1e-7)
+
+
+def test_published_steady_states_with_labour_and_over_the_life_cycle():
+    rest = GrowthLabor().steady_state()
+    assert (rest["L"], rest["k"], rest["s"]) == pytest.approx((0.975155, 6.208652, 0.326972), abs=5e-7)
+    found, independent = steady_state(OlgLifecycle()), lifecycle.steady_state()
+    np.testing.assert_allclose(found.states[:5], independent["k"][1:], atol=1e-9)
+    np.testing.assert_allclose(found.policies[:5], independent["s"], atol=1e-9)
+    np.testing.assert_allclose(found.states[:5], [0.001, 0.137, 0.377, 0.632, 0.508], atol=0.01)  # published means
+
+
+def test_the_rule_meets_the_price_that_depends_on_risk_and_half_the_variance_does_not():
+    e = economy("model=asset_pricing")
+    model, at = e.model, Box(e.model, 256, 0, tf.float64).points()
+    exact = closed_form(model, e.steady)
+    middle = exact.values(tf.constant([[model.xbar]], tf.float64))["v"]
+    assert float(middle[0, 0]) == pytest.approx(12.481236, abs=1e-6)
+    policy = lambda states, training=False: tf.constant(exact.values(states)["v"].T)
+    for rule in (gauss_hermite(1, 5), monomial(1, 5)):
+        e = replace(e, policy=policy, expectation=expectation(model, lambda d, rule=rule: rule))
+        tolerance = 1e-10 if len(rule[0]) > 3 else 1e-6  # degree 5 alone leaves the sixth moment
+        assert np.abs(e.residuals(at)["price"]).max() < tolerance
+    nodes, weights = gauss_hermite(1, 5)
+    halved = replace(e, expectation=expectation(model, lambda d: (nodes / np.sqrt(2), weights)))
+    wrong = float(halved.residuals(tf.constant([[model.xbar]], tf.float64))["price"][0, 0])
+    assert wrong == pytest.approx(-5.35e-4, abs=1e-6)
+
+
+def test_fischer_burmeister_is_zero_exactly_at_complementarity():
+    a = tf.constant([0.0, 2.0, 0.0, 1.0, -1.0], tf.float64)
+    b = tf.constant([3.0, 0.0, 0.0, 1.0, 0.0], tf.float64)
+    np.testing.assert_allclose(fischer_burmeister(a, b), [0, 0, 0, 2 - np.sqrt(2), -2], atol=1e-15)
+
+
+def test_irreversible_investment_binds_where_the_independent_solution_binds(tmp_path):
+    """Share of binding dates within a point, consumption on the ergodic set to a few parts in ten thousand."""
+    overrides = [
+        "network.hidden=[16,16]", "optimizer.iterations=40", "optimizer.polish=600", "optimizer.states=800",
+        "evaluation.figures=false", "tolerance=1e-3",
+    ]  # fmt: skip
+    solution = solve("irreversible", overrides, folder=tmp_path / "run", quiet=True)
+    exact = irreversible_investment.solve(points=(41, 21, 17), tolerance=1e-7)
+    table = solution.simulate(periods=100, paths=100)
+    at = table["k"].to_numpy(), np.log(table["a"].to_numpy()), np.log(table["d"].to_numpy())
+    assert abs((table["m"] > 0).mean() - exact.binds(*at).mean()) < 0.01
+    error = np.abs(table["c"] / exact.consumption(*at) - 1)
+    assert error.mean() < 3e-4 and error.quantile(0.999) < 5e-3
+    found = solution.summary["constraints"]["path"]["m"]
+    assert 0.08 < found["share"] < 0.14 and found["binding"]["mean"] < 1e-3 and found["slack"]["mean"] < 1e-3
+
+
+def test_labour_at_its_cap_binds_where_the_independent_solution_binds(tmp_path):
+    overrides = ["model.capped=true", "optimizer.polish=300", "evaluation.figures=false", "tolerance=1e-4"]
+    solution = solve("growth_labor", overrides, folder=tmp_path / "run", quiet=True)
+    exact = growth_labor.solve(growth_labor.Economy(cap=0.97), points=(61, 37), step=0.1)
+    table = solution.simulate(periods=100, paths=100)
+    at = table["k"].to_numpy(), table["z"].to_numpy()
+    assert abs((table["m"] > 0).mean() - exact.binds(*at).mean()) < 0.01
+    assert np.abs(table["L"] - exact.labour(*at)).mean() < 1e-4
+    assert (table["L"] <= 0.97).all() and ((0.97 - table["L"]) * table["m"] == 0).all()
