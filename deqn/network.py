@@ -130,10 +130,8 @@ class PolicyNetwork(tf.Module):
         def errors(shift: tf.Tensor) -> tf.Tensor:
             batch = shift.shape[0]
             states = tf.constant(np.tile(steady.states, (batch, 1)), self.dtype)
-            added = tf.cast(shift, self.dtype)
-            moved = lambda s: self._anchored(
-                self._coordinates(s), tf.tile(added, (s.shape[0] // batch, 1)), self._chart
-            )
+            added, chart = tf.cast(shift, self.dtype), self._chart
+            moved = lambda s: self._anchored(self._coordinates(s), tf.tile(added, (s.shape[0] // batch, 1)), chart)
             return tf.cast(tf.transpose(stacked(residuals(model, moved, expectation, states), batch)), tf.float64)
 
         shift = risk_correction(errors, self._chart.start.shape[1])

@@ -182,7 +182,7 @@ def test_irreversible_investment_binds_where_the_independent_solution_binds(tmp_
 
 
 def test_labour_at_its_cap_binds_where_the_independent_solution_binds(tmp_path):
-    overrides = ["model.capped=true", "optimizer.polish=300", "evaluation.figures=false", "tolerance=1e-4"]
+    overrides = ["model.capped=true", "optimizer.polish=500", "evaluation.figures=false", "tolerance=1e-4"]
     solution = solve("growth_labor", overrides, folder=tmp_path / "run", quiet=True)
     exact = growth_labor.solve(growth_labor.Economy(cap=0.97), points=(61, 37), step=0.1)
     table = solution.simulate(periods=100, paths=100)
