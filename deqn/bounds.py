@@ -2,9 +2,9 @@
 
 A policy without a multiplier stays off its bounds: a sigmoid between two of them, an exponential above or below one (a
 softplus where the steady state lies on it), and the identity where there is none, in units of the steady state. A
-bound with a multiplier is reached: with y the output times their size at rest, max(y, 0) is the distance from it and
-max(-y, 0) the multiplier. One function without a kink, or with a small one, thus stands for two that have large ones,
-and training always sees a gradient.
+bound with a multiplier is reached: with y the output, in units of its size at rest, max(y, 0) is the distance from the
+bound and max(-y, 0) the multiplier. One function without a kink, or with a small one, thus stands for two that have
+large ones, and training always sees a gradient.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ TOUCH = 1e-3  # a smooth policy starts at least this share inside its bounds
 
 
 class Bounds:
-    """Maps outputs u [n, outputs] to packed policies [n, n_policies]; zero is near the steady state."""
+    """Maps outputs u [n, outputs] to packed policies [n, n_policies], and a row of policies back to outputs."""
 
     def __init__(self, policies: Sequence[Policy | Multiplier], steady: np.ndarray, dtype: tf.DType):
         """`steady`: the packed policies of the steady state, multipliers included."""
