@@ -17,9 +17,11 @@ from deqn.config import Config, build_model
 from deqn.contract import contract
 from deqn.diagnosis import check_closed_form, check_gradients, check_quadrature, check_roots, check_units
 from deqn.expectation import expectation, finer_rule, rule
-from deqn.family import Family, family
+from deqn.family import Family
 from deqn.findings import Finding, Line, check
 from deqn.model import Model
+from deqn.network import widths
+from deqn.pseudo_states import family
 from deqn.ranges import shown
 from deqn.run import check_equations
 from deqn.solution import build
@@ -87,7 +89,8 @@ def check_weights(settings: Config, equations: list[str]) -> Finding:
 def check_network(model: Model, steady: SteadyState, settings: Config) -> Finding:
     """The economy under its untrained network, and the number of weights. Raises InputError for too many."""
     economy = build(settings, steady, model)
-    hidden = f" {shown(settings.network.hidden)}" if settings.network.hidden else ""
+    inputs = economy.policy.network.input_shape[-1]
+    hidden = f" {shown(widths(inputs, settings.network))}" if settings.network.name == "mlp" else ""
     return Finding(economy, f"{settings.network.name}{hidden}: {economy.policy.network.count_params():,} weights")
 
 

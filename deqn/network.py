@@ -25,12 +25,19 @@ from deqn.second_order import curvature, risk_correction
 from deqn.settings import Network
 from deqn.steady_state import SteadyState
 
+NARROW, WIDER, WIDE = 16, 4, 32  # hidden units: up to two states, more for each further one, and at most
+
 
 def approximator(inputs: int, outputs: int, settings: Network, dtype: str, seed: int) -> keras.Model:
     """The chosen Keras network [batch, inputs] -> [batch, outputs], its last layer zero."""
     if settings.name == "chebyshev":
         return chebyshev(inputs, outputs, settings.degree, dtype)
     return multilayer_perceptron(inputs, outputs, settings, dtype, seed)
+
+
+def widths(inputs: int, settings: Network) -> list[int]:
+    """Of the hidden layers, those that are set or, without, what as many state variables need."""
+    return settings.hidden or [min(NARROW + WIDER * max(0, inputs - 2), WIDE)] * 2
 
 
 def multilayer_perceptron(inputs: int, outputs: int, settings: Network, dtype: str, seed: int) -> keras.Model:
@@ -42,8 +49,9 @@ def multilayer_perceptron(inputs: int, outputs: int, settings: Network, dtype: s
 
     penalty = keras.regularizers.L1L2(settings.l1, settings.l2) if settings.l1 or settings.l2 else None
     layers = [keras.Input((inputs,), dtype=dtype)]
-    for i, units in enumerate(settings.hidden):
-        spread = keras.initializers.RandomUniform(-1, 1, seed=seed + len(settings.hidden) + i)
+    hidden = widths(inputs, settings)
+    for i, units in enumerate(hidden):
+        spread = keras.initializers.RandomUniform(-1, 1, seed=seed + len(hidden) + i)
         layers.append(
             keras.layers.Dense(
                 units, kernel_initializer=fresh(i), bias_initializer=spread, kernel_regularizer=penalty, dtype=dtype

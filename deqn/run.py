@@ -27,13 +27,13 @@ from deqn.diagnosis import concerns
 from deqn.economy import Economy
 from deqn.errors import FileError, InputError
 from deqn.expectation import rule
-from deqn.family import family
 from deqn.interrupt import Interrupt
 from deqn.optimizers.first_order import GradientStage, first_order
 from deqn.optimizers.levenberg_marquardt import LeastSquaresStage, batch_size
 from deqn.optimizers.self_scaled_bfgs import QuasiNewtonStage, fits
 from deqn.overrides import check_resumable, continued, value_of
 from deqn.progress import Display
+from deqn.pseudo_states import family
 from deqn.sampler import Sampler
 from deqn.solution import TRAINING, VALIDATION, Solution, build, stream
 from deqn.train import Ledger, Loop, Report, Stage, Validator

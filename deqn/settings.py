@@ -42,7 +42,7 @@ class Network:
 
     name: str = within(("mlp", "chebyshev"))
     anchor: str = within(("linear", "quadratic", "steady_state"))
-    hidden: list[int] | None = only(("mlp",), "[1, 65536]", not_empty=True)
+    hidden: list[int] | None = only(("mlp",), "[1, 65536]", not_empty=True, optional=True)
     activation: str | None = only(("mlp",), ACTIVATIONS)
     initializer: str | None = only(("mlp",), INITIALIZERS)
     l1: float | None = only(("mlp",), "[0, inf)")

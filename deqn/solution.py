@@ -19,10 +19,11 @@ from deqn.config import Config, build_model, checked
 from deqn.economy import Economy
 from deqn.errors import FileError, InputError
 from deqn.expectation import expectation, finer_rule, rule
-from deqn.family import Family, family
+from deqn.family import Family
 from deqn.frames import state_frame
 from deqn.model import Model, free_policies, labels, width
 from deqn.network import PolicyNetwork, approximator
+from deqn.pseudo_states import family
 from deqn.steady_state import SteadyState, steady_state
 
 ROUNDING = 1e-5  # of an interval, by which a parameter in single precision may lie outside

@@ -7,12 +7,10 @@ an independent solution, time iteration on splines in numpy (scripts/time_iterat
 Writes <out>.csv, a row for each report of training and one `final` row for each run (errors on fresh states with more
 quadrature nodes), and <out>.png; prints median and worst of the seeds. `policy_max` is the largest relative distance
 from an exact solution: consumption along the run's simulated paths from time iteration on the finest grid, or the
-policies of path and box from the closed form.
+policies of path and box from the closed form. `binds` is the largest share of states on which a constraint binds.
 """
 
 import argparse
-import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,10 +22,16 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 import time_iteration
+from solve_process import solve
 
 BUSINESS_CYCLE = {"alpha": 0.36, "beta": 0.99, "gamma": 1.0, "delta": 0.1, "rho": 0.9, "sigma": 0.04}
 LITERATURE = BUSINESS_CYCLE | {"gamma": 2.0, "delta": 0.02, "rho": 0.95, "sigma": 0.01}
 BOX = ["model.k_box=[0.9,1.1]", "model.tfp_box=[0.9,1.1]"]
+LONG_POLISH = ["optimizer.iterations=10", "optimizer.polish=9000"]
+BINDING = []
+FEWER = ["evaluation.periods=20", "evaluation.box=512", "evaluation.figures=false"]
+FEWEST = ["evaluation.paths=50", "evaluation.periods=10", "evaluation.box=128", "sampling.paths=16"]
+FAMILY = ["pseudo_states.beta=[.94,.99]", "pseudo_states.gamma=[1,5]"]
 CASES = {  # overrides, parameters of the independent solution, the set on which errors are judged
     "growth": (["model=growth", "model.delta=0.1"], None, "path"),
     "stochastic_growth": (["model=stochastic_growth"], BUSINESS_CYCLE, "path"),
@@ -41,22 +45,28 @@ CASES = {  # overrides, parameters of the independent solution, the set on which
     "olg_share": (["model=olg_analytic"], None, "path"),
     "olg_level": (["model=olg_analytic", "model.head=level"], None, "path"),
     "olg_level_20": (
-        [
-            "model=olg_analytic",
-            "model.head=level",
-            "model.cohorts=20",
-            "optimizer.iterations=10",
-            "optimizer.polish=9000",
-        ],
+        ["model=olg_analytic", "model.head=level", "model.cohorts=20", *LONG_POLISH],
         None,
         "path",
     ),
+    "growth_labor": (["model=growth_labor"], None, "path"),
+    "irreversible": (["model=irreversible"], None, "path"),
+    "asset_pricing": (["model=asset_pricing"], None, "path"),
+    "olg_lifecycle": (["model=olg_lifecycle"], None, "path"),
+    "irbc_2": (["model=irbc"], None, "path"),
+    "irbc_2_irreversible": (["model=irbc", *BINDING], None, "path"),
+    "irbc_15": (["model=irbc", "model.N=15", "optimizer.iterations=2", "optimizer.polish=0"], None, "path"),
+    "irbc_50": (["model=irbc", "model.N=50", "train.steps=0", *FEWER], None, "path"),  # second order: --stages adam
+    "irbc_100": (["model=irbc", "model.N=100", "train.steps=0", *FEWEST], None, "path"),  # the same
+    "family": (["model=stochastic_growth", *FAMILY], None, "path"),
 }
 STAGES = {
     "adam": ["optimizer=adam"],
     "adam_lm": [],
     "chebyshev": ["network=chebyshev"],
 }
+SIZES = ("mean", "p99", "p999", "max")
+MEASURED = ["seconds", "memory", *SIZES, "policy_max", "binds"]
 GRIDS = [(21, 7), (41, 11), (81, 21), (161, 41)]
 
 
@@ -87,35 +97,31 @@ def main(arguments: list[str]) -> None:
                 table.to_csv(chosen.out.with_suffix(".csv"), index=False)  # at once: it takes an hour
     draw(table, chosen.out.with_suffix(".png"))
     final = table[table["kind"] == "final"].groupby(["case", "method"], sort=False)
-    print(
-        final[["seconds", "mean", "max", "policy_max"]].agg(["median", "max"]).to_string(float_format="{:.2g}".format)
-    )
+    for name in ("median", "max"):
+        print(f"{name} of the seeds\n{final[MEASURED].agg(name).to_string(float_format='{:.2g}'.format)}")
 
 
 def run(overrides: list[str], judged: str, consumption: Callable | None) -> list[dict]:
     """One process: its reports, and the verdict on fresh states."""
     with tempfile.TemporaryDirectory() as place:
-        folder, began = Path(place) / "run", time.monotonic()
-        program = [sys.executable, "-c", "from deqn.cli import main; main()"]
-        ended = subprocess.run([*program, *overrides, f"hydra.run.dir={folder}"], capture_output=True, text=True)
-        wall = time.monotonic() - began
-        if not (folder / "summary.json").exists():
-            raise SystemExit(f"deqn-solve {' '.join(overrides)} failed:\n{ended.stderr[-2000:]}")
-        summary = json.loads((folder / "summary.json").read_text())
+        folder = Path(place) / "run"
+        solved = solve(overrides, folder)
         metrics = pd.read_csv(folder / "metrics.csv")
         simulated = pd.read_parquet(folder / "simulation.parquet")
+    summary, wall = solved.summary, solved.seconds
     seconds = summary["seconds"]
     offset = wall - seconds["evaluate"] - seconds["report"] - metrics["seconds"].iloc[-1]
     means, largest = (metrics.filter(regex=f"^{name}_") for name in ("mean", "max"))
     reports = zip(metrics["seconds"] + offset, means.mean(axis=1), largest.max(axis=1), strict=True)
     errors = summary["euler_errors"][judged]["all"]
+    binds = [found["share"] for found in summary["constraints"][judged].values()]
     distances = [s["max_relative"] for s in summary["policy_errors"]["closed_form"].values()]
     if consumption is not None:
         distances = [np.abs(simulated["c"] / consumption(simulated["k"], simulated["z"]) - 1).max()]
     return [
         *({"kind": "report", "seconds": s, "mean": m, "max": x} for s, m, x in reports),
-        {"kind": "final", "seconds": wall, "mean": errors["mean"], "max": errors["max"],
-         "policy_max": max(distances, default=np.nan)},
+        {"kind": "final", "seconds": wall, "memory": solved.memory, **{k: errors[k] for k in SIZES},
+         "policy_max": max(distances, default=np.nan), "binds": max(binds, default=np.nan)},
     ]  # fmt: skip
 
 

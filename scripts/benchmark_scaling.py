@@ -9,16 +9,14 @@ and of its phases, peak memory in GiB, mean error before and after) and <out>.pn
 """
 
 import argparse
-import json
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
+
+from solve_process import solve
 
 TRAINED = ["optimizer=adam", "network.anchor=linear", "network.hidden=[32,32]", "train.steps=200", "train.batch=64",
            "train.report_every=200", "sampling=ergodic", "sampling.paths=64"]  # fmt: skip
@@ -52,24 +50,12 @@ def main(arguments: list[str]) -> None:
 def run(overrides: list[str]) -> dict[str, float]:
     """One process: seconds, peak memory, and the mean path error of the solution and of first order alone."""
     with tempfile.TemporaryDirectory() as place:
-        folder, began = Path(place) / "run", time.monotonic()
-        program = [sys.executable, "-c", "from deqn.cli import main; main()"]
-        with open(Path(place) / "output", "w") as output:
-            child = subprocess.Popen(
-                [*program, *overrides, f"hydra.run.dir={folder}"], stdout=output, stderr=subprocess.STDOUT
-            )
-            _, _, used = os.wait4(child.pid, 0)
-        wall = time.monotonic() - began
-        if not (folder / "summary.json").exists():
-            raise SystemExit(
-                f"deqn-solve {' '.join(overrides)} failed:\n{(Path(place) / 'output').read_text()[-2000:]}"
-            )
-        summary = json.loads((folder / "summary.json").read_text())
-    phases = {name: summary["seconds"][name] for name in ("compile", "train", "evaluate")}
+        solved = solve(overrides, Path(place) / "run")
+    summary = solved.summary
+    phases = {name: round(summary["seconds"][name], 1) for name in ("compile", "train", "evaluate")}
     linear = summary["first_order"].get("euler_errors", {}).get("path", {}).get("all", {})
     return {
-        "seconds": round(wall, 1), **{k: round(v, 1) for k, v in phases.items()},
-        "memory": round(used.ru_maxrss / 2**20, 2),
+        "seconds": round(solved.seconds, 1), **phases, "memory": round(solved.memory, 2),
         "mean": summary["euler_errors"]["path"]["all"]["mean"], "first_order": linear.get("mean", float("nan")),
     }  # fmt: skip
 

@@ -13,13 +13,13 @@ from deqn import evaluate
 from deqn.continuation import followed
 from deqn.errors import InputError
 from deqn.expectation import expectation, rule
-from deqn.family import family
 from deqn.linear import linear_solution
 from deqn.members import box_corners
 from deqn.model import Markov, Point, Policy, State
 from deqn.models.growth import Growth
 from deqn.models.growth_labor import GrowthLabor
 from deqn.models.stochastic_growth import StochasticGrowth
+from deqn.pseudo_states import family
 from deqn.reference import reference
 from deqn.residuals import residuals
 from deqn.simulate import Box, path

@@ -6,7 +6,7 @@ from conftest import economy, settings
 from deqn import settings as allowed
 from deqn.errors import InputError
 from deqn.model import flatten
-from deqn.network import multilayer_perceptron
+from deqn.network import multilayer_perceptron, widths
 from deqn.simulate import Box
 
 
@@ -21,6 +21,12 @@ def test_the_untrained_network_is_the_steady_state_everywhere():
         states = Box(e.model, 64, 0, tf.float64).points()
         steady = flatten(e.model.steady_state(), e.model.policies)
         np.testing.assert_allclose(e.policy(states), np.tile(steady, (64, 1)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("states, hidden", {1: 16, 2: 16, 3: 20, 4: 24, 30: 32}.items())
+def test_hidden_layers_grow_with_the_number_of_states_unless_they_are_set(states, hidden):
+    assert widths(states, settings("model=growth").network) == [hidden] * 2
+    assert widths(states, settings("model=growth", "network.hidden=[5]").network) == [5]
 
 
 @pytest.mark.parametrize("activation", allowed.ACTIVATIONS)
