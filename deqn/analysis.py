@@ -1,5 +1,7 @@
 """What economists ask of a solution: impulse responses, simulated tables, moments, slices of the policy functions."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -14,38 +16,65 @@ from deqn.model import Model, Normal, Point, labels, shock_names
 from deqn.simulate import last, path, step
 from deqn.variables import mean_shock, mean_shocks, pack, point
 
+ZERO = 1e-8  # a path whose values all are smaller stays at zero
+
 
 def impulse_response(economy: Economy, name: str, size: float, periods: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The path after one shock and the path without it, each `periods` + 1 rows from date 0 on, no further shock.
 
     Both start where the economy rests when shocks stay at their means. A shock deviates from its mean by `size`
-    standard deviations; of a vector shock the first entry does. A state is displaced by the share `size` of its
-    own value, or by `size` where that is zero. Raises KeyError for another name.
+    standard deviations; of a vector one the entry `eps[2]`, or the first. A state, or one entry `k[2]` of it, is
+    displaced by the share `size` of its own value, or by `size` where that is zero. Raises KeyError for another name.
     """
     model, policy = economy.model, economy.policy
     dtype = policy.dtype
     rest = last(model, policy, steady_row(economy), tf.constant(2000), None)
     now = point(model, policy, rest)
-    if name in shock_names(model.shocks):
-        shocks = mean_shocks(model, now, dtype)
-        mean = getattr(shocks, name)
-        first = np.zeros(mean.shape)
-        first[(0,) * mean.shape.rank] = 1.0
-        moved = mean + size * standard_deviation(model, name, now, dtype) * first
-        hit = pack(model.transition(now, shocks.also({name: moved})), model.states, 1, 1, dtype)
+    shocks = mean_shocks(model, now, dtype)
+    values = {n: getattr(shocks, n) for n in shock_names(model.shocks)} | {
+        s.name: getattr(now, s.name) for s in model.states
+    }
+    whole, entry = part(name, {n: len(x) if x.shape.rank == 3 else None for n, x in values.items()})
+    value = values[whole]
+    if whole in shock_names(model.shocks):
+        moved = value + size * standard_deviation(model, whole, now, dtype) * marked(value, entry or 0)
+        hit = pack(model.transition(now, shocks.also({whole: moved})), model.states, 1, 1, dtype)
         calm = step(model, policy, rest, None)
-    elif name in [s.name for s in model.states]:
-        value = getattr(now, name)
-        moved = tf.where(value == 0, value + size, value * (1 + size))
-        hit = pack({**now.__dict__, name: moved}, model.states, 1, 1, dtype)
-        calm = rest
     else:
-        known = [*shock_names(model.shocks), *(s.name for s in model.states)]
-        raise KeyError(f"no shock or state {name!r}; there are {', '.join(known)}")
+        moved = value + size * tf.where(value == 0, tf.ones_like(value), value) * marked(value, entry)
+        hit = pack({**now.__dict__, whole: moved}, model.states, 1, 1, dtype)
+        calm = rest
     both = tf.concat([hit, calm], 0)
     later = path(model, policy, both, periods - 1, None)  # [periods - 1, 2, n_states]
     whole = tf.concat([tf.stack([rest, rest], 1), both[None], later], 0)
-    return tuple(state_frame(model, policy, whole[:, i]) for i in range(2))
+    constant = [s.name for s in model.states if s.fixed]
+    return tuple(state_frame(model, policy, whole[:, i]).drop(columns=constant) for i in range(2))
+
+
+def at_zero(path: pd.DataFrame) -> pd.Series:
+    """Which variables stay at zero along a path, so that no percent of them can be taken."""
+    return path.abs().max() < ZERO
+
+
+def percent_deviations(hit: pd.DataFrame, calm: pd.DataFrame) -> pd.DataFrame:
+    """Deviations from the path without a shock in percent of it, x 100 where that path is zero."""
+    return 100 * (hit - calm) / calm.mask(np.broadcast_to(at_zero(calm), calm.shape), 1.0)
+
+
+def part(name: str, sizes: Mapping[str, int | None]) -> tuple[str, int | None]:
+    """A variable, of the given sizes by name, and the entry that `eps[2]` means. Raises KeyError naming all."""
+    whole, entry = re.fullmatch(r"(.*?)(?:\[(\d+)\])?", name, re.S).groups()
+    entry = None if entry is None else int(entry)
+    if whole not in sizes or (entry is not None and entry >= (sizes[whole] or 0)):
+        known = (n if size is None else f"{n}[0] to {n}[{size - 1}]" for n, size in sizes.items())
+        raise KeyError(f"no shock or state {name!r}; there are {', '.join(known)}")
+    return whole, entry
+
+
+def marked(value: tf.Tensor, entry: int | None) -> np.ndarray:
+    """One at an entry of a vector [size, 1, 1] and zero at the others; one at all of them where there is no entry."""
+    one = np.ones(value.shape)
+    return one if entry is None or one.ndim < 3 else one * (np.arange(len(one)) == entry)[:, None, None]
 
 
 def standard_deviation(model: Model, name: str, now: Point, dtype) -> tf.Tensor:

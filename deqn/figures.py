@@ -8,6 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from deqn.analysis import at_zero, percent_deviations
+
 NET, EXACT, MUTED = "#1f4e9c", "#d1495b", "#9aa5b1"
 PANELS, LINES = 9, 6  # at most so many panels in a figure, and lines in a panel
 
@@ -163,8 +165,7 @@ def impulse_responses(responses: dict[str, tuple[pd.DataFrame, pd.DataFrame]], p
     for ax, name in zip(axes, names, strict=True):
         for i, (label, paths) in enumerate(responses.items()):
             hit, calm = map(drawable, paths)
-            zero = np.abs(calm[name]).max() < 1e-8
-            deviation = 100 * (hit[name] - calm[name]) / (1.0 if zero else calm[name])
+            zero, deviation = at_zero(calm)[name], percent_deviations(hit, calm)[name]
             ax.plot(deviation.index, deviation, color=f"C{i}", lw=1.8, label=label)
         ax.axhline(0, color=MUTED, lw=0.8)
         if np.abs(ax.get_ylim()).max() < 1e-2:

@@ -65,7 +65,7 @@ class Solution:
         The paths of a family spread over its members; with `parameters`, `beta=0.97`, all are of one member.
         """
         chosen = replace(self.settings.evaluation, periods=periods, paths=paths)
-        of = evaluate.steady_row(self._member(parameters)) if parameters else None
+        of = evaluate.steady_row(self.member(parameters)) if parameters else None
         states = evaluate.path_states(self.economy, chosen, stream(seed, SIMULATION), of)
         return analysis.simulation(self.economy, states)
 
@@ -86,7 +86,7 @@ class Solution:
         """
         if periods < 1:
             raise ValueError(f"periods={periods}; an impulse response has at least one")
-        hit, calm = analysis.impulse_response(self._member(parameters), name, size, periods)
+        hit, calm = analysis.impulse_response(self.member(parameters), name, size, periods)
         return hit - calm
 
     def moments(self, periods: int = 200, paths: int = 100, seed: int = 1, **parameters: float) -> pd.DataFrame:
@@ -106,7 +106,7 @@ class Solution:
         box = evaluate.box_states(self.economy, chosen, seed)
         return {"path": tf.reshape(walked, (-1, walked.shape[-1])), "box": box}
 
-    def _member(self, parameters: Mapping[str, float]) -> Economy:
+    def member(self, parameters: Mapping[str, float]) -> Economy:
         """The economy resting at given parameters, at the usual ones where there is none."""
         values = np.array(list(self._parameters(parameters, {}).values()), float)
         return replace(self.economy, steady=self.economy.model.rest(values)) if parameters else self.economy

@@ -1,0 +1,81 @@
+"""What is asked of a run that is finished, by the commands as a user types them."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import deqn
+from conftest import economy
+from deqn import analysis
+
+SHORT = ("optimizer.iterations=3", "optimizer.polish=0", "evaluation.figures=false", "tolerance=1")
+
+
+def deqn_irf(folder, *arguments):
+    program = [sys.executable, "-c", "from deqn.revisit import irf_main; irf_main()", *arguments]
+    env = {**os.environ, "COLUMNS": "80"}
+    return subprocess.run(program, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def family(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("revisit") / "run"
+    return deqn.solve("growth", [*SHORT, "pseudo_states.beta=[0.9,0.95]"], folder, quiet=True)
+
+
+def test_responses_are_drawn_and_tabulated(family):
+    done = deqn_irf(family.folder.parent, "run=run", "shock=k", "size=0.1", "periods=12", "beta=0.92")
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(family.folder / "impulse_responses" / "k_0.1.csv").pivot(index="period", columns="variable")
+    expected = family.irf("k", 0.1, 12, beta=0.92)
+    np.testing.assert_allclose(table["deviation"]["k"], expected["k"], rtol=1e-12, atol=1e-15)
+    assert "beta" not in expected and len(expected) == 13
+    row = next(line for line in done.stdout.splitlines() if line.startswith(" k ")).split()
+    assert row[1:3] == ["0.000", "10.000"] and float(row[3]) == pytest.approx(3.491, abs=0.01)  # 1.1^alpha - 1
+    assert (family.folder / "impulse_responses" / "k_0.1.png").read_bytes()[:4] == b"\x89PNG"
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+
+
+def test_one_entry_of_a_vector_is_moved():
+    """Of three shocks of two countries the last is common; capital of one country leaves the other's alone."""
+    irbc = economy("model=irbc", "optimizer.polish=0")
+    own, calm = analysis.impulse_response(irbc, "eps[1]", -2.0, 3)
+    assert own["z[1]"][1] - calm["z[1]"][1] == pytest.approx(-0.02) and own["z[0]"][1] == calm["z[0]"][1]
+    common, _ = analysis.impulse_response(irbc, "eps[2]", 1.0, 3)
+    assert common["z[0]"][1] == common["z[1]"][1] == pytest.approx(0.01)
+    moved, calm = analysis.impulse_response(irbc, "k[0]", 0.1, 3)
+    assert moved["k[0]"][1] == pytest.approx(1.1 * calm["k[0]"][1]) and moved["k[1]"][1] == calm["k[1]"][1]
+    with pytest.raises(
+        KeyError, match=r"no shock or state 'eps\[3\]'; there are eps\[0\] to eps\[2\], k\[0\] to k\[1\]"
+    ):
+        analysis.impulse_response(irbc, "eps[3]", 1.0, 3)
+
+
+BAD = {
+    "shock=k": (2, "run=... is missing"),
+    "run=run": (2, "shock=... is missing"),
+    "run=nowhere shock=k": (5, "no finished run"),
+    "run=run shock=q": (2, "no shock or state 'q'; there are k, beta"),
+    "run=run shock=k size=abc": (2, "size=abc is not a number"),
+    "run=run shock=k periods=0": (2, "periods=0 is not a whole number of at least 1"),
+    "run=run shock=k bta=.92": (2, "did you mean 'beta'?"),
+    "run=run shock=k beta=.99": (2, "outside [0.9, 0.95]"),
+    "run=run shock": (2, "key=value"),
+}
+
+
+@pytest.mark.parametrize("arguments", BAD)
+def test_bad_input_is_answered_in_a_line(family, monkeypatch, capsys, arguments):
+    from deqn import revisit
+
+    monkeypatch.chdir(family.folder.parent)
+    monkeypatch.setattr(sys, "argv", ["deqn-irf", *arguments.split()])
+    with pytest.raises(SystemExit) as ended:
+        revisit.irf_main()
+    code, message = BAD[arguments]
+    out, err = capsys.readouterr()
+    assert ended.value.code == code and message in err and len(err.splitlines()) == 1 and out == ""
