@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import OverrideParseException
@@ -15,6 +16,7 @@ from deqn.errors import FileError, InputError
 MAY_CHANGE_ON_RESUME = (
     "optimizer.iterations", "optimizer.polish", "train.steps", "train.seconds", "train.target", "tolerance", "resume",
 )  # fmt: skip
+MAY_CHANGE_ON_EVALUATION = ("evaluation", "expectation", "seed", "tolerance")  # keys, and sections with all theirs
 
 
 def value_of(key: str, overrides: list[str]) -> str | None:
@@ -41,7 +43,7 @@ def continued(overrides: list[str], config_dir: str | None, folder: Path) -> tup
         record = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
         stored, stored_dir = [str(o) for o in record["overrides"]], record["config_dir"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FileError(f"resume={folder}: there is no run in this folder") from error
+        raise FileError(f"{folder}: there is no run in this folder") from error
     given = {o.split("=", 1)[0].lstrip("+") for o in overrides}
     kept = [o for o in stored if o.split("=", 1)[0].lstrip("+") not in given]
     return kept + overrides, config_dir or stored_dir
@@ -49,13 +51,26 @@ def continued(overrides: list[str], config_dir: str | None, folder: Path) -> tup
 
 def check_resumable(config: DictConfig, stored: Path) -> None:
     """Refuse to go on with a run under other settings. Raises InputError listing the keys that differ."""
+    differ = {k: values for k, values in changes(config, stored).items() if k not in MAY_CHANGE_ON_RESUME}
+    if differ:
+        listed = "; ".join(f"{k}: {before} became {now}" for k, (before, now) in [*differ.items()][:8])
+        raise InputError(f"resume: the run was made with other settings ({listed})")
+
+
+def check_evaluation(config: DictConfig, stored: Path) -> None:
+    """Refuse to judge another run than the stored one. Raises InputError listing the keys that differ."""
+    differ = [k for k in changes(config, stored) if k.split(".")[0] not in MAY_CHANGE_ON_EVALUATION]
+    if differ:
+        raise InputError(f"{', '.join(differ)}: of a run that is finished only {', '.join(MAY_CHANGE_ON_EVALUATION)} "
+                         f"can be changed")  # fmt: skip
+
+
+def changes(config: DictConfig, stored: Path) -> dict[str, tuple[Any, Any]]:
+    """The settings in which a configuration differs from a stored one: before and now, by dotted key."""
     try:
         before = flat(OmegaConf.load(stored))
     except (OSError, *COMPOSITION_ERRORS) as error:
-        raise FileError(f"resume: cannot read {stored}: {brief(error)}") from error
+        raise FileError(f"cannot read {stored}: {brief(error)}") from error
     now = flat(completed(config))
     keys = sorted(set(before) | set(now))
-    differ = [k for k in keys if before.get(k) != now.get(k) and k not in MAY_CHANGE_ON_RESUME]
-    if differ:
-        listed = "; ".join(f"{k}: {before.get(k)} became {now.get(k)}" for k in differ[:8])
-        raise InputError(f"resume: the run was made with other settings ({listed})")
+    return {k: (before.get(k), now.get(k)) for k in keys if before.get(k) != now.get(k)}

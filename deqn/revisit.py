@@ -1,12 +1,18 @@
 """deqn-irf and deqn-evaluate: what is asked of a run that is finished. TensorFlow waits until the words make sense."""
 
 import sys
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deqn.cli import guarded, with_tensorflow
-from deqn.errors import FileError, InputError
-from deqn.files import make_folder, write_text
+from deqn.cli import STARTED, guarded, with_tensorflow
+from deqn.clock import Clock
+from deqn.config import checked, composed
+from deqn.errors import FileError, InputError, exit_code
+from deqn.files import fresh_folder, make_folder, write_json, write_text
+from deqn.overrides import check_evaluation, continued
 from deqn.ranges import nearest
 
 IRF_HELP = """\
@@ -26,6 +32,61 @@ Writes impulse_responses/<shock>_<size>.csv and .png into the run's folder: the
 path with the shock, the path without it, and the deviation, all in levels.
 Exit codes: 0 done, 2 bad input, 5 files."""
 HORIZONS = (0, 1, 2, 4, 8, 16)  # in the table, beside the last
+
+
+EVALUATE_HELP = """\
+deqn-evaluate judges a solution anew: other nodes, paths, box points or seed.
+
+  deqn-evaluate run=outputs/growth/... seed=7
+  deqn-evaluate run=outputs/growth/... evaluation.paths=1000 evaluation.box=9999
+  deqn-evaluate run=outputs/growth/... expectation.nodes=20 tolerance=1e-7
+
+  run            folder of a solution
+  evaluation.*   paths, periods, burn_in, box, reference
+  expectation.*  the very rule that judges; without, a finer one than training's
+  seed           of the states and shocks
+  tolerance      of the mean path error
+
+Prints the verdict, and writes its tables into a new folder evaluations/<time>
+in that of the run, which stays as it is.
+Exit codes: 0 PASS, 2 bad input, 4 FAIL, 5 files."""
+
+
+def evaluate_main() -> None:
+    """The console script deqn-evaluate."""
+    sys.exit(guarded("deqn-evaluate", evaluate_command))
+
+
+def evaluate_command(arguments: list[str]) -> int:
+    """Judge a solution under the settings that the arguments change; returns the exit code."""
+    if not arguments or set(arguments) & {"-h", "--help"}:
+        print(EVALUATE_HELP)
+        return 0
+    folder = solved(words(arguments))
+    given = [a for a in arguments if not a.startswith("run=")]
+    config = composed(*continued(given, None, folder))[0]
+    check_evaluation(config, folder / "config.yaml")
+    settings = checked(config)
+    clock = Clock(STARTED)
+    with clock.phase("import"):
+        console = with_tensorflow()
+    from deqn import report, solution, verdict
+    from deqn.expectation import expectation, rule
+
+    with clock.phase("evaluate"):
+        found = solution.load(folder)
+        summary = found.summary | {"tolerance": settings.tolerance, "seed": settings.seed}
+        found = replace(found, settings=settings, summary=summary)
+        finer = found.judged
+        if any(a.startswith("expectation") for a in given):
+            finer = replace(finer, expectation=expectation(finer.model, partial(rule, settings.expectation)))
+        measured = verdict.measure(found, finer)
+    place = Path(fresh_folder(f"{folder}/evaluations/{datetime.now():%Y-%m-%d_%H-%M-%S}"))
+    measured.write(place)
+    summary = measured.summary | {"seconds": clock.seconds(), "overrides": given}
+    write_json(place / "summary.json", summary)
+    report.print_verdict(console, summary, place)
+    return exit_code(summary["status"], None)
 
 
 def irf_main() -> None:

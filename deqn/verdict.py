@@ -1,7 +1,7 @@
 """The end of a run: everything measured on fresh states, the status that follows, and the files that tell of it."""
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,38 +25,59 @@ from deqn.solution import Solution
 log = logging.getLogger("deqn")
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What was found on fresh states: the summary with it, and what tables and figures need beyond."""
+
+    summary: dict[str, Any]
+    errors: dict[str, dict[str, np.ndarray]]  # set -> equation -> absolute residuals [n, states]
+    exact: evaluate.Exact | None
+    compared: pd.DataFrame | None
+
+    def write(self, folder: Path) -> None:
+        """The tables of errors, and of the comparison where there is one."""
+        files.write_text(folder / "euler_errors.csv", report.error_rows(self.summary).to_csv(index=False))
+        if self.compared is not None:
+            files.write_text(folder / "comparison.csv", self.compared.to_csv(index=False))
+
+
 def conclude(solution: Solution, console: Console, interrupt: Interrupt, clock: Clock) -> Solution:
     """Evaluate on fresh states, write every table, then every figure, and print the verdict."""
-    economy, settings, folder = solution.economy, solution.settings, solution.folder
+    settings, folder = solution.settings, solution.folder
     with clock.phase("evaluate"):
-        finer, sets = solution.judged, solution.evaluation_states(settings.seed)
-        errors = {name: evaluate.euler_errors(finer, states) for name, states in sets.items()}
-        summary = judged(solution.summary, errors, evaluate.stability(economy))
-        linear, beside = first_order(solution, finer, sets)
-        exact, independent = exact_solution(solution, finer, sets)
-        compared = None if exact is None else evaluate.comparison(economy, linear, exact, sets)
-        if compared is not None:
-            summary["policy_errors"][exact.kind] = pooled(compared)
-        binds = {name: evaluate.binding(economy, states) for name, states in sets.items()}
-        constraints = {name: evaluate.constraint_summary(errors[name], flags) for name, flags in binds.items()}
-        thirds = {name: evaluate.by_thirds(economy, errors[name], states) for name, states in sets.items()}
-        summary |= beside | independent | {"constraints": constraints, "errors_by_thirds": thirds}
+        measured = measure(solution, solution.judged)
+    summary = measured.summary
     solution = replace(solution, summary=summary)
     with clock.phase("report"):
-        files.write_text(folder / "euler_errors.csv", report.error_rows(summary).to_csv(index=False))
-        if compared is not None:
-            files.write_text(folder / "comparison.csv", compared.to_csv(index=False))
+        measured.write(folder)
         simulated = solution.simulate(settings.evaluation.periods, settings.evaluation.paths, settings.seed)
         simulated.to_parquet(folder / "simulation.parquet")
         summary["seconds"] = clock.seconds()
         files.write_json(folder / "summary.json", summary)  # before the figures, which could fail
         if settings.evaluation.figures:
-            draw(economy, errors, exact, simulated, folder)
+            draw(solution.economy, measured.errors, measured.exact, simulated, folder)
     summary |= {"seconds": clock.seconds(), "signal": interrupt.signal}
     files.write_json(folder / "summary.json", summary)
     log.info("status: %s", summary["status"])
     report.print_verdict(console, summary, folder)
     return solution
+
+
+def measure(solution: Solution, finer: Economy) -> Measured:
+    """Errors on fresh states, distances to what is exact, and stability; `finer` has the expectation that judges."""
+    economy, sets = solution.economy, solution.evaluation_states(solution.settings.seed)
+    errors = {name: evaluate.euler_errors(finer, states) for name, states in sets.items()}
+    summary = judged(solution.summary, errors, evaluate.stability(economy))
+    linear, beside = first_order(solution, finer, sets)
+    exact, independent = exact_solution(solution, finer, sets)
+    compared = None if exact is None else evaluate.comparison(economy, linear, exact, sets)
+    if compared is not None:
+        summary["policy_errors"][exact.kind] = pooled(compared)
+    binds = {name: evaluate.binding(economy, states) for name, states in sets.items()}
+    constraints = {name: evaluate.constraint_summary(errors[name], flags) for name, flags in binds.items()}
+    thirds = {name: evaluate.by_thirds(economy, errors[name], states) for name, states in sets.items()}
+    summary |= beside | independent | {"constraints": constraints, "errors_by_thirds": thirds}
+    return Measured(summary, errors, exact, compared)
 
 
 def first_order(

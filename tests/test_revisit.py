@@ -1,5 +1,6 @@
 """What is asked of a run that is finished, by the commands as a user types them."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 
 import deqn
 from conftest import economy
-from deqn import analysis
+from deqn import analysis, revisit
 
 SHORT = ("optimizer.iterations=3", "optimizer.polish=0", "evaluation.figures=false", "tolerance=1")
 
@@ -55,6 +56,47 @@ def test_one_entry_of_a_vector_is_moved():
         analysis.impulse_response(irbc, "eps[3]", 1.0, 3)
 
 
+def command(main, monkeypatch, folder, line):
+    """The exit code of a command, called as the console script calls it, in a folder."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["deqn", *line.split()])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return ended.value.code
+
+
+def evaluated(folder):
+    """The newest evaluation of the run."""
+    return json.loads((max((folder / "evaluations").iterdir(), key=os.path.getmtime) / "summary.json").read_text())
+
+
+def test_an_evaluation_repeats_the_verdict_and_another_seed_changes_it(family, monkeypatch, capsys):
+    before = {p: p.read_bytes() for p in family.folder.iterdir() if p.is_file()}
+    stored = json.loads((family.folder / "summary.json").read_text())
+    assert command(revisit.evaluate_main, monkeypatch, family.folder.parent, "run=run") == 0
+    again = evaluated(family.folder)
+    for key in ("euler_errors", "policy_errors", "stability", "errors_by_thirds", "status"):
+        assert again[key] == stored[key], key
+    line = "run=run seed=5 evaluation.paths=7 evaluation.periods=3 tolerance=1e-30"
+    assert command(revisit.evaluate_main, monkeypatch, family.folder.parent, line) == 4
+    other = evaluated(family.folder)
+    assert other["euler_errors"] != stored["euler_errors"] and other["status"] == "not_converged"
+    assert "FAIL growth" in capsys.readouterr().out and other["overrides"] == line.split()[1:]
+    assert before == {p: p.read_bytes() for p in family.folder.iterdir() if p.is_file()}
+
+
+def test_the_nodes_that_judge_can_be_chosen(tmp_path, monkeypatch):
+    """Two nodes in place of many: a rule that is visibly wrong; many more: the same errors."""
+    deqn.solve(
+        "stochastic_growth", [*SHORT, "evaluation.reference=false", "model.sigma=0.2"], tmp_path / "run", quiet=True
+    )
+    means = {}
+    for nodes in (1, 12, 24):
+        command(revisit.evaluate_main, monkeypatch, tmp_path, f"run=run expectation.nodes={nodes}")
+        means[nodes] = evaluated(tmp_path / "run")["euler_errors"]["path"]["all"]["mean"]
+    assert means[12] == pytest.approx(means[24], rel=1e-6) and abs(means[1] / means[24] - 1) > 0.2
+
+
 BAD = {
     "shock=k": (2, "run=... is missing"),
     "run=run": (2, "shock=... is missing"),
@@ -66,16 +108,27 @@ BAD = {
     "run=run shock=k beta=.99": (2, "outside [0.9, 0.95]"),
     "run=run shock": (2, "key=value"),
 }
+BAD_EVALUATION = {
+    "seed=1": (2, "run=... is missing"),
+    "run=nowhere": (5, "no finished run"),
+    "run=run model.alpha=0.3": (2, "model.alpha: of a run that is finished only evaluation, expectation"),
+    "run=run evaluation.boxx=3": (2, "did you mean 'evaluation.box'?"),
+    "run=run evaluation.paths=0": (2, "outside [1, inf)"),
+}
 
 
-@pytest.mark.parametrize("arguments", BAD)
-def test_bad_input_is_answered_in_a_line(family, monkeypatch, capsys, arguments):
-    from deqn import revisit
-
-    monkeypatch.chdir(family.folder.parent)
-    monkeypatch.setattr(sys, "argv", ["deqn-irf", *arguments.split()])
-    with pytest.raises(SystemExit) as ended:
-        revisit.irf_main()
-    code, message = BAD[arguments]
+@pytest.mark.parametrize("main, line", [(revisit.irf_main, b) for b in BAD] + [
+    (revisit.evaluate_main, b) for b in BAD_EVALUATION
+])  # fmt: skip
+def test_bad_input_is_answered_in_a_line(family, monkeypatch, capsys, main, line):
+    code, message = (BAD | BAD_EVALUATION)[line]
+    assert command(main, monkeypatch, family.folder.parent, line) == code
     out, err = capsys.readouterr()
-    assert ended.value.code == code and message in err and len(err.splitlines()) == 1 and out == ""
+    assert message in err and len(err.splitlines()) == 1 and out == ""
+
+
+@pytest.mark.parametrize("main", [revisit.irf_main, revisit.evaluate_main])
+def test_help_fits_a_terminal(monkeypatch, capsys, tmp_path, main):
+    assert command(main, monkeypatch, tmp_path, "--help") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 8 and max(map(len, lines)) <= 80
