@@ -3,8 +3,9 @@
 A policy without a multiplier stays off its bounds: a sigmoid between two of them, an exponential above or below one (a
 softplus where the steady state lies on it), and the identity where there is none, in units of the steady state. A
 bound with a multiplier is reached: with y the output, in units of its size at rest, max(y, 0) is the distance from the
-bound and max(-y, 0) the multiplier. One function without a kink, or with a small one, thus stands for two that have
-large ones, and training always sees a gradient.
+bound and max(-y, 0) the multiplier. The multiplier's unit is what makes up, by the first-order solution, for a policy
+that cannot move on by one. So y goes through zero with nearly the same slope on both sides: one function almost without
+a kink stands for two that have large ones, and training always sees a gradient.
 """
 
 from collections.abc import Sequence
@@ -20,8 +21,14 @@ TOUCH = 1e-3  # a smooth policy starts at least this share inside its bounds
 class Bounds:
     """Maps outputs u [n, outputs] to packed policies [n, n_policies], and a row of policies back to outputs."""
 
-    def __init__(self, policies: Sequence[Policy | Multiplier], steady: np.ndarray, dtype: tf.DType):
-        """`steady`: the packed policies of the steady state, multipliers included."""
+    def __init__(
+        self,
+        policies: Sequence[Policy | Multiplier],
+        steady: np.ndarray,
+        dtype: tf.DType,
+        impact: np.ndarray | None = None,
+    ):
+        """`steady`: the packed policies of the steady state, multipliers included; `impact` as in LinearSolution."""
         free = free_policies(policies)
         own, beside, self._place = columns(policies)
         at_lower, at_upper = reached(policies)
@@ -31,7 +38,8 @@ class Bounds:
         self._smooth = Smooth(*smooth, steady[own], dtype)
         self._kinks = None
         if self._kinked.any():
-            self._kinks = Kinks(lower, upper, at_upper, steady[own], steady[beside], dtype)
+            rates = np.ones(len(own)) if impact is None else multiplier_rates(impact, own, beside)
+            self._kinks = Kinks(lower, upper, at_upper, steady[own], steady[beside], rates, dtype)
         self._own, self._beside = own, beside
 
     def __call__(self, u: tf.Tensor) -> tf.Tensor:
@@ -109,36 +117,51 @@ class Kinks:
         at_upper: np.ndarray,
         steady: np.ndarray,
         multipliers: np.ndarray,
+        rates: np.ndarray,
         dtype: tf.DType,
     ):
         """All [outputs]; what becomes of columns that are not constrained is ignored by the caller.
 
-        The unit of an output is the distance from the bound, or the multiplier, at the steady state.
+        The unit of an output is the distance from the bound, or the multiplier over its rate, at the steady state.
         """
         bound = np.where(at_upper, upper, np.where(np.isfinite(lower), lower, 0.0))
         limited = np.isfinite(upper - lower)
         room = np.where(limited, np.where(limited, upper - lower, 1.0), 1.0)  # from this bound to the other
-        size = np.maximum(np.abs(steady - bound), multipliers)
+        size = np.maximum(np.abs(steady - bound), multipliers / rates)
         self._unit = tf.constant(np.where(size > 0, size, 1.0), dtype)
-        self._limited, self._bound, self._room = (
-            tf.constant(limited),
-            tf.constant(bound, dtype),
-            tf.constant(room, dtype),
-        )
+        self._limited, self._bound = tf.constant(limited), tf.constant(bound, dtype)
+        self._room, self._rates = tf.constant(room, dtype), tf.constant(rates, dtype)
         self._side = tf.constant(np.where(at_upper, -1.0, 1.0), dtype)
 
     def __call__(self, u: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Policies and multipliers, [n, outputs] each."""
         distance = tf.nn.relu(self._unit * u)
         distance = tf.where(self._limited, -self._room * tf.math.expm1(-distance / self._room), distance)
-        return self._bound + self._side * distance, tf.nn.relu(-self._unit * u)
+        return self._bound + self._side * distance, tf.nn.relu(-self._unit * u) * self._rates
 
     def inverse(self, policies: np.ndarray, multipliers: np.ndarray) -> np.ndarray:
         """The outputs of policies and multipliers, [outputs] each."""
         room, distance = self._room.numpy(), np.abs(policies - self._bound.numpy())
         share = np.where(self._limited.numpy(), np.minimum(distance / room, 1 - TOUCH), 0.0)
-        y = np.where(self._limited.numpy(), -room * np.log1p(-share), distance) - multipliers
+        y = np.where(self._limited.numpy(), -room * np.log1p(-share), distance) - multipliers / self._rates.numpy()
         return y / self._unit.numpy()
+
+
+def multiplier_rates(impact: np.ndarray, own: np.ndarray, beside: np.ndarray) -> np.ndarray:
+    """By how much each multiplier rises where its policy wants to move on by one and cannot, [outputs].
+
+    `impact` [equations, n_policies], complementary slackness last; `own` and `beside`: the columns of each output's
+    policy and of its multiplier. One where there is no multiplier, or the equations do not tell.
+    """
+    equations = impact[: len(own)]
+    try:
+        moves = np.diag(
+            np.linalg.solve(equations[:, own], equations[:, beside])
+        )  # of policies, for a multiplier's unit
+    except np.linalg.LinAlgError:
+        return np.ones(len(own))
+    told = np.isfinite(moves) & (moves != 0)
+    return np.where(told, 1 / np.abs(np.where(told, moves, 1.0)), 1.0)
 
 
 def columns(policies: Sequence[Policy | Multiplier]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

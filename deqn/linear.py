@@ -26,11 +26,15 @@ UNIT = 1 + 1e-6  # roots up to here count as stable, so that states which never 
 
 @dataclass(frozen=True)
 class LinearSolution:
-    """`slope` [n_policies, n_states] of the policies, `dynamics` [n_states, n_states], moduli of all roots, sorted."""
+    """`slope` [n_policies, n_states] of the policies, `dynamics` [n_states, n_states], moduli of all roots, sorted.
+
+    `impact` [equations, n_policies]: of the equations with respect to today's policies, with tomorrow's on the rule.
+    """
 
     slope: np.ndarray
     dynamics: np.ndarray
     roots: np.ndarray
+    impact: np.ndarray
 
 
 class LinearRule:
@@ -85,7 +89,8 @@ def solved(transition: Sequence[np.ndarray], equations: Sequence[np.ndarray], st
         raise InputError(f"near the steady state the model has {stable} stable roots for {n} states, {kind} "
                          f"(Blanchard and Kahn); the moduli of its roots are {shown(roots, n)}")  # fmt: skip
     slope = np.real(Z[n:, :n] @ np.linalg.inv(Z[:n, :n])) * units[n:, None] / units[:n]
-    return LinearSolution(slope, T_s + T_u @ slope, roots)
+    impact = F_u + (F_later_s + F_later_u @ slope) @ T_u
+    return LinearSolution(slope, T_s + T_u @ slope, roots, impact)
 
 
 def is_stable(alpha: np.ndarray, beta: np.ndarray) -> np.ndarray:

@@ -108,20 +108,22 @@ class PolicyNetwork(tf.Module):
         self.network = network
         self.dtype = tf.as_dtype(dtype)
         self._in_logs = in_logs(model.states)
-        self._bounds = Bounds(model.policies, steady.policies, self.dtype)
-
-        linear = anchor != "steady_state"
+        linear = None  # the first-order solution, in a family that of its usual member
+        if anchor != "steady_state":
+            linear = model.first_order[0] if isinstance(model, Family) else linear_solution(model, steady)
+        impact = None if linear is None else linear.impact
+        self._bounds = Bounds(model.policies, steady.policies, self.dtype, impact)
         self._interpolated, self._interpolation = None, 0  # the charts of a family, as a function of packed states
         if isinstance(model, Family):
-            chart, self._interpolated = self._family_charts(model, linear, margin)
+            chart, self._interpolated = self._family_charts(model, linear is not None, margin)
             self._chart, self._interpolation = chart, model.floats + chart.packed().size
         else:
-            slope = linear_solution(model, steady).slope if linear else None
+            slope = None if linear is None else linear.slope
             chart = self._charted(domain or box(model.states), steady, slope, margin)
             self._chart = chart.unpacked(tf.constant(chart.packed()[None], self.dtype))
         self._curvature = None  # of each output, [n_states, outputs * n_states]
         if anchor == "quadratic":
-            exact = Bounds(model.policies, steady.policies, tf.float64)
+            exact = Bounds(model.policies, steady.policies, tf.float64, impact)
             Q = curvature(model, exact, chart.rest, chart.start, chart.slope.T)
             self._curvature = tf.constant(np.transpose(Q / 2, (1, 0, 2)).reshape(len(chart.rest), -1), self.dtype)
 

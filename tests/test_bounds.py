@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from deqn.bounds import Bounds, columns
+from conftest import economy
+from deqn.bounds import Bounds, columns, multiplier_rates
+from deqn.linear import linear_solution
 from deqn.model import Multiplier, Policy
 
 KINDS = [Policy("both", -1, 3), Policy("below", 2), Policy("above", None, 5), Policy("free")]
@@ -71,3 +73,29 @@ def test_a_slope_goes_through_the_bounds(policies, rest):
     step = 1e-6 * np.array([1.0, -2.0, 0.5])
     moved = at(bounds, start + bounds.pre_image(slope, start) @ step)[0] - rest
     np.testing.assert_allclose(moved[off], (slope @ step)[off], rtol=1e-4)
+
+
+def test_a_multiplier_makes_up_for_a_policy_that_cannot_move():
+    """Of i, m, L, p, q with m on i and q on L: held where it is while the others answer, to the same equations."""
+    policies = [Policy("i", 0), Multiplier("m", "i"), Policy("L", 0, 3), Policy("p"), Multiplier("q", "L", "upper")]
+    impact = np.random.default_rng(3).normal(size=(5, 5))  # the last two equations are slackness
+    own, beside, _ = columns(policies)
+    rates = multiplier_rates(impact, own, beside)
+    for output, (policy, multiplier) in {0: (0, 1), 1: (2, 4)}.items():
+        held = [multiplier if c == policy else c for c in own]
+        answer = np.linalg.solve(impact[:3, held], impact[:3, policy])[output]
+        assert rates[output] == pytest.approx(abs(answer))
+    assert rates[2] == 1
+    np.testing.assert_array_equal(multiplier_rates(np.zeros((5, 5)), own, beside), 1)
+    bounds = Bounds(policies, np.array([0.5, 0, 1, 7, 0]), tf.float64, impact)
+    x = at(bounds, [[-1.0, 0, 0], [0.5, 0, 0]])
+    assert x[0, 1] == pytest.approx(0.5 * rates[0]) and x[1, 0] == pytest.approx(0.25)  # i's unit is 0.5
+
+
+def test_the_multiplier_of_investment_rises_by_what_investment_cannot_fall():
+    """Free or held, the policies meet an Euler equation that is off by a little; the two have opposite signs."""
+    e = economy("model=irreversible")
+    impact, (own, beside, _) = linear_solution(e.model, e.steady).impact, columns(e.model.policies)
+    free, held = (-np.linalg.solve(impact[:1, column], [1e-6])[0] for column in (own, beside))
+    (rate,) = multiplier_rates(impact, own, beside)
+    assert -held / free == pytest.approx(rate) and rate > 1  # marginal utility 1 / c, and capital's return tomorrow
