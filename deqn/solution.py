@@ -12,7 +12,7 @@ import pandas as pd
 import tensorflow as tf
 from omegaconf import OmegaConf
 
-from deqn import analysis, evaluate
+from deqn import analysis, evaluate, moments
 from deqn.checkpoint import read_policy
 from deqn.composition import COMPOSITION_ERRORS
 from deqn.config import Config, build_model, checked
@@ -90,8 +90,18 @@ class Solution:
         return hit - calm
 
     def moments(self, periods: int = 200, paths: int = 100, seed: int = 1, **parameters: float) -> pd.DataFrame:
-        """Mean, standard deviation, extremes and first autocorrelation of every variable along simulated paths."""
-        return analysis.moments(self.simulate(periods, paths, seed, **parameters))
+        """Mean, std, variance, skewness, extremes and first autocorrelation of every variable along simulated paths."""
+        return moments.moments(self.simulate(periods, paths, seed, **parameters))
+
+    def autocorrelations(
+        self, order: int = 5, periods: int = 200, paths: int = 100, seed: int = 1, **parameters: float
+    ) -> pd.DataFrame:
+        """Autocorrelations of orders 1 to `order` of every variable along simulated paths."""
+        return moments.autocorrelations(self.simulate(periods, paths, seed, **parameters), order)
+
+    def correlations(self, periods: int = 200, paths: int = 100, seed: int = 1, **parameters: float) -> pd.DataFrame:
+        """The matrix of correlations of all variables along simulated paths."""
+        return moments.correlations(self.simulate(periods, paths, seed, **parameters))
 
     @property
     def judged(self) -> Economy:
