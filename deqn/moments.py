@@ -1,7 +1,6 @@
-"""Simulated moments, as Dynare reports them: over all dates of all paths, around the common mean.
+"""Simulated moments, as Dynare reports them, over all dates of all paths of a table from `Solution.simulate`.
 
-They read a table of `Solution.simulate`. A variable that does not move has no correlation and no skewness: NaN. Those
-of a diverged economy are not finite.
+A variable that does not move has no correlation and no skewness: NaN. Those of a diverged economy are not finite.
 """
 
 import numpy as np
@@ -23,7 +22,7 @@ def moments(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found, index=names).assign(autocorrelation=autocorrelations(table, 1)[1])
 
 
-def autocorrelations(table: pd.DataFrame, order: int = ORDER) -> pd.DataFrame:
+def autocorrelations(table: pd.DataFrame, order: int) -> pd.DataFrame:
     """A row for each variable, columns 1 to `order`; NaN where a path has no two such dates."""
     names, values = panel(table)
     periods = values.shape[1]
@@ -43,6 +42,12 @@ def correlations(table: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(scores.T @ scores / len(scores), names, names)
 
 
+def record(table: pd.DataFrame) -> pd.DataFrame:
+    """moments.csv: a row for each variable, the autocorrelations as autocorrelation_1, autocorrelation_2, ..."""
+    orders = autocorrelations(table, ORDER).add_prefix("autocorrelation_")
+    return moments(table).drop(columns="autocorrelation").join(orders).rename_axis("variable")
+
+
 def panel(table: pd.DataFrame) -> tuple[list[str], np.ndarray]:
     """The variables' names, and their values [paths, periods, variables]."""
     ordered = table.sort_values(["path", "period"])
@@ -60,7 +65,7 @@ def standardized(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def telling(names: list[str], count: int) -> list[str]:
-    """At most `count` of the variables in their order: scalars first, then first entries of vectors, then second ones."""
+    """At most `count` of the variables in their order: scalars come first, then first entries, second ones."""
     entry = {name: int(name.partition("[")[2].rstrip("]") or -1) for name in names}
     chosen = set(sorted(names, key=entry.get)[:count])
     return [name for name in names if name in chosen]
