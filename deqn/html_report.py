@@ -51,7 +51,7 @@ def page(template: str, **content: Any) -> str:
 def run_page(folder: Path) -> str:
     """report.html, from the other files of a run's folder."""
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    moments = pd.read_csv(folder / "moments.csv", index_col="variable", float_precision="round_trip")
+    moments = pd.read_csv(folder / "moments.csv", index_col="variable")
     simulated = pd.read_parquet(folder / "simulation.parquet")
     few = moments.loc[telling(list(moments.index), VARIABLES)]
     orders = [c for c in moments if c.startswith("autocorrelation_")]
