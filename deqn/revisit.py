@@ -108,7 +108,7 @@ def irf_command(arguments: list[str]) -> int:
         raise InputError(f"periods={periods:g} is not a whole number of at least 1")
     parameters = {key: as_number(key, value) for key, value in given.items()}
     console = with_tensorflow()
-    from deqn import analysis, figures, report, solution
+    from deqn import analysis, figures, responses, solution
 
     found = solution.load(folder)
     unknown = [key for key in parameters if key not in found.summary["pseudo_states"]]
@@ -122,10 +122,10 @@ def irf_command(arguments: list[str]) -> int:
     place = folder / "impulse_responses"
     make_folder(place, exist_ok=True)
     path = place / f"{shock}_{size:g}.csv"
-    write_text(path, report.response_rows(hit, calm).to_csv(index=False))
+    write_text(path, responses.response_rows(hit, calm).to_csv(index=False))
     label = f"{shock}, {size:+g}"
     figures.impulse_responses({label: (hit, calm)}, path.with_suffix(".png"))
-    report.print_responses(console, label, hit, calm, sorted({h for h in HORIZONS if h < periods} | {int(periods)}))
+    responses.print_responses(console, label, hit, calm, sorted({h for h in HORIZONS if h < periods} | {int(periods)}))
     console.print(str(path), highlight=False, markup=False, soft_wrap=True)
     return 0
 
