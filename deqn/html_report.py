@@ -75,7 +75,7 @@ def run_page(folder: Path) -> str:
         moments=framed("variable", few.drop(columns=orders), "{:.4g}".format),
         autocorrelations=framed("variable", few[orders].rename(columns=lambda c: f"order {c[-1]}"), "{:.4f}".format),
         correlations=framed("variable", correlations(chosen), "{:.4f}".format),
-        variables=len(moments), moving=len(moving),
+        variables=len(moments), moving=len(moving), family=bool(summary["pseudo_states"]),
         environment=environment(json.loads((folder / "environment.json").read_text(encoding="utf-8")), summary),
     )  # fmt: skip
 

@@ -96,7 +96,7 @@ def test_a_run_goes_on_from_python(tmp_path):
     again = deqn.solve("growth", [f"resume={tmp_path / 'run'}", *more], quiet=True)
     assert again.folder == first.folder and again.summary["steps"]["adam"] == 80
     assert not again.summary["changed"]["train.tensorboard"]["default"]
-    assert list(event_files_agree(first.folder)["step"]) == [0, 40, 80]  # those before the event files, too
+    assert list(event_files_agree(first.folder)["step"]) == [0, 40, 80]  # those before it was asked for, too
 
 
 def test_the_users_matplotlib_is_left_alone(growth):
