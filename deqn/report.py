@@ -14,14 +14,13 @@ from deqn.train import Report
 
 
 class Metrics:
-    """metrics.csv: a row per report, written at once. On resume the rows after the checkpoint are dropped."""
+    """metrics.csv: a row per report, written at once. On resume those of the checkpoint, `rows`, are kept."""
 
-    def __init__(self, folder: Path, after: int):
+    def __init__(self, folder: Path, rows: int):
         self._path = folder / "metrics.csv"
         if self._path.exists():
-            rows = list(csv.DictReader(self._path.read_text().splitlines()))
-            kept = [row for row in rows if int(row["step"]) <= after]
-            write_text(self._path, pd.DataFrame(kept).to_csv(index=False) if kept else "")
+            lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
+            write_text(self._path, "".join(lines[: rows + 1]) if rows else "")
 
     def add(self, report: Report) -> None:
         """Append a report."""
@@ -32,8 +31,8 @@ class Metrics:
             **{f"max_{name}": x for name, x in report.max.items()},
         }  # fmt: skip
         empty = not self._path.exists() or self._path.stat().st_size == 0
-        with self._path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, row)
+        with self._path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, row, lineterminator="\n")
             if empty:
                 writer.writeheader()
             writer.writerow(row)

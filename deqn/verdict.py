@@ -47,12 +47,15 @@ def conclude(solution: Solution, console: Console, interrupt: Interrupt, clock: 
         if compared is not None:
             files.write_text(folder / "comparison.csv", compared.to_csv(index=False))
         simulated = solution.simulate(settings.evaluation.periods, settings.evaluation.paths, settings.seed)
-        simulated.to_parquet(folder / "simulation.parquet")
+        with files.whole(folder / "simulation.parquet") as half:
+            simulated.to_parquet(half)
         summary["seconds"] = clock.seconds()
         files.write_json(folder / "summary.json", summary)  # before the figures, which could fail
         if settings.evaluation.figures:
             draw(economy, errors, exact, simulated, folder)
     summary |= {"seconds": clock.seconds(), "signal": interrupt.signal}
+    if interrupt.signal is not None:  # during the evaluation, too
+        summary["status"] = "interrupted"
     files.write_json(folder / "summary.json", summary)
     log.info("status: %s", summary["status"])
     report.print_verdict(console, summary, folder)
