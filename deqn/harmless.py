@@ -29,7 +29,7 @@ def check_harmless(whole: DictConfig) -> None:
             raise InputError(f"{group}={choice} leads out of the folder of its group; give a name in it")
     shipped = composition([f"{group}={choices[group]}" for group in GROUPS], None)
     allowed, found = (called(c.hydra) for c in (shipped, whole))
-    for key in sorted(set(allowed) | set(found)):
+    for key in (*found, *allowed):
         if allowed.get(key) != found.get(key):
             raise InputError(f"hydra.{key} could run code, which no configuration may; leave it out")
 

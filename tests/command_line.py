@@ -1,4 +1,4 @@
-"""The command as a user types it: in a process of its own, or, where an import of TensorFlow would cost most, forked."""
+"""The command as a user types it: in a process of its own, or forked from one that has imported TensorFlow."""
 
 import json
 import os
@@ -59,7 +59,7 @@ class Forks:
     """A process that has imported TensorFlow, and forks for every command; one command at a time."""
 
     def __init__(self):
-        env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "0"}
+        env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
         self._parent = subprocess.Popen([sys.executable, "-c", FORKING], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.DEVNULL, text=True, env=env)  # fmt: skip
 
