@@ -1,5 +1,11 @@
-"""Checkpoints: everything that training changes, saved and restored whole or not at all."""
+"""Checkpoints: everything that training changes, written whole or not at all, and restored whole or not at all.
 
+A checkpoint is a pair of files, data and index. Both are written in a folder of their own and then take their names,
+the index last, so that a checkpoint whose index stands in its place is complete.
+"""
+
+import os
+import shutil
 from pathlib import Path
 
 import keras
@@ -8,10 +14,11 @@ import tensorflow as tf
 from deqn.errors import FileError, first_line
 
 DAMAGE = (tf.errors.OpError, AssertionError, ValueError, IndexError, OSError)  # what TensorFlow raises on a bad file
+KEPT = 2
 
 
 class Checkpoints:
-    """The two newest checkpoints of a run, `checkpoints/` in its folder.
+    """The two newest checkpoints of a run, `checkpoints/ckpt-<number>` in its folder.
 
     `network` and `objects` hold all that training changes; the seeds of dropout layers, which Keras does not save with
     the network, are added.
@@ -21,44 +28,79 @@ class Checkpoints:
         weights = {id(w) for w in network.weights}
         seeds = [v.value for v in network.variables if id(v) not in weights]
         self._checkpoint = tf.train.Checkpoint(network=network, seeds=seeds, **objects)
-        self._manager = tf.train.CheckpointManager(self._checkpoint, str(folder / "checkpoints"), max_to_keep=2)
+        self._folder = folder / "checkpoints"
 
-    def save(self, step: int) -> None:
-        """Write a checkpoint. Raises FileError where it cannot be written."""
-        try:
-            self._manager.save(checkpoint_number=step)
-        except (tf.errors.OpError, OSError) as error:
-            raise FileError(f"cannot write a checkpoint: {first_line(error)}") from error
+    @property
+    def numbers(self) -> list[int]:
+        """The checkpoints that are there, whole or not, the oldest first."""
+        return sorted({int(p.stem.removeprefix("ckpt-")) for p in self._folder.glob("ckpt-*.*")})
 
-    def restore(self) -> None:
-        """Restore the newest checkpoint. Raises FileError unless each object is found there, and nothing else."""
-        newest = self._manager.latest_checkpoint
-        if newest is None:
-            raise FileError(f"there is no checkpoint in {self._manager.directory}")
-        try:
-            status = self._checkpoint.restore(newest)
-            status.assert_existing_objects_matched()
-            status.assert_consumed()
-        except DAMAGE as error:
-            raise FileError(
-                f"checkpoint {newest} is damaged or of another model or network: {first_line(error)}"
-            ) from error
+    def save(self) -> None:
+        """Write a checkpoint, and delete all but the newest. Raises FileError where it cannot be written."""
+        write(self._checkpoint, self._path(max(self.numbers, default=0) + 1))
+        for number in self.numbers[:-KEPT]:
+            self._delete(number)
+
+    def restore(self) -> list[str]:
+        """Restore the newest checkpoint that is whole; returns what is wrong with those after it, which are deleted.
+
+        Raises FileError where there is none in which each object is found, and nothing else.
+        """
+        problems: list[str] = []
+        for number in reversed(self.numbers):
+            try:
+                read(self._checkpoint, self._path(number))
+            except FileError as error:
+                problems.append(str(error))
+                continue
+            for damaged in self.numbers[self.numbers.index(number) + 1 :]:
+                self._delete(damaged)
+            return problems
+        raise FileError("; ".join(problems) or f"there is no checkpoint in {self._folder}")
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"ckpt-{number}"
+
+    def _delete(self, number: int) -> None:
+        for file in sorted(self._folder.glob(f"ckpt-{number}.*"), reverse=True):  # the index first
+            file.unlink()
+
+
+def write(checkpoint: tf.train.Checkpoint, path: Path) -> None:
+    """Write a checkpoint under a name, `path` without a suffix. Raises FileError."""
+    place = path.with_name("unfinished")
+    try:
+        checkpoint.write(str(place / path.name))
+        for file in sorted(place.glob(f"{path.name}.*")):  # data before index
+            os.replace(file, path.with_name(file.name))
+    except (tf.errors.OpError, OSError) as error:
+        raise FileError(f"cannot write the checkpoint {path}: {reason(error)}") from error
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def read(checkpoint: tf.train.Checkpoint, path: Path) -> None:
+    """Restore a checkpoint. Raises FileError unless each object is found there, and nothing else."""
+    try:
+        status = checkpoint.read(str(path))
+        status.assert_existing_objects_matched()
+        status.assert_consumed()
+    except DAMAGE as error:
+        raise FileError(
+            f"the checkpoint {path} is incomplete, damaged or of another model or network: {reason(error)}"
+        ) from error
+
+
+def reason(error: Exception) -> str:
+    """What TensorFlow or the system says, without the name of TensorFlow's own function."""
+    return first_line(error).split("}} ")[-1]
 
 
 def write_policy(folder: Path, network: keras.Model) -> None:
     """Save the weights of the final policy, `checkpoints/policy`. Raises FileError."""
-    try:
-        tf.train.Checkpoint(network=network).write(str(folder / "checkpoints" / "policy"))
-    except (tf.errors.OpError, OSError) as error:
-        raise FileError(f"cannot write the policy: {first_line(error)}") from error
+    write(tf.train.Checkpoint(network=network), folder / "checkpoints" / "policy")
 
 
 def read_policy(folder: Path, network: keras.Model) -> None:
     """Load the weights of the final policy. Raises FileError unless they are all there and fit."""
-    path = folder / "checkpoints" / "policy"
-    try:
-        status = tf.train.Checkpoint(network=network).read(str(path))
-        status.assert_existing_objects_matched()
-        status.assert_consumed()
-    except DAMAGE as error:
-        raise FileError(f"{path} is missing, damaged or of another network: {first_line(error)}") from error
+    read(tf.train.Checkpoint(network=network), folder / "checkpoints" / "policy")

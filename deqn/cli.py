@@ -1,7 +1,7 @@
 """deqn-solve and deqn-check: Hydra at the door, and TensorFlow only behind it.
 
 The configuration of every job is composed and checked before Hydra starts a job, so that a mistake in a sweep of forty
-costs seconds. Exit codes: 0 converged, 2 bad input, 3 diverged, 4 not converged, 5 files, 130 and 143 for signals.
+costs seconds. Exit codes: 0 converged, 2 bad input, 3 diverged, 4 not converged, 5 files, 130, 140 and 143 for signals.
 `deqn-check` leaves nothing behind, so that Hydra starts no job for it: 0 nothing is wrong, 2 something is.
 """
 
@@ -10,6 +10,7 @@ import time
 STARTED = time.monotonic()
 
 import argparse  # noqa: E402
+import os  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from datetime import datetime  # noqa: E402
@@ -26,9 +27,10 @@ from omegaconf import DictConfig  # noqa: E402
 from deqn.composition import COMPOSITION_ERRORS, explained, opened  # noqa: E402
 from deqn.config import checked, composed  # noqa: E402
 from deqn.errors import DeqnError, FileError, InputError, exit_code  # noqa: E402
-from deqn.files import fresh_folder, make_folder, write_json  # noqa: E402
+from deqn.files import fresh_folder, locked_log, make_folder, write_json  # noqa: E402
 from deqn.overrides import assigned, check_resumable, continued, value_of  # noqa: E402
 from deqn.postponed import load_tensorflow  # noqa: E402
+from deqn.streams import make_lasting  # noqa: E402
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,6 +48,7 @@ def check_main() -> None:
 
 def guarded(program: str, command: Callable[[list[str]], int]) -> int:
     """The exit code of a command; a failure that it explains is printed."""
+    make_lasting()
     sys.argv[1:] = opened(sys.argv[1:])  # Hydra reads them, too
     try:
         return command(sys.argv[1:])
@@ -114,6 +117,7 @@ def run_single(flags: list[str], overrides: list[str], name: str, resumed: str |
         overrides = claimed("hydra.run.dir", overrides, f"outputs/{name}")
     else:
         overrides = [*overrides, assigned("hydra.run.dir", resumed)]
+    locked_log(Path(value_of("hydra.run.dir", overrides))).close()  # refused before Hydra leaves its record there
     codes: list[int] = []
 
     def job(config: DictConfig) -> None:
@@ -155,8 +159,12 @@ def claimed(key: str, overrides: list[str], parent: str) -> list[str]:
 
 
 def hydra_main(job) -> None:
-    """Hand a job to Hydra, with the command line as it stands in sys.argv."""
-    hydra.main(version_base="1.3", config_path="pkg://deqn.configs", config_name="config")(job)()
+    """Hand a job to Hydra, with the command line as it stands in sys.argv. Raises FileError."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # let exceptions through
+    try:
+        hydra.main(version_base="1.3", config_path="pkg://deqn.configs", config_name="config")(job)()
+    except OSError as error:
+        raise FileError(f"cannot write {error.filename or 'a file'}: {error.strerror or error}") from error
 
 
 def solve_job(config: DictConfig) -> int:

@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from deqn.composition import COMPOSITION_ERRORS, aside, brief, composition, explained, flat, opened
 from deqn.errors import InputError
+from deqn.harmless import check_harmless
 from deqn.model import Model
 from deqn.postponed import postpone_tensorflow
 from deqn.ranges import check, nearest, shown
@@ -58,9 +59,10 @@ def composed(overrides: list[str], config_dir: str | None = None) -> tuple[DictC
     try:
         overrides = opened(overrides)
         whole = composition(overrides, config_dir)
-        name = str(whole.hydra.runtime.choices.model)
+        check_harmless(whole)
     except COMPOSITION_ERRORS as error:
         raise InputError(explained(error, overrides, config_dir)) from error
+    name = str(whole.hydra.runtime.choices.model)
     config = OmegaConf.masked_copy(whole, [f.name for f in dataclasses.fields(Config)])
     config = OmegaConf.merge(OmegaConf.structured(Config), config)
     return applicable(config, overrides), name
@@ -96,6 +98,7 @@ def checked(config: DictConfig) -> Config:
         )
     if (settings.expectation.draws or 0) % 2:
         raise InputError(f"expectation.draws={settings.expectation.draws} is odd; antithetic draws come in pairs")
+    check_patience(settings)
     for name, value in (settings.optimizer.options or {}).items():
         if not isinstance(value, int | float | types.NoneType):
             raise InputError(f"optimizer.options.{name}={value} is neither a number nor true, false or null")
@@ -122,6 +125,18 @@ def check_pseudo_states(settings: Config, kind: type[Model]) -> None:
     if settings.pseudo_states and settings.network.anchor == "quadratic":
         raise InputError("network.anchor=quadratic is that of one economy and cannot be used with pseudo_states; take "
                          "network.anchor=linear")  # fmt: skip
+
+
+def check_patience(settings: Config) -> None:
+    """Patience counts reports, of which gradient steps alone give one every `report_every`. Raises InputError."""
+    training = settings.train
+    if training.patience is not None and settings.optimizer.iterations is None:
+        if training.patience * training.report_every >= training.steps:
+            raise InputError(
+                f"train.patience={training.patience} is never reached: train.steps={training.steps} has a report every "
+                f"train.report_every={training.report_every} steps; allowed is patience x report_every in "
+                f"[1, {max(training.steps - 1, 1)}]"
+            )
 
 
 def is_number(x: Any) -> bool:

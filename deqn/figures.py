@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from deqn.analysis import at_zero, percent_deviations
+from deqn.files import whole
 
 NET, EXACT, MUTED = "#1f4e9c", "#d1495b", "#9aa5b1"
 PANELS, LINES = 9, 6  # at most so many panels in a figure, and lines in a panel
@@ -27,6 +28,12 @@ def canvas(panels: int, height: float = 2.7) -> tuple[Figure, list[Axes]]:
         ax.grid(alpha=0.25, linewidth=0.6)
         ax.spines[["top", "right"]].set_visible(False)
     return figure, axes[:panels]
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure. Raises FileError."""
+    with whole(path) as half:
+        figure.savefig(half, dpi=130)
 
 
 def drawable(table: pd.DataFrame) -> pd.DataFrame:
@@ -61,7 +68,7 @@ def training_curve(metrics: pd.DataFrame, path: Path) -> None:
     ax.set(xlabel="seconds of training", ylabel="absolute residual (share)")
     ax.set_title(title.replace("_", "-"), fontsize=10)
     ax.legend(frameon=False, fontsize=8)
-    figure.savefig(path, dpi=130)
+    save(figure, path)
 
 
 def policy_functions(
@@ -85,7 +92,7 @@ def policy_functions(
         ax.set(xlabel=f"state {state} (level)", ylabel=f"policy {policy} (level)")
     legend_below(figure, axes)
     figure.suptitle("Policy functions, other states at the steady state", fontsize=11)
-    figure.savefig(path, dpi=130)
+    save(figure, path)
 
 
 def legend_below(figure: Figure, axes: list[Axes]) -> None:
@@ -121,7 +128,7 @@ def error_distribution(errors: dict[str, dict[str, np.ndarray]], path: Path) -> 
     ax.set_xlim(left=min(smallest, default=None))
     ax.set(xlabel="absolute residual (share)", ylabel="share of states above", title="Distribution of errors")
     legend_below(figure, [ax])
-    figure.savefig(path, dpi=130)
+    save(figure, path)
 
 
 def ergodic_distribution(table: pd.DataFrame, names: list[str], path: Path) -> None:
@@ -151,7 +158,7 @@ def ergodic_distribution(table: pd.DataFrame, names: list[str], path: Path) -> N
             ax.set(xlabel=f"{name} (level)", ylabel="density")
     legend_below(figure, axes)
     figure.suptitle("Simulated distribution", fontsize=11)
-    figure.savefig(path, dpi=130)
+    save(figure, path)
 
 
 def impulse_responses(responses: dict[str, tuple[pd.DataFrame, pd.DataFrame]], path: Path) -> None:
@@ -172,4 +179,4 @@ def impulse_responses(responses: dict[str, tuple[pd.DataFrame, pd.DataFrame]], p
             ax.set_ylim(-1e-2, 1e-2)
         ax.set(xlabel="period", ylabel="deviation x 100" if zero else "deviation (%)", title=name)
     legend_below(figure, axes[:1])
-    figure.savefig(path, dpi=130)
+    save(figure, path)

@@ -1,10 +1,13 @@
 """Folders and files of a run: claimed once, written whole or not at all. Needs no TensorFlow."""
 
+import contextlib
+import fcntl
 import json
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -33,15 +36,37 @@ def make_folder(path: Path, exist_ok: bool) -> bool:
     return True
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all. Raises FileError."""
-    half = path.with_name(path.name + ".tmp")
+def locked_log(folder: Path) -> TextIO:
+    """The folder's run.log, to append to: while it is open no other run can open it. Raises FileError."""
+    path = folder / "run.log"
     try:
-        half.write_text(text, encoding="utf-8")
+        stream = path.open("a", encoding="utf-8")
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        stream.close()
+        raise FileError(f"{folder} is in use by another run") from error
+    except OSError as error:
+        raise FileError(f"cannot write {path}: {error.strerror or error}") from error
+    return stream
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write to; the file takes its own name once it is complete. Raises FileError."""
+    half = path.with_name(f"{path.stem}.tmp{path.suffix}")
+    try:
+        yield half
         os.replace(half, path)
     except OSError as error:
-        half.unlink(missing_ok=True)
         raise FileError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        half.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all. Raises FileError."""
+    with whole(path) as half:
+        half.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -1,11 +1,18 @@
-"""Ctrl-C and SIGTERM end training and let the run evaluate and report what is there; a second Ctrl-C stops at once."""
+"""Ctrl-C, SIGTERM and Slurm's SIGUSR2 end training and let the run evaluate and report what is there.
+
+A second Ctrl-C stops at once. Other signals come twice without meaning it: `timeout` and Slurm send them to a process
+and again to its group.
+"""
 
 import signal
 import threading
 
 
 class Interrupt:
-    """A context that notes the first signal in `signal`; outside the main thread it leaves signals alone."""
+    """A context that notes the first signal in `signal`; outside the main thread it leaves signals alone.
+
+    Handlers that were installed before are called, too, but for Python's own, which raises KeyboardInterrupt.
+    """
 
     def __init__(self):
         self.signal: int | None = None
@@ -13,14 +20,18 @@ class Interrupt:
 
     def __enter__(self) -> "Interrupt":
         if threading.current_thread() is threading.main_thread():
-            self._previous = {s: signal.signal(s, self._note) for s in (signal.SIGINT, signal.SIGTERM)}
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
+                self._previous[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(self, *_) -> None:
-        for s, handler in self._previous.items():
-            signal.signal(s, handler)
+        for number, handler in self._previous.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: not one of Python's
 
     def _note(self, number: int, frame) -> None:
-        if self.signal is not None:
+        if self.signal is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.signal = number
+        self.signal = self.signal or number
+        previous = self._previous.get(number)
+        if callable(previous) and previous is not signal.default_int_handler:
+            previous(number, frame)

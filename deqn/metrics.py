@@ -3,7 +3,6 @@
 import csv
 from pathlib import Path
 
-import pandas as pd
 import tensorflow as tf
 
 from deqn.files import write_text
@@ -11,22 +10,22 @@ from deqn.train import Report
 
 
 class Metrics:
-    """metrics.csv: a row per report, written at once. On resume the rows after the checkpoint are dropped."""
+    """metrics.csv: a row per report, written at once. On resume those of the checkpoint, `rows`, are kept."""
 
-    def __init__(self, folder: Path, after: int):
+    def __init__(self, folder: Path, rows: int):
         self._path = folder / "metrics.csv"
-        self.kept: list[dict[str, str]] = []  # the rows of an earlier start
-        if self._path.exists():
-            rows = list(csv.DictReader(self._path.read_text().splitlines()))
-            self.kept = [row for row in rows if int(row["step"]) <= after]
-            write_text(self._path, pd.DataFrame(self.kept).to_csv(index=False) if self.kept else "")
+        lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True) if self._path.exists() else []
+        kept = lines[: rows + 1] if rows else []
+        self.kept = list(csv.DictReader(kept))  # the rows of an earlier start
+        if lines:
+            write_text(self._path, "".join(kept))
 
     def add(self, report: Report) -> None:
         """Append a report."""
         row = row_of(report)
         empty = not self._path.exists() or self._path.stat().st_size == 0
-        with self._path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, row)
+        with self._path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, row, lineterminator="\n")
             if empty:
                 writer.writeheader()
             writer.writerow(row)

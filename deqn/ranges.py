@@ -1,15 +1,22 @@
-"""Allowed values of parameters and settings: intervals as economists write them, "(0, 1]", or a choice of words."""
+"""Allowed values of parameters and settings: intervals as economists write them, "(0, 1]", or a choice of words.
+
+A list whose entries must increase, such as the two ends of a box, is "rising in (0, inf)".
+"""
 
 import difflib
+import itertools
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from deqn.errors import InputError
 
+RISING = "rising in "
+
 
 def interval(text: str) -> tuple[float, float, bool, bool]:
     """Parse "[0, inf)" into lower, upper, and whether each end belongs to the interval."""
+    text = text.removeprefix(RISING)
     lower, upper = (float(end) for end in text[1:-1].split(","))
     return lower, upper, text[0] == "[", text[-1] == "]"
 
@@ -38,7 +45,9 @@ def check(key: str, value: Any, allowed: str | Iterable[Any]) -> None:
             raise InputError(f"{key}={shown(value)} is not a number")
         inside = (lower <= x if closed_below else lower < x) and (x <= upper if closed_above else x < upper)
         if not inside or math.isnan(x):
-            raise InputError(f"{key}={shown(value)} is outside {allowed}")
+            raise InputError(f"{key}={shown(value)} is outside {allowed.removeprefix(RISING)}")
+    if allowed.startswith(RISING) and any(a >= b for a, b in itertools.pairwise(value)):
+        raise InputError(f"{key}={shown(value)}: expected are numbers {allowed}, each below the next")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -1,7 +1,6 @@
 """One run, from a configuration to a result folder: build, check, train, evaluate, report."""
 
 import contextlib
-import fcntl
 import logging
 import platform
 import subprocess
@@ -95,8 +94,8 @@ def run(job: Job, folder: Path, console: Console, clock: Clock) -> Solution:
                 economy = build(settings, steady, model)
                 for concern in concerns(economy):
                     log.warning(concern)
-            files.write_text(folder / "config.yaml", OmegaConf.to_yaml(config))
             files.write_json(folder / "environment.json", environment(settings, job))
+            files.write_text(folder / "config.yaml", OmegaConf.to_yaml(config))  # now it is a run, and can be resumed
             status, steps, states = train(economy, settings, folder, console, interrupt, clock)
             write_policy(folder, economy.policy.network)
             summary = {
@@ -127,18 +126,21 @@ def claim(folder: Path, config: DictConfig, resumed: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
+class LogHandler(logging.StreamHandler):
+    """A log that cannot be written is an error of the run, not a note on the terminal."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        raise  # noqa: PLE0704  (called where the exception is being handled)
+
+
 @contextlib.contextmanager
 def log_file(folder: Path) -> Iterator[None]:
     """Write the log of this run, and of no other, to run.log; its lock keeps a second run out of the folder."""
-    handler = logging.FileHandler(folder / "run.log", encoding="utf-8")
-    try:
-        fcntl.flock(handler.stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        handler.close()
-        raise FileError(f"{folder} is in use by another run") from error
+    stream = files.locked_log(folder)
+    handler = LogHandler(stream)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.setLevel(logging.INFO)
-    log.propagate = False
+    log.propagate, log.disabled = False, False  # Hydra disables what an earlier job of its process has logged to
     log.addHandler(handler)
     try:
         yield
@@ -147,7 +149,7 @@ def log_file(folder: Path) -> Iterator[None]:
         raise
     finally:
         log.removeHandler(handler)
-        handler.close()
+        stream.close()
 
 
 def environment(settings: Config, job: Job) -> dict[str, Any]:
@@ -199,8 +201,8 @@ def train(
         **{stage.name: stage for stage in chosen},
     )  # fmt: skip
     if settings.resume is not None:
-        checkpoints.restore()
-    metrics = Metrics(folder, sum(stage.step for stage in chosen))
+        restore(checkpoints, folder, console)
+    metrics = Metrics(folder, rows=int(ledger.reports.numpy()) if any(stage.step for stage in chosen) else 0)
     records = [metrics, Events(folder, metrics)] if settings.train.tensorboard else [metrics]
 
     def on_report(latest: Report) -> None:
@@ -223,6 +225,20 @@ def train(
         log.error(loop.problem)
         console.print(loop.problem, highlight=False, markup=False)
     return ended, {stage.name: stage.step for stage in chosen}, sum(stage.states_visited for stage in chosen)
+
+
+def restore(checkpoints: Checkpoints, folder: Path, console: Console) -> None:
+    """The newest checkpoint that is whole, with a warning where a later one is not, or where none was written yet.
+
+    Raises FileError where all are damaged or missing.
+    """
+    if not checkpoints.numbers and not (folder / "metrics.csv").exists():
+        problems = ["the run ended before its first checkpoint; training begins anew"]
+    else:
+        problems = [f"{problem}; going on from the one before" for problem in checkpoints.restore()]
+    for problem in problems:
+        log.warning(problem)
+        console.print(f"warning: {problem}", highlight=False, markup=False, soft_wrap=True)
 
 
 def stages(economy: Economy, settings: Config) -> list[Stage]:

@@ -15,11 +15,11 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.checkpoint import Checkpoints
+from deqn.divergence import diagnose
 from deqn.economy import Economy
 from deqn.interrupt import Interrupt
 from deqn.sampler import Sampler
 from deqn.settings import Training
-from deqn.variables import point
 
 CHUNK_SECONDS = 0.5
 log = logging.getLogger("deqn")
@@ -106,6 +106,7 @@ class Ledger(tf.Module):
         self.best_weights = [tf.Variable(w.value) for w in weights]
         self.stale = tf.Variable(0)  # reports without improvement
         self.plateau = tf.Variable(0)  # the same since the learning rate was last reduced
+        self.reports = tf.Variable(0)  # rows of metrics.csv
         self.seconds = tf.Variable(0.0, dtype=tf.float64)  # training time up to the checkpoint
         self._weights = weights
 
@@ -165,7 +166,7 @@ class Loop:
                 self.ledger.stale.assign(0)
                 stage.warm_up()
             while reason is None and not stage.done:
-                reason = self._until_report(stage)
+                reason = self._satisfied() or self._until_report(stage)
             if reason in ("patience", "diverged") and stage is not stages[-1]:  # the next one may do better
                 log.info("%s ended: %s", stage.name, self.problem or reason)
                 reason = self.problem = None
@@ -178,12 +179,14 @@ class Loop:
         if self.step:
             return [s for i, s in enumerate(self.stages) if not any(later.step for later in self.stages[i + 1 :])]
         self._stage = self.stages[0]
+        self.ledger.reports.assign(0)
+        self._save()  # so that there is always one to go on from
         self.validator.sampler.warm_up(self.validator.economy.policy)
         start = self.measure()
         self.ledger.note(start.error)
         good = self.good_start is not None and start.error <= self.good_start
         chosen = self.stages[1:] if good else self.stages
-        self.on_report(replace(start, stage=chosen[0].name, rates=chosen[0].rates))
+        self._tell(replace(start, stage=chosen[0].name, rates=chosen[0].rates))
         return chosen
 
     def _until_report(self, stage: Stage) -> str | None:
@@ -206,8 +209,8 @@ class Loop:
             cycle += cycles
             self.on_progress(stage, stage.mean_loss())
             if cycle == due or stage.done:
-                reason = self._report(stage)
-            reason = self._outside(reason)
+                self._report(stage)
+            reason = self._outside()
         return reason
 
     @property
@@ -227,51 +230,46 @@ class Loop:
         value = stage.mean_loss(reset=True) if stage.step else math.nan
         return Report(self.step, stage.name, self.elapsed, value, stage.rates, pooled, mean, largest)
 
-    def _report(self, stage: Stage) -> str | None:
+    def _report(self, stage: Stage) -> None:
         report = self.measure()
         self.ledger.note(report.error)
-        self.on_report(report)
+        self._tell(report)
         if stage.on_plateau(int(self.ledger.plateau.numpy())):
             self.ledger.plateau.assign(0)
-        if self.training.target is not None and report.error <= self.training.target:
+
+    def _tell(self, report: Report) -> None:
+        self.on_report(report)
+        self.ledger.reports.assign_add(1)
+
+    def _satisfied(self) -> str | None:
+        """Whether the reports so far end the stage; read from the ledger, so that a resumed run answers the same."""
+        if self.training.target is not None and self.ledger.best_error.numpy() <= self.training.target:
             return "target"
         if self.training.patience is not None and self.ledger.stale.numpy() >= self.training.patience:
             return "patience"
         return None
 
-    def _outside(self, reason: str | None) -> str | None:
+    def _outside(self) -> str | None:
         """Signals, the clock, and the checkpoint that is due."""
         if self.interrupt.signal is not None:
             return "interrupted"
         if self.training.seconds is not None and self.elapsed >= self.training.seconds:
-            return reason or "seconds"
+            return "seconds"
         if time.monotonic() - self._saved >= self.training.checkpoint_seconds:
             self._save()
-        return reason
+        return None
 
     def _save(self) -> None:
+        """A checkpoint, unless a weight is not finite: the one before is then the last good one."""
         self.ledger.seconds.assign(self.elapsed)
         self._start = self._saved = time.monotonic()
-        self.checkpoints.save(self.step)
+        if all(np.isfinite(w.numpy()).all() for w in self.validator.economy.policy.network.weights):
+            self.checkpoints.save()
 
     def _end(self, reason: str) -> str:
-        self._save()
+        if reason != "diverged":
+            self._save()
         if reason in ("interrupted", "seconds") and self.step:  # the newest weights may be the best
             self.ledger.note(self.measure().error)
         self.ledger.recall()
         return reason
-
-
-def diagnose(economy: Economy, states: tf.Tensor) -> str:
-    """Name the first equation that is not finite at `states` [batch, n_states], with the state and policies there."""
-    for name, r in economy.residuals(states).items():
-        bad = ~np.isfinite(r.numpy()).reshape(-1, states.shape[0]).all(0)
-        if bad.any():
-            at = int(np.argmax(bad))
-            now = point(economy.model, economy.policy, states[at : at + 1])
-            where = {
-                v.name: getattr(now, v.name).numpy().squeeze() for v in (*economy.model.states, *economy.model.policies)
-            }
-            values = ", ".join(f"{n}={np.array2string(x, precision=4)}" for n, x in where.items())
-            return f"equation {name!r} is not finite at {values}"
-    return "the gradient of the loss is not finite, though every equation is"

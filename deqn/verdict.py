@@ -51,7 +51,8 @@ def conclude(solution: Solution, console: Console, interrupt: Interrupt, clock: 
     with clock.phase("report"):
         measured.write(folder)
         simulated = solution.simulate(settings.evaluation.periods, settings.evaluation.paths, settings.seed)
-        simulated.to_parquet(folder / "simulation.parquet")
+        with files.whole(folder / "simulation.parquet") as half:
+            simulated.to_parquet(half)
         recorded = moments.record(simulated)
         files.write_text(folder / "moments.csv", recorded.to_csv())
         summary["seconds"] = clock.seconds()
@@ -60,6 +61,8 @@ def conclude(solution: Solution, console: Console, interrupt: Interrupt, clock: 
         if settings.evaluation.figures:
             draw(solution.economy, measured.errors, measured.exact, simulated, folder)
     summary |= {"seconds": clock.seconds(), "signal": interrupt.signal}
+    if interrupt.signal is not None:  # during the evaluation, too
+        summary["status"] = "interrupted"
     files.write_json(folder / "summary.json", summary)
     files.write_text(folder / "report.html", html_report.run_page(folder))
     log.info("status: %s", summary["status"])

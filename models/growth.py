@@ -19,7 +19,9 @@ class Growth(Model):
     delta: float = 1.0  # depreciation
     k_box: tuple[float, float] = (0.5, 1.5)  # the box of k, in multiples of its steady state
 
-    ranges = {"alpha": "(0, 1)", "beta": "(0, 1)", "gamma": "(0, inf)", "delta": "(0, 1]", "k_box": "(0, inf)"}
+    ranges = {
+        "alpha": "(0, 1)", "beta": "(0, 1)", "gamma": "(0, inf)", "delta": "(0, 1]", "k_box": "rising in (0, inf)",
+    }  # fmt: skip
     policies = (Policy("s", lower=0, upper=1),)
     shocks = ()
 

@@ -31,8 +31,8 @@ class GrowthLabor(Model):
 
     ranges = {
         "alpha": "(0, 1)", "beta": "(0, 1)", "delta": "(0, 1]", "psi": "(0, inf)", "theta": "[0, inf)",
-        "rho": "(-1, 1)", "sigma": "[0, inf)", "capped": (False, True), "L_max": "(0, inf)", "k_box": "(0, inf)",
-        "tfp_box": "(0, inf)",
+        "rho": "(-1, 1)", "sigma": "[0, inf)", "capped": (False, True), "L_max": "(0, inf)",
+        "k_box": "rising in (0, inf)", "tfp_box": "rising in (0, inf)",
     }  # fmt: skip
     shocks = (Normal("eps"),)
 

@@ -33,7 +33,8 @@ class Irbc(Model):
 
     ranges = {
         "N": "[1, 10000]", "zeta": "(0, 1)", "delta": "(0, 1]", "beta": "(0, 1)", "kappa": "[0, inf)",
-        "rho": "(-1, 1)", "sigma": "(0, inf)", "irreversible": (False, True), "k_box": "(0, inf)", "z_box": "(0, inf)",
+        "rho": "(-1, 1)", "sigma": "(0, inf)", "irreversible": (False, True),
+        "k_box": "rising in (0, inf)", "z_box": "(0, inf)",
     }  # fmt: skip
 
     @property

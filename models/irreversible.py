@@ -34,7 +34,7 @@ class Irreversible(Model):
 
     ranges = {
         "alpha": "(0, 1)", "beta": "(0, 1)", "delta": "(0, 1]", "tau": "(0, inf)", "rho_a": "(-1, 1)",
-        "sigma_a": "(0, inf)", "rho_d": "(-1, 1)", "sigma_d": "(0, inf)", "k_box": "(0, inf)",
+        "sigma_a": "(0, inf)", "rho_d": "(-1, 1)", "sigma_d": "(0, inf)", "k_box": "rising in (0, inf)",
         "a_box": "(0, inf)", "d_box": "(0, inf)",
     }  # fmt: skip
     policies = (Policy("s", 0, 1), Multiplier("m", "s"))  # m = mu c^tau: the multiplier in units of marginal utility

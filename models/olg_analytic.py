@@ -30,7 +30,7 @@ class OlgAnalytic(Model):
 
     ranges = {
         "cohorts": "[2, 1000]", "alpha": "(0, 1)", "beta": "(0, 1)", "eta": "(0, inf)", "delta": "[0, 1]",
-        "head": ("share", "level"), "k_box": "(0, inf)",
+        "head": ("share", "level"), "k_box": "rising in (0, inf)",
     }  # fmt: skip
 
     @property

@@ -28,7 +28,7 @@ class StochasticGrowth(Model):
 
     ranges = {
         "alpha": "(0, 1)", "beta": "(0, 1)", "gamma": "(0, inf)", "delta": "(0, 1]",
-        "rho": "(-1, 1)", "sigma": "[0, inf)", "k_box": "(0, inf)", "tfp_box": "(0, inf)",
+        "rho": "(-1, 1)", "sigma": "[0, inf)", "k_box": "rising in (0, inf)", "tfp_box": "rising in (0, inf)",
     }  # fmt: skip
     policies = (Policy("s", lower=0, upper=1),)
     shocks = (Normal("eps"),)

@@ -6,7 +6,7 @@ from conftest import economy, settings
 from deqn.checkpoint import Checkpoints
 from deqn.errors import FileError
 from deqn.interrupt import Interrupt
-from deqn.report import Metrics
+from deqn.metrics import Metrics
 from deqn.run import solve, stages
 from deqn.sampler import Sampler
 from deqn.train import Ledger, Loop, Validator

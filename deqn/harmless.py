@@ -1,0 +1,39 @@
+"""A configuration holds numbers and choices, never code: what Hydra itself would call by name is refused.
+
+Hydra instantiates callbacks and whatever in its settings has a `_target_`, `logging` calls the factories of its
+configuration, and a new environment can put another program in the place of one that is called. YAML is read by a safe
+loader, which refuses tags of objects. The one class that a configuration may name, the model's, is checked apart.
+"""
+
+import re
+from typing import Any
+
+from omegaconf import DictConfig
+
+from deqn.composition import composition, flat
+from deqn.errors import InputError
+
+GROUPS = ("hydra/launcher", "hydra/sweeper", "hydra/job_logging", "hydra/hydra_logging")
+CALLED = re.compile(r"callbacks|job_logging|hydra_logging|job\.env_set|(.*\.)?_target_$")
+
+
+def check_harmless(whole: DictConfig) -> None:
+    """Refuse settings of Hydra's that run code, and names of files outside their folder. Raises InputError.
+
+    `whole`: a composed configuration, Hydra's own settings included. Allowed is what Hydra and its installed plugins
+    bring under the names that were chosen.
+    """
+    choices = {group: str(choice) for group, choice in whole.hydra.runtime.choices.items()}
+    for group, choice in choices.items():
+        if ".." in choice.split("/") or choice.startswith("/"):
+            raise InputError(f"{group}={choice} leads out of the folder of its group; give a name in it")
+    shipped = composition([f"{group}={choices[group]}" for group in GROUPS], None)
+    allowed, found = (called(c.hydra) for c in (shipped, whole))
+    for key in (*found, *allowed):
+        if allowed.get(key) != found.get(key):
+            raise InputError(f"hydra.{key} could run code, which no configuration may; leave it out")
+
+
+def called(hydra: DictConfig) -> dict[str, Any]:
+    """The settings of Hydra's that are called, or decide what is."""
+    return {key: value for key, value in flat(hydra).items() if CALLED.match(key)}

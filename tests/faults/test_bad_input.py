@@ -1,0 +1,142 @@
+"""Mistakes and attacks on the command line and in YAML files, answered before TensorFlow is imported."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from command_line import CANARY
+
+ANSWERING = """
+import contextlib, io, json, os, sys
+from deqn.cli import main
+for arguments in json.load(sys.stdin):
+    out, err, before = io.StringIO(), io.StringIO(), sorted(os.listdir())
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        sys.argv[1:] = arguments
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code
+    print(json.dumps([code, out.getvalue(), err.getvalue(), sorted(os.listdir()) == before]))
+"""
+CONF = ("--config-dir", "conf", "model=mine")
+GROWTH = "_target_: deqn.models.growth.Growth\n"
+TOUCH = "touch canary"
+FILES = {  # YAML files of the user's
+    "broken": "alpha: [0.3\nbeta: 1\n",
+    "twice": GROWTH + "alpha: 0.3\nalpha: 0.4\n",
+    "typo": GROWTH + "alhpa: 0.3\n",
+    "setting": "# @package _global_\nmodel:\n  _target_: deqn.models.growth.Growth\noptimizer:\n  itertions: 3\n",
+    "nobody": "alpha: 0.3\n",
+    "system": "_target_: os.system\n_args_: ['" + TOUCH + "']\n",
+    "command": "_target_: os.system\ncommand: " + TOUCH + "\n",
+    "tag": GROWTH + "alpha: !!python/object/apply:os.system ['" + TOUCH + "']\n",
+    "new": GROWTH + "alpha: !!python/object/new:os.system ['" + TOUCH + "']\n",
+    "nested": GROWTH + "alpha:\n  _target_: os.system\n  command: " + TOUCH + "\n",
+    "callback": "# @package _global_\nmodel:\n  _target_: deqn.models.growth.Growth\nhydra:\n  callbacks:\n    c:\n"
+    "      _target_: os.system\n      command: " + TOUCH + "\n",
+    "logging": "# @package _global_\nmodel:\n  _target_: deqn.models.growth.Growth\nhydra:\n  job_logging:\n"
+    "    handlers:\n      h:\n        class: os.system\n        command: " + TOUCH + "\n",
+}  # fmt: skip
+
+NAMED = {
+    "--config-name=nope": "not supported",
+    "network.hiden=[3]": "did you mean 'network.hidden'",
+    "modle=growth": "did you mean 'model'",
+    "model=growht": "did you mean 'growth'",
+    "network.activation=rellu": "network.activation=rellu: did you mean 'relu'",
+    "model.beta=abc": "model.beta=abc is not a number",
+    "seed=1.5": "Integer",
+    "network.hidden=[]": "empty",
+    "+model.x=1": "unknown key 'model.x'",
+    "'not an override'": "key=value",
+    "--config-dir=nowhere": "no such folder",
+    "--config-dir conf model=broken": "broken.yaml, line 2",
+    "--config-dir conf model=twice": "duplicate key alpha",
+    "--config-dir conf model=typo": "unknown key 'model.alhpa': did you mean 'alpha'",
+    "--config-dir conf model=setting": "did you mean 'optimizer.iterations'",
+    "--config-dir conf model=nobody": "must name its class",
+    "--config-dir conf model=brokn": "model=brokn: did you mean 'broken'",
+}
+OUTSIDE = {
+    "model.beta=1.2": "model.beta=1.2 is outside (0, 1)",
+    "train.batch=-1": "outside [1, inf)",
+    "pseudo_states.beta=[0.9,1.5]": "outside (0, 1)",
+    "pseudo_states.beta=[0.9,0.8]": "the lower end is not below the upper end",
+    "model.k_box=[1.5,0.5]": "model.k_box=[1.5,0.5]: expected are numbers rising in (0, inf)",
+    "model.k_box=[-1,0.5]": "outside (0, inf)",
+    "train.batch=100000": "sampling.paths x sampling.periods",
+    "optimizer=adam train.patience=4 train.steps=100": "allowed is patience x report_every in [1, 99]",
+    "expectation=monomial expectation.degree=4": "allowed are 3, 5",
+    "tolerance=nan": "tolerance=nan is outside (0, inf)",
+}
+ATTACKS = {
+    "--config-dir conf model=system": "model._target_=os.system",
+    "--config-dir conf model=command": "model._target_=os.system",
+    "++model._target_=os.system": "model._target_=os.system",
+    "++model._target_=builtins.exec": "model._target_=builtins.exec",
+    "--config-dir conf model=tag": "could not determine a constructor for the tag",
+    "--config-dir conf model=new": "could not determine a constructor for the tag",
+    "--config-dir conf model=nested": "model.alpha={'_target_': 'os.system', 'command'",
+    "--config-dir conf model=callback": "hydra.callbacks.c._target_ could run code",
+    "--config-dir conf model=logging": "hydra.job_logging.handlers.h.class could run code",
+    "+hydra.callbacks.c._target_=os.system '+hydra.callbacks.c.command=touch canary'": "could run code",
+    "+hydra.job.env_set.PATH=.": "hydra.job.env_set.PATH could run code",
+    "'++hydra.launcher.x={_target_:os.system,command:touch canary}'": "hydra.launcher.x._target_ could run code",
+    "model=../outside": "model=../outside",
+    "--config-dir conf model=../../outside": "leads out of the folder",
+    "\"model.alpha=exec(open('evil.py').read())\"": "model.alpha",
+    "'model.alpha=\"exec(1)\"'": "model.alpha=exec(1) is not a number",
+    "'network.activation=\"exec(1)\"'": "network.activation=exec(1): allowed are celu",
+    "'optimizer.options.beta_1=\"exec(1)\"'": "optimizer.options.beta_1=exec(1) is neither a number",
+    "loss.weights={euler:__import__(os)}": "loss.weights",
+    "model.k_box=array.npy": "model.k_box=array.npy is not a list of 2 numbers",
+}
+SWEPT = (
+    "network.hiden=[3]",
+    "model.beta=1.2",
+    "model=growht",
+    "+model.x=1",
+    "'not an override'",
+    "model.k_box=[1.5,0.5]",
+)
+ALL = NAMED | OUTSIDE | ATTACKS
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory):
+    """Exit code, stdout, stderr and whether the folder stayed as it was, for every case."""
+    folder = tmp_path_factory.mktemp("bad_input")
+    for name, text in FILES.items():
+        (folder / "conf" / "model").mkdir(parents=True, exist_ok=True)
+        (folder / "conf" / "model" / f"{name}.yaml").write_text(text)
+    (folder / "outside.yaml").write_text(GROWTH)
+    (folder / "evil.py").write_text("open('canary', 'w').close()\n")
+    (folder / "array.npy").write_bytes(b"cos\nsystem\n(S'touch canary'\ntR.")  # a pickle
+    (folder / "path" / "tensorflow").mkdir(parents=True)
+    (folder / "path" / "tensorflow" / "__init__.py").write_text(CANARY)
+    cases = {case: shlex.split(case) for case in ALL} | {
+        f"-m {case}": ["-m", "seed=0,1", *shlex.split(case)] for case in SWEPT
+    }
+    done = subprocess.run([sys.executable, "-c", ANSWERING], input=json.dumps(list(cases.values())), cwd=folder,
+                          env={**os.environ, "PYTHONPATH": str(folder / "path")}, capture_output=True, text=True,
+                          timeout=300)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = dict(zip(cases, map(json.loads, done.stdout.splitlines()), strict=True))
+    return found | {"canary": (folder / "canary").exists()}
+
+
+@pytest.mark.parametrize("case", [*ALL, *(f"-m {case}" for case in SWEPT)])
+def test_it_is_answered_in_a_few_lines(answers, case):
+    """Exit code 2, no traceback, no folder, and TensorFlow not imported, which its canary would show."""
+    code, out, err, unchanged = answers[case]
+    assert code == 2 and out == "" and unchanged, err
+    assert ALL[case.removeprefix("-m ")] in err and len(err.splitlines()) <= 12 and "Traceback" not in err
+
+
+def test_nothing_was_executed(answers):
+    assert not answers["canary"]

@@ -1,0 +1,73 @@
+"""Signals in every stage: a checkpoint at once, a summary that says so, and a resume that ends as if none had come."""
+
+import json
+import os
+import signal
+
+import pytest
+
+from command_line import LITTLE, THREE_STAGES, Forks, assert_identical, wait_for
+from deqn.interrupt import Interrupt
+
+SLURM = signal.SIGUSR2
+CHAIN = [  # where the signal comes, how often that place is met before, the signal
+    ("adam", 2, signal.SIGTERM),
+    ("levenberg_marquardt", 2, SLURM),
+    ("bfgs", 1, signal.SIGINT),
+    ("evaluation", 0, SLURM),
+]
+
+
+@pytest.fixture
+def handled():
+    """What a handler for Slurm's signal saw that was installed before the run."""
+    seen = []
+    previous = signal.signal(SLURM, lambda number, frame: seen.append(number))
+    yield seen
+    signal.signal(SLURM, previous)
+
+
+@pytest.mark.slow
+def test_every_stage_is_interrupted_and_resumed_bit_identically(here, sender, tmp_path, handled):
+    assert here(*THREE_STAGES, "hydra.run.dir=whole").returncode == 0
+    arguments = (*THREE_STAGES, "hydra.run.dir=parts")
+    for place, meetings, number in CHAIN:
+        sender.plan(place, meetings, number)
+        done = here(*arguments)
+        assert done.returncode == 128 + number and "FAIL growth: interrupted" in done.stdout and done.stderr == ""
+        summary = json.loads((tmp_path / "parts" / "summary.json").read_text())
+        assert summary["status"] == "interrupted" and summary["signal"] == number
+        if place != "evaluation":  # whose checkpoint was written before
+            newest = max(p.stat().st_mtime for p in (tmp_path / "parts" / "checkpoints").glob("ckpt-*.index"))
+            assert sender.sent - 1 < newest < sender.sent + 5
+        arguments = ("resume=parts",)
+    assert handled == [SLURM, SLURM]
+    sender.plan("nowhere")
+    assert here("resume=parts").returncode == 0
+    assert_identical(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_earlier_handlers_run_and_come_back(handled):
+    with Interrupt() as interrupt:
+        signal.raise_signal(SLURM)
+        signal.raise_signal(signal.SIGTERM)  # a second signal that is not Ctrl-C changes nothing
+        assert interrupt.signal == SLURM and handled == [SLURM]
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(SLURM)
+    assert handled == [SLURM, SLURM]
+
+
+@pytest.mark.slow
+def test_a_second_ctrl_c_stops_at_once(tmp_path):
+    forks = Forks()
+    pid = forks.start(tmp_path, "optimizer=adam", "network.anchor=steady_state", "train.steps=10000000", *LITTLE,
+                      "evaluation.box=100000000", "hydra.run.dir=run")  # fmt: skip
+    wait_for((tmp_path / "run" / "metrics.csv").exists)
+    os.kill(pid, signal.SIGINT)
+    log = tmp_path / "run" / "run.log"
+    wait_for(lambda: "training ended: interrupted" in log.read_text())
+    os.kill(pid, signal.SIGINT)
+    code, output = forks.wait()
+    forks.close()
+    assert code == 130 and "Traceback" not in output and not (tmp_path / "run" / "summary.json").exists()
