@@ -61,11 +61,12 @@ def against_setting(ax: Axes, rows: pd.DataFrame, name: str) -> None:
         places = rows[name].map(order.index)
         ax.set_xticks(range(len(order)), order)
         ax.set_xlim(-0.5, len(order) - 0.5)
-    medians = errors.groupby(places).median()
-    if numbers.notna().all():
-        ax.plot(medians.index, medians, color=MUTED, lw=1, zorder=1)
     ax.plot(places, errors, "o", color=NET, alpha=0.5, label="each")
-    ax.plot(medians.index, medians, "_", color=EXACT, ms=22, mew=2, label="median")
+    if places.duplicated().any():
+        medians = errors.groupby(places).median()
+        ax.plot(medians.index, medians, "_", color=EXACT, ms=22, mew=2, label="median")
+        if numbers.notna().all():
+            ax.plot(medians.index, medians, color=MUTED, lw=1, zorder=1)
     ax.set_xlabel(name)
 
 
