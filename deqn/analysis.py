@@ -1,4 +1,4 @@
-"""What economists ask of a solution: impulse responses, simulated tables, moments, slices of the policy functions."""
+"""What economists ask of a solution: impulse responses, simulated tables, slices of the policy functions."""
 
 from dataclasses import replace
 
@@ -64,18 +64,6 @@ def simulation(economy: Economy, states: tf.Tensor) -> pd.DataFrame:
     table.insert(0, "path", np.tile(np.arange(paths), periods))
     table.insert(1, "period", np.repeat(np.arange(periods), paths))
     return table.sort_values(["path", "period"], ignore_index=True)
-
-
-def moments(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean, standard deviation, extremes and first autocorrelation of each variable of a simulation."""
-    values = table.drop(columns=["path", "period"])
-    lagged = values.groupby(table["path"]).shift(1)
-    constant = values.std() <= 1e-12 * values.abs().max()
-    autocorrelation = values.mask(lagged.isna()).corrwith(lagged).where(~constant)
-    return pd.DataFrame({
-        "mean": values.mean(), "std": values.std(), "min": values.min(), "max": values.max(),
-        "autocorrelation": autocorrelation,
-    })  # fmt: skip
 
 
 def policy_slices(economy: Economy, exact: Exact | None = None, points: int = 101) -> dict[str, pd.DataFrame]:

@@ -1,6 +1,8 @@
 """Composition by Hydra, and what is wrong where it fails, in words of the configuration. Needs no TensorFlow."""
 
+import contextlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,17 @@ COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, Va
 def opened(overrides: list[str]) -> list[str]:
     """Overrides of `pseudo_states`, a section whose keys are the model's parameters, as Hydra accepts new keys."""
     return [f"++{o}" if re.match(r"pseudo_states[.=]", o) else o for o in overrides]
+
+
+@contextlib.contextmanager
+def aside() -> Iterator[None]:
+    """Let a job that Hydra runs compose another configuration: of Hydra's instances there can be one at a time."""
+    running = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        yield
+    finally:
+        GlobalHydra.instance().hydra = running
 
 
 def composition(overrides: list[str], config_dir: str | None) -> DictConfig:

@@ -17,7 +17,7 @@ from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from deqn.composition import COMPOSITION_ERRORS, brief, composition, explained, opened
+from deqn.composition import COMPOSITION_ERRORS, aside, brief, composition, explained, flat, opened
 from deqn.errors import InputError
 from deqn.model import Model
 from deqn.postponed import postpone_tensorflow
@@ -230,6 +230,19 @@ def build_model(parameters: dict[str, Any]) -> Model:
             value = tuple(float(x) for x in value) if isinstance(value, list) else value
             values[f.name] = float(value) if isinstance(f.default, float) else value
     return kind(**values)
+
+
+def changed(config: DictConfig, name: str, config_dir: str | None) -> dict[str, dict[str, Any]]:
+    """The settings that are not those of `model=<name>` alone: dotted key -> its `value` and the `default`.
+
+    `config` is completed. A key that the default does not have, such as a pseudo-state, has the default null.
+    """
+    with aside():
+        usual = flat(completed(composed([f"model={name}"], config_dir)[0]))
+    return {
+        key: {"value": value, "default": usual.get(key)} for key, value in flat(config).items()
+        if value != usual.get(key) and (key in usual or value)
+    }  # fmt: skip
 
 
 def completed(config: DictConfig) -> DictConfig:

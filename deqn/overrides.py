@@ -13,7 +13,8 @@ from deqn.config import completed
 from deqn.errors import FileError, InputError
 
 MAY_CHANGE_ON_RESUME = (
-    "optimizer.iterations", "optimizer.polish", "train.steps", "train.seconds", "train.target", "tolerance", "resume",
+    "optimizer.iterations", "optimizer.polish", "train.steps", "train.seconds", "train.target", "train.tensorboard",
+    "tolerance", "resume",
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
-"""What a run leaves behind: metrics.csv row by row, the tables, summary.json, and the verdict on the terminal."""
+"""The verdict of a run as rows and sentences, for the terminal, pages and papers. Needs no TensorFlow."""
 
-import csv
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,34 +10,26 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from deqn.files import number, write_text
-from deqn.train import Report
+from deqn.files import number
+
+STATISTICS = {"mean": "mean", "median": "median", "p99": "p99", "p99.9": "p999", "max": "max"}  # heading: key
+COMPARED = {
+    "mean": "mean", "max": "max", "mean_relative": "relative mean", "max_relative": "relative max",
+    "first_order_mean": "first order mean", "first_order_max": "first order max",
+}  # fmt: skip
 
 
-class Metrics:
-    """metrics.csv: a row per report, written at once. On resume the rows after the checkpoint are dropped."""
+@dataclass(frozen=True)
+class Row:
+    """A line of the verdict: absolute residuals or distances by statistic; muted ones are there for comparison."""
 
-    def __init__(self, folder: Path, after: int):
-        self._path = folder / "metrics.csv"
-        if self._path.exists():
-            rows = list(csv.DictReader(self._path.read_text().splitlines()))
-            kept = [row for row in rows if int(row["step"]) <= after]
-            write_text(self._path, pd.DataFrame(kept).to_csv(index=False) if kept else "")
+    label: str
+    statistics: dict[str, float]
+    muted: bool = False
 
-    def add(self, report: Report) -> None:
-        """Append a report."""
-        row = {
-            "step": report.step, "stage": report.stage, "seconds": round(report.seconds, 3), "loss": report.loss,
-            **dict.fromkeys(("learning_rate", "damping"), ""), **report.rates,
-            **{f"mean_{name}": x for name, x in report.mean.items()},
-            **{f"max_{name}": x for name, x in report.max.items()},
-        }  # fmt: skip
-        empty = not self._path.exists() or self._path.stat().st_size == 0
-        with self._path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, row)
-            if empty:
-                writer.writeheader()
-            writer.writerow(row)
+    def cells(self, show: Callable[[float], str]) -> list[str]:
+        """A text for each of STATISTICS, empty where it was not measured."""
+        return [show(self.statistics[key]) if key in self.statistics else "" for key in STATISTICS.values()]
 
 
 def error_rows(summary: dict[str, Any]) -> pd.DataFrame:
@@ -63,50 +56,51 @@ def constraint_rows(summary: dict[str, Any]) -> list[tuple[str, str, str, dict[s
     ]
 
 
-def print_verdict(console: Console, summary: dict[str, Any], folder: Path) -> None:
-    """The verdict as a table of at most 80 columns."""
-    passed = summary["status"] == "converged"
-    word = "[bold green]PASS[/]" if passed else "[bold red]FAIL[/]"
-    console.print(f"\n{word} {summary['model']}: {reason(summary)}", highlight=False)
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-    table.add_column("absolute residual")
-    for name in ("mean", "median", "p99", "p99.9", "max"):
-        table.add_column(name, justify="right")
+def verdict_rows(summary: dict[str, Any]) -> Iterator[Row]:
+    """The lines of the verdict, the same on the terminal, in HTML and in LaTeX."""
     for where, equations in summary["euler_errors"].items():
         for equation, s in equations.items():
             if equation != "all" or len(equations) > 2:
-                cells = [number(s[key]) for key in ("mean", "median", "p99", "p999", "max")]
-                table.add_row(f"{where}: {equation}", *cells)
+                yield Row(f"{where}: {equation}", s)
     for where, name, kind, s in constraint_rows(summary):
         share = summary["constraints"][where][name]["share"]
-        label = f"{where}: {name} {kind}, {share if kind == 'binding' else 1 - share:.1%}"
-        table.add_row(label, *(number(s[key]) for key in ("mean", "median", "p99", "p999", "max")))
+        yield Row(f"{where}: {name} {kind}, {share if kind == 'binding' else 1 - share:.1%}", s)
     for where, equations in summary["first_order"].get("euler_errors", {}).items():
-        s = equations["all"]
-        cells = [number(s[key]) for key in ("mean", "median", "p99", "p999", "max")]
         share = summary["first_order"]["defined"][where]
         label = f"first-order solution, {where}" if share == 1 else f"first order, {share:.1%} of {where}"
-        table.add_row(label, *cells, style="dim")
+        yield Row(label, equations["all"], muted=True)
     for kind, policies in summary["policy_errors"].items():
         for policy, s in policies.items():
-            table.add_row(f"{policy} - {kind.replace('_', ' ')}", number(s["mean"]), "", "", "", number(s["max"]))
+            yield Row(f"{policy} - {kind.replace('_', ' ')}", s)
     if "reference" in summary:
-        s = summary["reference"]
-        table.add_row("residual of the reference", number(s["mean"]), "", "", "", number(s["max"]), style="dim")
+        yield Row("residual of the reference", summary["reference"], muted=True)
+
+
+def comparison_table(compared: pd.DataFrame) -> pd.DataFrame:
+    """comparison.csv for a reader: a row for each set and policy, errors absolute, relative, and of the first order."""
+    labels = compared["set"] + ": " + compared["policy"]
+    return compared.set_index(labels).rename(columns=COMPARED)[[c for k, c in COMPARED.items() if k in compared]]
+
+
+def print_verdict(console: Console, summary: dict[str, Any], folder: Path) -> None:
+    """The verdict as a table of at most 80 columns."""
+    colour = "green" if verdict(summary) == "PASS" else "red"
+    console.print(f"\n[bold {colour}]{verdict(summary)}[/] {summary['model']}: {reason(summary)}", highlight=False)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    table.add_column("absolute residual")
+    for name in STATISTICS:
+        table.add_column(name, justify="right")
+    for row in verdict_rows(summary):
+        table.add_row(row.label, *row.cells(number), style="dim" if row.muted else None)
     console.print(table)
-    stable, seconds = summary["stability"], summary["seconds"]
-    console.print(
-        f"Spectral radius {stable['spectral_radius']:.4f}; dispersed starts end "
-        f"{stable['return_spread']:.0e} of the box apart.\n"
-        f"{seconds['total']:.0f} s: import {seconds['import']:.0f}, compile {seconds['compile']:.0f}, "
-        f"train {seconds['train']:.0f}, evaluate {seconds['evaluate']:.0f}, report {seconds['report']:.0f}.",
-        highlight=False,
-    )
-    for name, thirds in summary["errors_by_thirds"]["path"].items():
-        low, high = summary["pseudo_states"][name]
-        means = ", ".join(number(third["mean"]) for third in thirds)
-        console.print(f"{name} in [{low:g}, {high:g}]: mean path error by thirds {means}.", highlight=False)
+    for line in remarks(summary):
+        console.print(line, highlight=False)
     console.print(str(folder), highlight=False, markup=False, soft_wrap=True)
+
+
+def verdict(summary: dict[str, Any]) -> str:
+    """The verdict in a word."""
+    return "PASS" if summary["status"] == "converged" else "FAIL"
 
 
 def reason(summary: dict[str, Any]) -> str:
@@ -116,3 +110,21 @@ def reason(summary: dict[str, Any]) -> str:
     if summary["status"] in ("diverged", "interrupted"):
         return f"{summary['status']}; {compared}"
     return compared if summary["stable"] else f"{compared}; the closed loop is not stable"
+
+
+def remarks(summary: dict[str, Any]) -> Iterator[str]:
+    """The sentences under the verdict: stability, seconds, and the errors of a family by thirds."""
+    radius, spread = (summary["stability"][key] for key in ("spectral_radius", "return_spread"))
+    seconds = summary["seconds"]
+    yield (
+        f"Spectral radius {'-' if radius is None else f'{radius:.4f}'}; dispersed starts end "
+        f"{'-' if spread is None else f'{spread:.0e}'} of the box apart."
+    )
+    yield (
+        f"{seconds['total']:.0f} s: import {seconds['import']:.0f}, compile {seconds['compile']:.0f}, "
+        f"train {seconds['train']:.0f}, evaluate {seconds['evaluate']:.0f}, report {seconds['report']:.0f}."
+    )
+    for name, thirds in summary["errors_by_thirds"]["path"].items():
+        low, high = summary["pseudo_states"][name]
+        means = ", ".join(number(third["mean"]) for third in thirds)
+        yield f"{name} in [{low:g}, {high:g}]: mean path error by thirds {means}."

@@ -18,16 +18,17 @@ import tensorflow as tf
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from deqn import files, report
+from deqn import files
 from deqn.checkpoint import Checkpoints, write_policy
 from deqn.clock import Clock
-from deqn.config import Config, applicable, build_model, checked, completed, composed
+from deqn.config import Config, applicable, build_model, changed, checked, completed, composed
 from deqn.contract import check_model
 from deqn.diagnosis import concerns
 from deqn.economy import Economy
 from deqn.errors import FileError, InputError
 from deqn.expectation import rule
 from deqn.interrupt import Interrupt
+from deqn.metrics import Events, Metrics
 from deqn.optimizers.first_order import GradientStage, first_order
 from deqn.optimizers.levenberg_marquardt import LeastSquaresStage, batch_size
 from deqn.optimizers.self_scaled_bfgs import QuasiNewtonStage, fits
@@ -107,6 +108,7 @@ def run(
                 "model": job.name,
                 "parameters": {k: v for k, v in settings.model.items() if k != "_target_"},
                 "pseudo_states": settings.pseudo_states,
+                "changed": changed(config, job.name, job.config_dir),
                 "status": status, "tolerance": settings.tolerance, "seed": settings.seed, "dtype": settings.dtype,
                 "seconds": {}, "steps": {"adam": 0, "levenberg_marquardt": 0, "bfgs": 0, **steps},
                 "states_visited": states,
@@ -204,10 +206,12 @@ def train(
     )  # fmt: skip
     if settings.resume is not None:
         checkpoints.restore()
-    metrics = report.Metrics(folder, sum(stage.step for stage in chosen))
+    metrics = Metrics(folder, sum(stage.step for stage in chosen))
+    records = [metrics, Events(folder, metrics)] if settings.train.tensorboard else [metrics]
 
     def on_report(latest: Report) -> None:
-        metrics.add(latest)
+        for record in records:
+            record.add(latest)
         display.report(latest)
         log.info("%s, step %d: loss %.3e, error %.3e", latest.stage, latest.step, latest.loss, latest.error)
         if watch is not None:

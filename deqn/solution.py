@@ -12,7 +12,7 @@ import pandas as pd
 import tensorflow as tf
 from omegaconf import OmegaConf
 
-from deqn import analysis, evaluate
+from deqn import analysis, evaluate, html_report, moments, report
 from deqn.checkpoint import read_policy
 from deqn.composition import COMPOSITION_ERRORS
 from deqn.config import Config, build_model, checked
@@ -20,6 +20,7 @@ from deqn.economy import Economy
 from deqn.errors import FileError, InputError
 from deqn.expectation import expectation, finer_rule, rule
 from deqn.family import Family
+from deqn.files import number
 from deqn.frames import state_frame
 from deqn.model import Model, free_policies, labels, width
 from deqn.network import PolicyNetwork, approximator
@@ -45,6 +46,14 @@ class Solution:
     settings: Config
     summary: dict[str, Any]
     folder: Path
+
+    def __repr__(self) -> str:
+        s = self.summary
+        error = number(s["euler_errors"]["path"]["all"]["mean"])
+        return f"Solution({report.verdict(s)} {s['model']}, mean path error {error}, {self.folder})"
+
+    def _repr_html_(self) -> str:
+        return html_report.page("notebook.html", **html_report.verdict_content(self.summary))
 
     def policy(self, states: Mapping[str, Any], **parameters: Any) -> pd.DataFrame:
         """Policies and definitions at given states, one row each.
@@ -90,8 +99,18 @@ class Solution:
         return hit - calm
 
     def moments(self, periods: int = 200, paths: int = 100, seed: int = 1, **parameters: float) -> pd.DataFrame:
-        """Mean, standard deviation, extremes and first autocorrelation of every variable along simulated paths."""
-        return analysis.moments(self.simulate(periods, paths, seed, **parameters))
+        """Mean, std, variance, skewness, extremes and first autocorrelation of every variable along simulated paths."""
+        return moments.moments(self.simulate(periods, paths, seed, **parameters))
+
+    def autocorrelations(
+        self, order: int = 5, periods: int = 200, paths: int = 100, seed: int = 1, **parameters: float
+    ) -> pd.DataFrame:
+        """Autocorrelations of orders 1 to `order` of every variable along simulated paths."""
+        return moments.autocorrelations(self.simulate(periods, paths, seed, **parameters), order)
+
+    def correlations(self, periods: int = 200, paths: int = 100, seed: int = 1, **parameters: float) -> pd.DataFrame:
+        """The matrix of correlations of all variables along simulated paths."""
+        return moments.correlations(self.simulate(periods, paths, seed, **parameters))
 
     @property
     def judged(self) -> Economy:

@@ -10,7 +10,7 @@ import pandas as pd
 import tensorflow as tf
 from rich.console import Console
 
-from deqn import analysis, evaluate, figures, files, report
+from deqn import analysis, evaluate, figures, files, html_report, latex, moments, report
 from deqn.clock import Clock
 from deqn.economy import Economy
 from deqn.errors import InputError
@@ -26,7 +26,7 @@ log = logging.getLogger("deqn")
 
 
 def conclude(solution: Solution, console: Console, interrupt: Interrupt, clock: Clock) -> Solution:
-    """Evaluate on fresh states, write every table, then every figure, and print the verdict."""
+    """Evaluate on fresh states, write every table, then every figure and the page of all, and print the verdict."""
     economy, settings, folder = solution.economy, solution.settings, solution.folder
     with clock.phase("evaluate"):
         finer, sets = solution.judged, solution.evaluation_states(settings.seed)
@@ -48,12 +48,16 @@ def conclude(solution: Solution, console: Console, interrupt: Interrupt, clock: 
             files.write_text(folder / "comparison.csv", compared.to_csv(index=False))
         simulated = solution.simulate(settings.evaluation.periods, settings.evaluation.paths, settings.seed)
         simulated.to_parquet(folder / "simulation.parquet")
+        recorded = moments.record(simulated)
+        files.write_text(folder / "moments.csv", recorded.to_csv())
         summary["seconds"] = clock.seconds()
         files.write_json(folder / "summary.json", summary)  # before the figures, which could fail
+        latex.write_tables(folder, summary, compared, recorded)
         if settings.evaluation.figures:
             draw(economy, errors, exact, simulated, folder)
     summary |= {"seconds": clock.seconds(), "signal": interrupt.signal}
     files.write_json(folder / "summary.json", summary)
+    files.write_text(folder / "report.html", html_report.run_page(folder))
     log.info("status: %s", summary["status"])
     report.print_verdict(console, summary, folder)
     return solution

@@ -138,6 +138,7 @@ def test_a_run_that_diverges_exits_with_3_and_names_the_equation(tmp_path):
     assert done.returncode == 3 and "diverged at step" in done.stdout and "'euler' is not finite at k=" in done.stdout
     (folder,) = (tmp_path / "outputs" / "growth").iterdir()
     assert json.loads((folder / "summary.json").read_text())["status"] == "diverged"
+    assert "diverged; mean path error" in (folder / "report.html").read_text()
     assert len(list((folder / "figures").glob("*.png"))) >= 4
 
 
@@ -161,6 +162,7 @@ def test_a_signal_ends_training_and_resume_goes_on_bit_identically(tmp_path, num
     out, err = running.communicate(timeout=120)
     assert running.returncode == code and "FAIL growth: interrupted" in out and err == ""
     assert json.loads((tmp_path / "part" / "summary.json").read_text())["status"] == "interrupted"
+    assert "interrupted; mean path error" in (tmp_path / "part" / "report.html").read_text()
     assert len(pd.read_csv(tmp_path / "part" / "metrics.csv")) < 30
     assert deqn_solve(tmp_path, "resume=part").returncode == 0
     one, other = (pd.read_csv(tmp_path / f / "metrics.csv").drop(columns="seconds") for f in ("whole run", "part"))

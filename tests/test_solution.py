@@ -4,11 +4,13 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from test_metrics import agree as event_files_agree
 
 import deqn
 from deqn.errors import FileError, InputError
 
-FILES = ("config.yaml", "summary.json", "metrics.csv", "euler_errors.csv", "simulation.parquet", "environment.json",
+FILES = ("config.yaml", "summary.json", "report.html", "moments.csv", "tables/euler_errors.tex", "tables/moments.tex",
+         "tables/comparison.tex", "metrics.csv", "euler_errors.csv", "simulation.parquet", "environment.json",
          "run.log", "checkpoints/policy.index", "figures/training.png", "figures/policies.png", "figures/errors.png",
          "figures/distribution.png", "figures/impulse_responses.png")  # fmt: skip
 
@@ -90,8 +92,11 @@ def test_a_state_of_the_wrong_shape_is_refused(olg):
 def test_a_run_goes_on_from_python(tmp_path):
     short = ["optimizer=adam", "network.hidden=[8]", "train.steps=40", "evaluation.figures=false"]
     first = deqn.solve("growth", short, folder=tmp_path / "run", quiet=True)
-    again = deqn.solve("growth", [f"resume={tmp_path / 'run'}", "train.steps=80"], quiet=True)
+    more = ["train.steps=80", "train.tensorboard=true"]
+    again = deqn.solve("growth", [f"resume={tmp_path / 'run'}", *more], quiet=True)
     assert again.folder == first.folder and again.summary["steps"]["adam"] == 80
+    assert not again.summary["changed"]["train.tensorboard"]["default"]
+    assert list(event_files_agree(first.folder)["step"]) == [0, 40, 80]  # those before it was asked for, too
 
 
 def test_the_users_matplotlib_is_left_alone(growth):
@@ -113,6 +118,9 @@ def test_moments_of_productivity_are_those_of_its_process(stochastic):
     z = stochastic.moments(periods=400, paths=200).loc["z"]
     assert z["std"] == pytest.approx(0.04 / math.sqrt(1 - 0.9**2), rel=0.03)
     assert z["autocorrelation"] == pytest.approx(0.9, abs=0.01) and abs(z["mean"]) < 0.003
+    orders = stochastic.autocorrelations(3, periods=400, paths=200).loc["z"]
+    np.testing.assert_allclose(orders, 0.9 ** np.arange(1, 4), atol=0.02)
+    assert stochastic.correlations(periods=50, paths=20).loc["y", "c"] > 0.9
 
 
 def test_impulse_responses_have_the_right_sign_and_size(stochastic):

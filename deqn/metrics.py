@@ -1,0 +1,72 @@
+"""The record of training: metrics.csv row by row, and the same scalars as TensorBoard's event files."""
+
+import csv
+from pathlib import Path
+
+import pandas as pd
+import tensorflow as tf
+
+from deqn.files import write_text
+from deqn.train import Report
+
+
+class Metrics:
+    """metrics.csv: a row per report, written at once. On resume the rows after the checkpoint are dropped."""
+
+    def __init__(self, folder: Path, after: int):
+        self._path = folder / "metrics.csv"
+        self.kept: list[dict[str, str]] = []  # the rows of an earlier start
+        if self._path.exists():
+            rows = list(csv.DictReader(self._path.read_text().splitlines()))
+            self.kept = [row for row in rows if int(row["step"]) <= after]
+            write_text(self._path, pd.DataFrame(self.kept).to_csv(index=False) if self.kept else "")
+
+    def add(self, report: Report) -> None:
+        """Append a report."""
+        row = row_of(report)
+        empty = not self._path.exists() or self._path.stat().st_size == 0
+        with self._path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, row)
+            if empty:
+                writer.writeheader()
+            writer.writerow(row)
+
+
+class Events:
+    """tensorboard/: the numbers of metrics.csv as scalars under the names of its columns.
+
+    The file is written anew at every start, from the rows that `metrics` kept, so that no step is in it twice. Needs
+    no tensorboard package; `tf.summary.scalar` would.
+    """
+
+    def __init__(self, folder: Path, metrics: Metrics):
+        place = folder / "tensorboard"
+        for old in place.glob("events.out.tfevents.*"):
+            old.unlink()
+        self._writer = tf.summary.create_file_writer(str(place))
+        kind = tf.compat.v1.SummaryMetadata
+        plugin = kind.PluginData(plugin_name="scalars")
+        self._scalar = kind(plugin_data=plugin, data_class="DATA_CLASS_SCALAR")
+        for row in metrics.kept:
+            self._write(row)
+
+    def add(self, report: Report) -> None:
+        """Append a report."""
+        self._write({name: str(x) for name, x in row_of(report).items()})
+
+    def _write(self, row: dict[str, str]) -> None:
+        with self._writer.as_default(int(row["step"])):
+            for name, value in row.items():
+                if name not in ("step", "stage") and value:
+                    tf.summary.write(name, tf.constant(float(value), tf.float32), metadata=self._scalar)
+        self._writer.flush()
+
+
+def row_of(report: Report) -> dict[str, str | float]:
+    """A report as a row of metrics.csv; a rate that its stage does not have is empty."""
+    return {
+        "step": report.step, "stage": report.stage, "seconds": round(report.seconds, 3), "loss": report.loss,
+        **dict.fromkeys(("learning_rate", "damping"), ""), **report.rates,
+        **{f"mean_{name}": x for name, x in report.mean.items()},
+        **{f"max_{name}": x for name, x in report.max.items()},
+    }  # fmt: skip
