@@ -33,8 +33,8 @@ def fresh_seed(search: Search) -> int:
     return (search.seed + 1) % 2**31
 
 
-def write_best(search: Search, words: dict[str, str], error: float, summary: dict[str, Any], console: Console) -> None:
-    """Write tuned/best.yaml, which `deqn-solve --config-dir FOLDER tuned=best` takes, and say so.
+def write_best(search: Search, words: dict[str, str], error: float, summary: dict[str, Any]) -> tuple[str, ...]:
+    """Write tuned/best.yaml; returns what is best, both of its errors, and the command that takes the file.
 
     `error`: the mean path error (share) by which the settings were chosen; `summary`: that of the fresh solution.
     """
@@ -48,12 +48,10 @@ def write_best(search: Search, words: dict[str, str], error: float, summary: dic
     overrides = search.overrides(words)
     head = f"# @package _global_\n# The best found by: deqn-tune {' '.join(search.declaration)}\n# {found}.\n"
     write_text(file, head + OmegaConf.to_yaml(OmegaConf.create(nested(search.model, overrides, search.config_dir))))
-    console.print(f"best: {' '.join(f'{key}={word}' for key, word in words.items())}", highlight=False, markup=False)
-    console.print(found, highlight=False)
     use = f"deqn-solve --config-dir {search.folder} tuned=best"
     if search.config_dir is not None:
         use = f"cp -r {file.parent} {search.config_dir} && deqn-solve --config-dir {search.config_dir} tuned=best"
-    console.print(use, highlight=False, markup=False, soft_wrap=True)
+    return f"best: {' '.join(f'{key}={word}' for key, word in words.items())}", found, use
 
 
 def nested(model: str, overrides: list[str], config_dir: str | None) -> dict[str, Any]:

@@ -1,20 +1,26 @@
-"""The end of a sweep: what became of each job, as a table, summary.csv and figure.png in the sweep's folder."""
+"""The end of a sweep: what became of each job, as a table, summary.csv, figure.png and report.html in its folder."""
 
 import json
+import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from deqn import report
 from deqn.errors import exit_code
 from deqn.files import number, write_text
+from deqn.html_report import embedded, page
 from deqn.sweep_figure import draw
 
 RESULTS = ("status", "mean", "max", "seconds", "import_seconds", "code", "reason", "folder")
+SHOWN = ("status", "mean error", "max error", "seconds")
 
 
 def summarize(folder: Path, jobs: list[list[str]]) -> int:
@@ -27,13 +33,9 @@ def summarize(folder: Path, jobs: list[list[str]]) -> int:
     varied = [name for name in names if len({row[name] for row in rows}) > 1]
     write_text(folder / "summary.csv", pd.DataFrame(rows).to_csv(index=False))
     console = Console()
-    console.print(table(rows, varied))
-    for row in rows:
-        if row["reason"]:
-            console.print(f"job {row['job']}: {row['reason']}", highlight=False, markup=False)
-    if any(row["mean"] is not None for row in rows):
-        draw(pd.DataFrame(rows), varied, folder / "figure.png")
-    console.print(str(folder / "summary.csv"), highlight=False, markup=False, soft_wrap=True)
+    show(console, rows, varied)
+    publish(folder, rows, varied)
+    console.print(str(folder / "report.html"), highlight=False, markup=False, soft_wrap=True)
     return max(row["code"] for row in rows)
 
 
@@ -52,30 +54,53 @@ def job_row(job: Path, overrides: list[str]) -> dict[str, Any]:
     return row | {
         "status": summary["status"], "mean": errors["mean"], "max": errors["max"],
         "seconds": seconds["total"], "import_seconds": seconds["import"],
-        "code": exit_code(summary["status"], summary.get("signal")), "reason": reason(summary, errors["mean"]),
+        "code": exit_code(summary["status"], summary.get("signal")),
+        "reason": None if summary["status"] == "converged" else report.reason(summary),
     }  # fmt: skip
 
 
-def reason(summary: dict[str, Any], error: float) -> str | None:
-    """Why a job that came to its end did not converge; None where it did."""
-    if summary["status"] == "converged":
-        return None
-    if summary["status"] != "not_converged":
-        return f"{summary['status']}; its run.log says more"
-    if error is not None and error <= summary["tolerance"]:
-        return "the closed loop is not stable"
-    return f"mean path error {number(error)}, tolerance {summary['tolerance']:g}"
-
-
-def table(rows: list[dict[str, Any]], varied: list[str], noun: str = "job") -> Table:
-    """A row for each job, or trial, with the settings that vary."""
-    shown = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+def show(console: Console, rows: list[dict[str, Any]], varied: list[str], noun: str = "job") -> None:
+    """Print a row for each job, or trial, with the settings that vary, and why some did not converge."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for name in (noun, *varied):
-        shown.add_column(name, overflow="fold")
-    for name in ("status", "mean error", "max error", "seconds"):
-        shown.add_column(name, no_wrap=True)
+        table.add_column(name, overflow="fold")
+    for name in SHOWN:
+        table.add_column(name, no_wrap=True)
     for row in rows:
-        seconds = "-" if row["seconds"] is None else f"{row['seconds']:.0f}"
-        cells = (row[noun], *(row[k] for k in varied), row["status"], number(row["mean"]), number(row["max"]), seconds)
-        shown.add_row(*map(Text, cells))  # as they are: [relu] is no markup
-    return shown
+        table.add_row(row[noun], *map(Text, cells(row, varied)))  # as they are: [relu] is no markup
+    console.print(table)
+    for row in rows:
+        if row["reason"]:
+            console.print(f"{noun} {row[noun]}: {row['reason']}", highlight=False, markup=False)
+
+
+def cells(row: dict[str, Any], varied: list[str]) -> list[str]:
+    """What stands beside the number of a job: what varies, and SHOWN."""
+    seconds = "-" if row["seconds"] is None else f"{row['seconds']:.0f}"
+    return [*(row[name] for name in varied), row["status"], number(row["mean"]), number(row["max"]), seconds]
+
+
+def publish(
+    folder: Path, rows: list[dict[str, Any]], varied: list[str], noun: str = "job", remarks: tuple[str, ...] = ()
+) -> None:
+    """Write figure.png, where there is something to draw, and report.html, with `remarks` above its table."""
+    counts = Counter(row["status"].replace("_", " ") for row in rows)
+    headline = f"{len(rows)} {noun}s: {', '.join(f'{n} {status}' for status, n in counts.items())}"
+    figure = folder / "figure.png"
+    if any(row["mean"] is not None for row in rows):
+        draw(pd.DataFrame(rows), varied, headline, figure)
+    content = page(
+        "sweep.html", counts=headline, folder=folder.name, noun=noun, remarks=remarks,
+        columns=[noun, *varied, *SHOWN],
+        rows=[[linked(row, folder, noun), *cells(row, varied)] for row in rows],
+        reasons=[[row[noun], row["reason"]] for row in rows if row["reason"]],
+        figure=embedded(figure) if figure.exists() else None,
+    )  # fmt: skip
+    write_text(folder / "report.html", content)
+
+
+def linked(row: dict[str, Any], folder: Path, noun: str) -> str:
+    """The number of a job, with a link to its own report where it has one."""
+    if row["folder"] is None or not (Path(row["folder"]) / "report.html").exists():
+        return row[noun]
+    return Markup('<a href="{}/report.html">{}</a>').format(os.path.relpath(row["folder"], folder), row[noun])

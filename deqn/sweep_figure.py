@@ -11,13 +11,11 @@ from deqn.figures import EXACT, LINES, MUTED, NET, PANELS, canvas, legend_below
 WIDE = 30  # largest over smallest value from which an axis is logarithmic
 
 
-def draw(rows: pd.DataFrame, varied: list[str], path: Path, noun: str = "job") -> None:
-    """Save the picture; a dot is a job (or what `noun` calls it), and seeds are pooled.
+def draw(rows: pd.DataFrame, varied: list[str], title: str, path: Path) -> None:
+    """Save the picture; a dot is a job, seeds are pooled, and jobs without an error are left out.
 
-    `rows`: `mean` (path error, share), `seconds`, `import_seconds`, `status`, and a column of words for each setting in
-    `varied`. Jobs without an error are counted in the title alone.
+    `rows`: `mean` (path error, share), `seconds`, `import_seconds`, and a column of words for each setting in `varied`.
     """
-    counts = rows["status"].value_counts()
     done = rows[pd.to_numeric(rows["mean"]).between(0, 1e30)]
     settings = [name for name in varied if name != "seed"][: PANELS - 1]
     figure, axes = canvas(1 + max(len(settings), 1), 3.2)
@@ -29,8 +27,7 @@ def draw(rows: pd.DataFrame, varied: list[str], path: Path, noun: str = "job") -
     for ax in axes:
         ax.set(yscale="log", ylabel="mean path error (share)")
     legend_below(figure, axes)
-    listed = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in counts.items())
-    figure.suptitle(f"{len(rows)} {noun}s: {listed}", fontsize=11)
+    figure.suptitle(title, fontsize=11)
     figure.savefig(path, dpi=130)
 
 

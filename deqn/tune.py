@@ -27,8 +27,7 @@ from deqn.errors import DeqnError, FileError, InputError, exit_code, first_line
 from deqn.files import fresh_folder, make_folder, number, write_text
 from deqn.run import Job, run
 from deqn.space import Choice, Interval, Search, word
-from deqn.sweep import table
-from deqn.sweep_figure import draw
+from deqn.sweep import publish, show
 from deqn.train import Report
 
 AT_LEAST = 5  # finished trials before one is pruned
@@ -146,7 +145,7 @@ def run_trial(study: optuna.Study, search: Search, console: Console) -> int | No
         config, model = composed(overrides, search.config_dir)
         checked(config)
         folder = Path(fresh_folder(str(search.folder / "trials" / str(trial.number))))
-        trial.set_user_attr("folder", str(folder))
+        trial.set_user_attr("folder", f"trials/{folder.name}")
         with console.status(name):
             job = Job(config, model, overrides, search.config_dir)
             summary = run(job, folder, Console(quiet=True), Clock(), watch).summary
@@ -215,13 +214,14 @@ def rows(study: optuna.Study, search: Search) -> list[dict[str, Any]]:
     for t in ranked(study):
         status = {TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}.get(t.state, t.user_attrs.get("status"))
         known = dict.fromkeys(("max", "seconds", "import_seconds", "reason", "folder")) | t.user_attrs
-        chosen = {key: shown(t.params.get(key)) for key in search.space}
+        chosen = {key: as_word(t.params[key]) for key in search.space}
         mean = t.value if t.state == TrialState.COMPLETE else None
-        found.append({"trial": str(t.number), **chosen, "mean": mean, **known, "status": status})
+        folder = None if known["folder"] is None else str(search.folder / known["folder"])
+        found.append({"trial": str(t.number), **chosen, "mean": mean, **known, "status": status, "folder": folder})
     return found
 
 
-def shown(value: Any) -> str:
+def as_word(value: Any) -> str:
     """A value of a trial as a word."""
     return value if isinstance(value, str) else word(value)
 
@@ -238,17 +238,17 @@ def concluded(study: optuna.Study, search: Search, console: Console) -> int:
     best = ranked(study)[0]
     summary = None
     if best.state == TrialState.COMPLETE:
-        words = {key: shown(best.params[key]) for key in search.space}
+        words = {key: as_word(best.params[key]) for key in search.space}
         summary = fresh_solve(search, words, best.number, console)
         if summary["signal"] is not None:
             return 128 + summary["signal"]
-    console.print(table([{**row, **briefly(row, search)} for row in found], list(search.space), "trial"))
-    for row in found:
-        if row["reason"]:
-            console.print(f"trial {row['trial']}: {row['reason']}", highlight=False, markup=False)
+    found = [{**row, **briefly(row, search)} for row in found]
+    show(console, found, list(search.space), "trial")
     if summary is None:
         console.print("no trial ended with an error to be compared", highlight=False)
         return max(t.user_attrs.get("code", 4) for t in ended(study))
-    draw(pd.DataFrame(found), list(search.space), search.folder / "figure.png", "trial")
-    write_best(search, words, best.value, summary, console)
+    remarks = write_best(search, words, best.value, summary)
+    publish(search.folder, found, list(search.space), "trial", remarks)
+    for line in remarks:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     return exit_code(summary["status"], None)

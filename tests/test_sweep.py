@@ -8,16 +8,17 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from test_cli import SHORT, deqn_solve
+from test_html_report import Page
 
 from deqn.sweep import summarize
 from deqn.sweep_figure import against_setting, draw
 
 
-def finished(folder, status, mean, seconds, tolerance=1e-4):
+def finished(folder, status, mean, seconds):
     """What a job that came to its end leaves behind, as far as the summary of a sweep reads it."""
     folder.mkdir()
     found = {
-        "status": status, "tolerance": tolerance, "signal": None,
+        "status": status, "tolerance": 1e-4, "signal": None, "stable": mean != 1e-7,
         "euler_errors": {"path": {"all": {"mean": mean, "max": mean and 3 * mean}}},
         "seconds": {"total": seconds, "import": 2.0},
     }  # fmt: skip
@@ -27,20 +28,22 @@ def finished(folder, status, mean, seconds, tolerance=1e-4):
 def test_the_summary_tells_what_became_of_each_job(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     statuses = ("converged", "not_converged", "not_converged", "diverged")
-    for n, (status, mean) in enumerate(zip(statuses, (1e-6, 2e-3, 1e-6, None), strict=True)):
+    for n, (status, mean) in enumerate(zip(statuses, (1e-6, 2e-3, 1e-7, None), strict=True)):
         finished(tmp_path / str(n), status, mean, 5.0 + n)
     (tmp_path / "4").mkdir()
     (tmp_path / "4" / "failure.json").write_text(json.dumps({"code": 2, "reason": "loss.weights.nope: [equations]"}))
     (tmp_path / "5").mkdir()
+    (tmp_path / "1" / "report.html").write_text("")
     jobs = [[f"seed={n}", "network.activation=[relu]", "+loss.weights.euler=1", "hydra/launcher=x"] for n in range(7)]
     assert summarize(tmp_path, jobs) == 4
     shown = capsys.readouterr().out
     assert all(len(line) <= 80 for line in shown.splitlines() if str(tmp_path) not in line)
     assert "seed" in shown and "network.activation" not in shown
+    shown = " ".join(shown.split())
     for line in (
         "job 1: mean path error 2.0e-03, tolerance 0.0001",
-        "job 2: the closed loop is not stable",
-        "job 3: diverged; its run.log says more",
+        "job 2: mean path error 1.0e-07, tolerance 0.0001; the closed loop is not stable",
+        "job 3: diverged; mean path error -, tolerance 0.0001",
         "job 4: loss.weights.nope: [equations]",
         "job 5: it ended without a result",
         "job 6: it did not run",
@@ -49,6 +52,11 @@ def test_the_summary_tells_what_became_of_each_job(tmp_path, capsys, monkeypatch
     rows = pd.read_csv(tmp_path / "summary.csv")
     assert list(rows["status"]) == [*statuses, "failed", "failed", "failed"]
     assert list(rows["code"]) == [0, 4, 4, 3, 2, 1, 1] and list(rows["loss.weights.euler"]) == [1] * 7
+    page = Page((tmp_path / "report.html").read_text())
+    assert page.rows[2][1:] == ["1", "not_converged", "2.0e-03", "6.0e-03", "6"]
+    assert ["4", "loss.weights.nope: [equations]"] in page.rows
+    assert [a["href"] for a in page.all("a")] == ["1/report.html"]
+    assert [i["src"][:22] for i in page.all("img")] == ["data:image/png;base64,"]
     assert "hydra/launcher" not in rows and (tmp_path / "figure.png").stat().st_size > 1000
 
 
@@ -79,9 +87,8 @@ def test_words_stand_beside_each_other():
 def test_the_figure_has_room_for_any_sweep(tmp_path, varied):
     rows = pd.DataFrame({name: ["1", "2", "x"] for name in varied} | {
         "mean": [1e-3, 0.0, None], "seconds": [3.0, 4.0, None], "import_seconds": [2.0, 0.0, None],
-        "status": ["converged", "converged", "failed"],
     })  # fmt: skip
-    draw(rows, varied, tmp_path / "figure.png")
+    draw(rows, varied, "3 jobs", tmp_path / "figure.png")
     assert (tmp_path / "figure.png").exists()
 
 
