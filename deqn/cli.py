@@ -1,4 +1,4 @@
-"""deqn-solve and deqn-check: Hydra at the door, and TensorFlow only behind it.
+"""deqn-solve, deqn-check and deqn-tune: Hydra at the door, and TensorFlow only behind it.
 
 The configuration of every job is composed and checked before Hydra starts a job, so that a mistake in a sweep of forty
 costs seconds. Exit codes: 0 converged, 2 bad input, 3 diverged, 4 not converged, 5 files, 130, 140 and 143 for signals.
@@ -15,7 +15,7 @@ import sys  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from datetime import datetime  # noqa: E402
 from pathlib import Path  # noqa: E402
-from typing import TYPE_CHECKING  # noqa: E402
+from typing import TYPE_CHECKING, Any  # noqa: E402
 
 import hydra  # noqa: E402
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # noqa: E402
@@ -26,10 +26,12 @@ from omegaconf import DictConfig  # noqa: E402
 
 from deqn.composition import COMPOSITION_ERRORS, explained, opened  # noqa: E402
 from deqn.config import checked, composed  # noqa: E402
-from deqn.errors import DeqnError, FileError, InputError, exit_code  # noqa: E402
-from deqn.files import fresh_folder, locked_log, make_folder, write_json  # noqa: E402
+from deqn.errors import DeqnError, FileError, InputError, exit_code, first_line  # noqa: E402
+from deqn.extras import LAUNCHERS, check_extra, check_launcher  # noqa: E402
+from deqn.files import fresh_folder, locked_log, make_folder, number, write_json  # noqa: E402
 from deqn.overrides import assigned, check_resumable, continued, value_of  # noqa: E402
 from deqn.postponed import load_tensorflow  # noqa: E402
+from deqn.space import declared  # noqa: E402
 from deqn.streams import make_lasting  # noqa: E402
 
 if TYPE_CHECKING:
@@ -44,6 +46,11 @@ def main() -> None:
 def check_main() -> None:
     """The console script deqn-check."""
     sys.exit(guarded("deqn-check", check_command))
+
+
+def tune_main() -> None:
+    """The console script deqn-tune."""
+    sys.exit(guarded("deqn-tune", tune_command))
 
 
 def guarded(program: str, command: Callable[[list[str]], int]) -> int:
@@ -67,8 +74,10 @@ def solve_command(arguments: list[str]) -> int:
         hydra_main(lambda config: None)
         return 0
     if args.multirun:
-        check_jobs(jobs_of(args.overrides), args.config_dir)
-        return run_sweep(flags, args.overrides)
+        check_launcher(value_of("hydra/launcher", args.overrides))
+        jobs = jobs_of(args.overrides)
+        check_jobs(jobs, args.config_dir)
+        return run_sweep(flags, args.overrides, jobs)
     overrides, config_dir, resumed = args.overrides, args.config_dir, value_of("resume", args.overrides)
     if resumed is not None:
         overrides, config_dir = continued(overrides, config_dir, Path(resumed))
@@ -84,9 +93,7 @@ def check_command(arguments: list[str]) -> int:
     """Check the arguments, then the model that they describe, and return the exit code."""
     args = parsed(arguments)
     if is_help(args):
-        sys.argv[1:] = [*arguments, "hydra/help=check"]
-        hydra_main(lambda config: None)
-        return 0
+        return show_help(arguments, "check")
     if args.multirun or args.cfg or args.info or value_of("resume", args.overrides) is not None:
         raise InputError("it checks one model; sweeps, resume= and --cfg belong to deqn-solve")
     config, name = composed(args.overrides, args.config_dir)
@@ -95,6 +102,28 @@ def check_command(arguments: list[str]) -> int:
     from deqn.check import inspect
 
     return inspect(settings, name, console, STARTED)
+
+
+def tune_command(arguments: list[str]) -> int:
+    """Check the declared search, run it or go on with it, and return the exit code of its best settings."""
+    args = parsed(arguments)
+    if is_help(args):
+        return show_help(arguments, "tune")
+    if args.multirun or args.cfg or args.info or value_of("resume", args.overrides) is not None:
+        raise InputError("the same command again goes on with a search; -m, resume= and --cfg belong to deqn-solve")
+    check_extra("tune", "optuna", "deqn-tune")
+    search = declared(args.overrides, args.config_dir)
+    console = with_tensorflow()
+    from deqn.tune import tune
+
+    return tune(search, console)
+
+
+def show_help(arguments: list[str], page: str) -> int:
+    """Print one of the pages in configs/hydra/help."""
+    sys.argv[1:] = [*arguments, f"hydra/help={page}"]
+    hydra_main(lambda config: None)
+    return 0
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:
@@ -122,7 +151,8 @@ def run_single(flags: list[str], overrides: list[str], name: str, resumed: str |
 
     def job(config: DictConfig) -> None:
         try:
-            codes.append(solve_job(config))
+            summary = solve_job(config)
+            codes.append(exit_code(summary["status"], summary["signal"]))
         except DeqnError as error:
             print(f"deqn-solve: {error}", file=sys.stderr)
             codes.append(error.exit_code)
@@ -132,17 +162,31 @@ def run_single(flags: list[str], overrides: list[str], name: str, resumed: str |
     return max(codes, default=1)
 
 
-def run_sweep(flags: list[str], overrides: list[str]) -> int:
+def run_sweep(flags: list[str], overrides: list[str], jobs: list[list[str]]) -> int:
     """All jobs of a sweep, by whatever launcher; then their common summary. Non-zero if any job failed."""
+    if value_of("hydra.sweep.subdir", overrides) is not None:
+        raise InputError("hydra.sweep.subdir is not supported: the folders of a sweep's jobs are numbered")
     overrides = claimed("hydra.sweep.dir", overrides, "outputs/sweeps")
+    folder = Path(value_of("hydra.sweep.dir", overrides))
     sys.argv[1:] = [*flags, *overrides]
+    words = list(sys.argv)
+
+    def job(config: DictConfig) -> None:
+        sys.argv[:] = words  # which a process of the launcher's does not know
+        solve_sweep_job(config)
+
+    launcher = value_of("hydra/launcher", overrides)
+    if launcher in LAUNCHERS:
+        print(f"{len(jobs)} jobs by {launcher}, in {folder}", flush=True)
     try:
-        hydra_main(solve_sweep_job)
+        hydra_main(job)
+    except Exception as error:  # a process was killed, or could not be started
+        print(f"deqn-solve: {type(error).__name__}: {first_line(error)}", file=sys.stderr)
     finally:
         from deqn.sweep import summarize  # pandas and rich, which a mistake on the command line need not wait for
 
-        rows = summarize(Path(value_of("hydra.sweep.dir", overrides)))
-    return max((row["code"] for row in rows), default=1)
+        code = summarize(folder, jobs)
+    return code
 
 
 def claimed(key: str, overrides: list[str], parent: str) -> list[str]:
@@ -160,18 +204,18 @@ def claimed(key: str, overrides: list[str], parent: str) -> list[str]:
 
 def hydra_main(job) -> None:
     """Hand a job to Hydra, with the command line as it stands in sys.argv. Raises FileError."""
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # let exceptions through
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come here, also those of a launcher, and not to the terminal
     try:
         hydra.main(version_base="1.3", config_path="pkg://deqn.configs", config_name="config")(job)()
     except OSError as error:
         raise FileError(f"cannot write {error.filename or 'a file'}: {error.strerror or error}") from error
 
 
-def solve_job(config: DictConfig) -> int:
-    """One job, in the folder that Hydra made for it; returns its exit code."""
+def solve_job(config: DictConfig, quiet: bool = False) -> dict[str, Any]:
+    """One job, in the folder that Hydra made for it; returns its summary."""
     began = STARTED if HydraConfig.get().mode == hydra.types.RunMode.RUN else time.monotonic()
     importing = time.monotonic()
-    console = with_tensorflow()
+    console = with_tensorflow(quiet)
     from deqn.clock import Clock
     from deqn.run import Job, run
 
@@ -180,15 +224,14 @@ def solve_job(config: DictConfig) -> int:
     hydra_job = HydraConfig.get()
     sources = {s.provider: s.path for s in hydra_job.runtime.config_sources}
     job = Job(config, hydra_job.runtime.choices.model, list(hydra_job.overrides.task), sources.get("command-line"))
-    solution = run(job, Path(hydra_job.runtime.output_dir), console, clock)
-    return exit_code(solution.summary["status"], solution.summary["signal"])
+    return run(job, Path(hydra_job.runtime.output_dir), console, clock).summary
 
 
-def with_tensorflow() -> "Console":
+def with_tensorflow(quiet: bool = False) -> "Console":
     """Import TensorFlow and what is built on it; returns the console on which the user saw why that took a while."""
     from rich.console import Console
 
-    console = Console()
+    console = Console(quiet=quiet)
     with console.status("importing TensorFlow"):
         load_tensorflow()
         import deqn.run  # noqa: F401
@@ -197,22 +240,34 @@ def with_tensorflow() -> "Console":
 
 
 def solve_sweep_job(config: DictConfig) -> None:
-    """One job of a sweep: its failure is recorded and leaves the others to run; a signal ends the sweep."""
+    """One job of a sweep: its failure is recorded and leaves the others to run; a signal ends the sweep.
+
+    Jobs beside each other print nothing but a line at the end of each.
+    """
     job = HydraConfig.get()
-    print(f"\n[{job.job.num}] {' '.join(job.overrides.task)}", flush=True)
-    code = 0
+    name = f"[{job.job.num}] {' '.join(job.overrides.task)}"
+    beside = job.runtime.choices["hydra/launcher"] in LAUNCHERS
+    if not beside:
+        print(f"\n{name}", flush=True)
+    signal = None
     try:
-        code = solve_job(config)
+        summary = solve_job(config, quiet=beside)
+        signal, error = summary["signal"], summary["euler_errors"]["path"]["all"]["mean"]
+        outcome = f"{summary['status']}, mean path error {number(error)}, {summary['seconds']['total']:.0f} s"
     except Exception as error:  # the traceback stands in the job's run.log
         known = isinstance(error, DeqnError)
         failure = {
             "code": error.exit_code if known else 1,
             "reason": str(error) if known else f"{type(error).__name__}: {error}",
         }
-        print(f"deqn-solve: {failure['reason']}", file=sys.stderr)
         write_json(Path(job.runtime.output_dir) / "failure.json", failure)
-    if code > 128:
-        sys.exit(code)
+        outcome = f"failed: {failure['reason']}"
+        if not beside:
+            print(f"deqn-solve: {failure['reason']}", file=sys.stderr)
+    if beside:
+        print(f"{name}: {outcome}", flush=True)
+    if signal is not None:
+        sys.exit(exit_code(summary["status"], signal))
 
 
 def jobs_of(overrides: list[str]) -> list[list[str]]:

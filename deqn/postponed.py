@@ -22,7 +22,10 @@ def postpone_tensorflow() -> None:
 
 
 def load_tensorflow() -> None:
-    """Import TensorFlow and find its devices, without the lines that it prints on a machine without a GPU."""
+    """Import TensorFlow and find its devices, without the lines that it prints on a machine without a GPU.
+
+    It computes with OMP_NUM_THREADS threads where that is set, as joblib does for processes beside each other.
+    """
     if not isinstance(sys.modules.get("tensorflow"), Postponed | types.NoneType):
         return
     sys.modules.pop("tensorflow", None)
@@ -31,6 +34,9 @@ def load_tensorflow() -> None:
     with quiet_stderr():
         import tensorflow as tf
 
+        threads = os.environ.get("OMP_NUM_THREADS", "")  # which TensorFlow alone does not read
+        if threads.isdecimal():
+            tf.config.threading.set_intra_op_parallelism_threads(int(threads))
         tf.config.list_logical_devices()
     tf.get_logger().setLevel("ERROR")  # it warns of functions traced anew for another model or shape, as they must be
 

@@ -5,7 +5,7 @@ import logging
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -79,8 +79,13 @@ def solve(
     return run(Job(config, name, given, config_dir), Path(folder), Console(quiet=quiet), clock)
 
 
-def run(job: Job, folder: Path, console: Console, clock: Clock) -> Solution:
-    """Train, evaluate and report; everything is written into `folder`. Raises InputError and FileError."""
+def run(
+    job: Job, folder: Path, console: Console, clock: Clock, watch: Callable[[Report], None] | None = None
+) -> Solution:
+    """Train, evaluate and report; everything is written into `folder`. Raises InputError and FileError.
+
+    `watch` is told of every report of training, and ends the run by raising an exception of its own.
+    """
     config = completed(applicable(job.config, job.overrides))
     settings = checked(config)
     try:
@@ -96,7 +101,7 @@ def run(job: Job, folder: Path, console: Console, clock: Clock) -> Solution:
                     log.warning(concern)
             files.write_json(folder / "environment.json", environment(settings, job))
             files.write_text(folder / "config.yaml", OmegaConf.to_yaml(config))  # now it is a run, and can be resumed
-            status, steps, states = train(economy, settings, folder, console, interrupt, clock)
+            status, steps, states = train(economy, settings, folder, console, interrupt, clock, watch)
             write_policy(folder, economy.policy.network)
             summary = {
                 "model": job.name,
@@ -190,6 +195,7 @@ def train(
     console: Console,
     interrupt: Interrupt,
     clock: Clock,
+    watch: Callable[[Report], None] | None,
 ) -> tuple[str, dict[str, int], int]:
     """Train the policy in place; returns the status so far, the steps of each stage, and the states visited."""
     dtype = economy.policy.dtype
@@ -210,6 +216,8 @@ def train(
             record.add(latest)
         display.report(latest)
         log.info("%s, step %d: loss %.3e, error %.3e", latest.stage, latest.step, latest.loss, latest.error)
+        if watch is not None:
+            watch(latest)
 
     display = Display(console)
     loop = Loop(

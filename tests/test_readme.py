@@ -8,6 +8,12 @@ import pandas as pd
 import pytest
 from test_cli import deqn_solve
 
+from deqn.cli import check_jobs, jobs_of
+from deqn.config import checked, composed
+from deqn.extras import check_launcher
+from deqn.overrides import value_of
+from deqn.space import declared
+
 README = Path(__file__).parents[1] / "README.md"
 SHORT = (
     "optimizer.iterations=3",
@@ -33,7 +39,7 @@ def test_the_guide_gives_a_solved_model_of_ones_own(tmp_path):
     (tmp_path / "conf" / "model").mkdir(parents=True)
     (tmp_path / "mine.py").write_text(next(b for b in blocks("python") if "class Mine" in b))
     (tmp_path / "conf" / "model" / "mine.yaml").write_text(blocks("yaml")[0])
-    line = next(line for b in blocks("") for line in b.splitlines() if line.startswith("deqn-solve --config-dir"))
+    line = next(line for b in blocks("") for line in b.splitlines() if line.startswith("deqn-solve --config-dir conf"))
     done = deqn_solve(
         tmp_path,
         *shlex.split(line)[1:],
@@ -46,16 +52,31 @@ def test_the_guide_gives_a_solved_model_of_ones_own(tmp_path):
     assert "PASS mine" in done.stdout
 
 
-def test_every_command_is_accepted(tmp_path):
-    """Each line with few steps; the configuration is composed and checked as it stands."""
-    from deqn.config import checked, composed
+def commands(program):
+    """The arguments of every line that calls a program."""
+    lines = [line for b in blocks("") for line in b.splitlines() if line.startswith(f"{program} ")]
+    return [shlex.split(line, comments=True)[1:] for line in lines]
 
-    lines = [line for b in blocks("") for line in b.splitlines() if line.startswith("deqn-solve ")]
-    plain = [shlex.split(line, comments=True)[1:] for line in lines]
+
+def test_every_command_is_accepted():
+    """The configuration of each line is composed and checked as it stands."""
+    plain = [words for words in commands("deqn-solve") if not any(w.startswith(("-", "resume")) for w in words)]
     assert len(plain) >= 7
-    for arguments in plain:
-        if not any(a.startswith(("-", "resume")) for a in arguments):
-            checked(composed(arguments)[0])
+    for words in plain:
+        checked(composed(words)[0])
+
+
+def test_every_sweep_is_accepted():
+    sweeps = [words[1:] for words in commands("deqn-solve") if words[0] == "-m"]
+    assert len(sweeps) >= 4
+    for words in sweeps:
+        check_launcher(value_of("hydra/launcher", words))
+        assert len(check_jobs(jobs_of(words), None)) >= 2
+
+
+def test_every_search_is_accepted():
+    searches = [declared(words, None) for words in commands("deqn-tune")]
+    assert len(searches) >= 2 and f"{searches[0].folder} tuned=best" in README.read_text(encoding="utf-8")
 
 
 def test_the_python_snippet_runs(tmp_path, monkeypatch):
