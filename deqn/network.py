@@ -144,7 +144,7 @@ class PolicyNetwork(tf.Module):
             moved = lambda s: self._anchored(self._coordinates(s), tf.tile(added, (s.shape[0] // batch, 1)), chart)
             return tf.cast(tf.transpose(stacked(residuals(model, moved, expectation, states), batch)), tf.float64)
 
-        shift = risk_correction(errors, self._chart.start.shape[1])
+        shift = risk_correction(errors, self._chart.start.shape[1], expectation.nodes * self.floats)
         self._chart = replace(self._chart, start=self._chart.start + tf.cast(shift, self.dtype))
 
     def _charted(self, corners: tuple, rest: SteadyState, slope: np.ndarray | None, margin: float) -> Chart:

@@ -80,17 +80,17 @@ def doubled(X: np.ndarray, M: np.ndarray, C: np.ndarray) -> np.ndarray:
     raise ValueError("the quadratic terms do not settle")
 
 
-def risk_correction(residuals: Callable[[tf.Tensor], tf.Tensor], outputs: int) -> np.ndarray:
+def risk_correction(residuals: Callable[[tf.Tensor], tf.Tensor], outputs: int, floats: int = 0) -> np.ndarray:
     """The constant [outputs] added to the outputs that makes the residuals at the steady state zero under risk.
 
-    `residuals` maps constants [batch, outputs] to all equations there, [batch, equations]. Newton's method; zero where
-    it does not lower them.
+    `residuals` maps constants [batch, outputs] to all equations there, [batch, equations], with `floats` numbers for
+    each constant. Newton's method; zero where it does not lower them.
     """
     shift = np.zeros(outputs)
     errors = residuals(tf.constant(shift[None])).numpy()[0]
     for _ in range(CORRECTIONS):
         try:
-            found = shift - np.linalg.solve(jacobian(residuals, shift), errors)
+            found = shift - np.linalg.solve(jacobian(residuals, shift, floats), errors)
         except np.linalg.LinAlgError:
             break
         left = residuals(tf.constant(found[None])).numpy()[0]

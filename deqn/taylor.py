@@ -10,14 +10,14 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-NUMBERS = 2**19  # in all directions at once
+NUMBERS, FLOATS = 2**19, 2**25  # in all directions at once: of their own, and on the way through a function
 
 Function = Callable[[tf.Tensor], tf.Tensor]  # [batch, n] -> [batch, outputs]
 
 
-def jacobian(f: Function, at: np.ndarray) -> np.ndarray:
-    """The derivatives of f at one point [n], [outputs, n]."""
-    return along(f, at, np.eye(len(at)), second=False).T
+def jacobian(f: Function, at: np.ndarray, floats: int = 0) -> np.ndarray:
+    """The derivatives of f at one point [n], [outputs, n]; `floats`: the numbers that f needs for a row, if not n."""
+    return along(f, at, np.eye(len(at)), second=False, floats=floats).T
 
 
 def jacobians(f: Function, at: np.ndarray, directions: np.ndarray) -> np.ndarray:
@@ -29,9 +29,9 @@ def jacobians(f: Function, at: np.ndarray, directions: np.ndarray) -> np.ndarray
     return np.swapaxes(np.concatenate(parts).reshape(points, k, -1), 1, 2)
 
 
-def along(f: Function, at: np.ndarray, directions: np.ndarray, second: bool = True) -> np.ndarray:
+def along(f: Function, at: np.ndarray, directions: np.ndarray, second: bool = True, floats: int = 0) -> np.ndarray:
     """The first or second derivatives of f at one point [n] along each direction [k, n]: [k, outputs]."""
-    parts, rows = [], max(1, NUMBERS // len(at))
+    parts, rows = [], max(1, FLOATS // floats if floats else NUMBERS // len(at))
     for first in range(0, len(directions), rows):
         d = tf.constant(directions[first : first + rows])
         x = tf.constant(np.tile(at, (d.shape[0], 1)))
