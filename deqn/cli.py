@@ -10,32 +10,22 @@ import time
 STARTED = time.monotonic()
 
 import argparse  # noqa: E402
-import os  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Callable  # noqa: E402
-from datetime import datetime  # noqa: E402
 from pathlib import Path  # noqa: E402
-from typing import TYPE_CHECKING, Any  # noqa: E402
 
-import hydra  # noqa: E402
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # noqa: E402
 from hydra._internal.utils import get_args_parser  # noqa: E402
-from hydra.core.hydra_config import HydraConfig  # noqa: E402
 from hydra.core.override_parser.overrides_parser import OverridesParser  # noqa: E402
-from omegaconf import DictConfig  # noqa: E402
 
 from deqn.composition import COMPOSITION_ERRORS, explained, opened  # noqa: E402
 from deqn.config import checked, composed  # noqa: E402
-from deqn.errors import DeqnError, FileError, InputError, exit_code, first_line  # noqa: E402
-from deqn.extras import LAUNCHERS, check_extra, check_launcher  # noqa: E402
-from deqn.files import fresh_folder, locked_log, make_folder, number, write_json  # noqa: E402
-from deqn.overrides import assigned, check_resumable, continued, value_of  # noqa: E402
-from deqn.postponed import load_tensorflow  # noqa: E402
+from deqn.errors import DeqnError, InputError  # noqa: E402
+from deqn.extras import check_extra, check_launcher  # noqa: E402
+from deqn.launch import hydra_main, run_single, run_sweep, with_tensorflow  # noqa: E402
+from deqn.overrides import check_resumable, continued, value_of  # noqa: E402
 from deqn.space import declared  # noqa: E402
 from deqn.streams import make_lasting  # noqa: E402
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 def main() -> None:
@@ -86,7 +76,7 @@ def solve_command(arguments: list[str]) -> int:
     if args.cfg or args.info:
         hydra_main(lambda config: None)
         return 0
-    return run_single(flags, overrides, name, resumed)
+    return run_single(flags, overrides, name, resumed, STARTED)
 
 
 def check_command(arguments: list[str]) -> int:
@@ -138,136 +128,6 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
 def is_help(args: argparse.Namespace) -> bool:
     """Whether nothing is to be run."""
     return bool(args.help or args.hydra_help or args.shell_completion)
-
-
-def run_single(flags: list[str], overrides: list[str], name: str, resumed: str | None) -> int:
-    """One job, in a folder of its own or that of the run to go on with."""
-    if resumed is None:
-        overrides = claimed("hydra.run.dir", overrides, f"outputs/{name}")
-    else:
-        overrides = [*overrides, assigned("hydra.run.dir", resumed)]
-    locked_log(Path(value_of("hydra.run.dir", overrides))).close()  # refused before Hydra leaves its record there
-    codes: list[int] = []
-
-    def job(config: DictConfig) -> None:
-        try:
-            summary = solve_job(config)
-            codes.append(exit_code(summary["status"], summary["signal"]))
-        except DeqnError as error:
-            print(f"deqn-solve: {error}", file=sys.stderr)
-            codes.append(error.exit_code)
-
-    sys.argv[1:] = [*flags, *overrides]
-    hydra_main(job)
-    return max(codes, default=1)
-
-
-def run_sweep(flags: list[str], overrides: list[str], jobs: list[list[str]]) -> int:
-    """All jobs of a sweep, by whatever launcher; then their common summary. Non-zero if any job failed."""
-    if value_of("hydra.sweep.subdir", overrides) is not None:
-        raise InputError("hydra.sweep.subdir is not supported: the folders of a sweep's jobs are numbered")
-    overrides = claimed("hydra.sweep.dir", overrides, "outputs/sweeps")
-    folder = Path(value_of("hydra.sweep.dir", overrides))
-    sys.argv[1:] = [*flags, *overrides]
-    words = list(sys.argv)
-
-    def job(config: DictConfig) -> None:
-        sys.argv[:] = words  # which a process of the launcher's does not know
-        solve_sweep_job(config)
-
-    launcher = value_of("hydra/launcher", overrides)
-    if launcher in LAUNCHERS:
-        print(f"{len(jobs)} jobs by {launcher}, in {folder}", flush=True)
-    try:
-        hydra_main(job)
-    except Exception as error:  # a process was killed, or could not be started
-        print(f"deqn-solve: {type(error).__name__}: {first_line(error)}", file=sys.stderr)
-    finally:
-        from deqn.sweep import summarize  # pandas and rich, which a mistake on the command line need not wait for
-
-        code = summarize(folder, jobs)
-    return code
-
-
-def claimed(key: str, overrides: list[str], parent: str) -> list[str]:
-    """The overrides with a folder for Hydra: the user's, if it holds no run, or a new one. Raises FileError."""
-    given = value_of(key, overrides)
-    if given is None:
-        return [*overrides, assigned(key, fresh_folder(f"{parent}/{datetime.now():%Y-%m-%d_%H-%M-%S}"))]
-    if "${" in given:
-        raise InputError(f"{key}={given}: give a plain path")
-    if any(Path(given).glob("config.yaml")) or any(Path(given).glob("*/config.yaml")):
-        raise FileError(f"{given} already holds a run; choose another folder, or resume={given}")
-    make_folder(Path(given), exist_ok=True)
-    return overrides
-
-
-def hydra_main(job) -> None:
-    """Hand a job to Hydra, with the command line as it stands in sys.argv. Raises FileError."""
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come here, also those of a launcher, and not to the terminal
-    try:
-        hydra.main(version_base="1.3", config_path="pkg://deqn.configs", config_name="config")(job)()
-    except OSError as error:
-        raise FileError(f"cannot write {error.filename or 'a file'}: {error.strerror or error}") from error
-
-
-def solve_job(config: DictConfig, quiet: bool = False) -> dict[str, Any]:
-    """One job, in the folder that Hydra made for it; returns its summary."""
-    began = STARTED if HydraConfig.get().mode == hydra.types.RunMode.RUN else time.monotonic()
-    importing = time.monotonic()
-    console = with_tensorflow(quiet)
-    from deqn.clock import Clock
-    from deqn.run import Job, run
-
-    clock = Clock(began)
-    clock.phases["import"] = time.monotonic() - importing
-    hydra_job = HydraConfig.get()
-    sources = {s.provider: s.path for s in hydra_job.runtime.config_sources}
-    job = Job(config, hydra_job.runtime.choices.model, list(hydra_job.overrides.task), sources.get("command-line"))
-    return run(job, Path(hydra_job.runtime.output_dir), console, clock).summary
-
-
-def with_tensorflow(quiet: bool = False) -> "Console":
-    """Import TensorFlow and what is built on it; returns the console on which the user saw why that took a while."""
-    from rich.console import Console
-
-    console = Console(quiet=quiet)
-    with console.status("importing TensorFlow"):
-        load_tensorflow()
-        import deqn.run  # noqa: F401
-
-    return console
-
-
-def solve_sweep_job(config: DictConfig) -> None:
-    """One job of a sweep: its failure is recorded and leaves the others to run; a signal ends the sweep.
-
-    Jobs beside each other print nothing but a line at the end of each.
-    """
-    job = HydraConfig.get()
-    name = f"[{job.job.num}] {' '.join(job.overrides.task)}"
-    beside = job.runtime.choices["hydra/launcher"] in LAUNCHERS
-    if not beside:
-        print(f"\n{name}", flush=True)
-    signal = None
-    try:
-        summary = solve_job(config, quiet=beside)
-        signal, error = summary["signal"], summary["euler_errors"]["path"]["all"]["mean"]
-        outcome = f"{summary['status']}, mean path error {number(error)}, {summary['seconds']['total']:.0f} s"
-    except Exception as error:  # the traceback stands in the job's run.log
-        known = isinstance(error, DeqnError)
-        failure = {
-            "code": error.exit_code if known else 1,
-            "reason": str(error) if known else f"{type(error).__name__}: {error}",
-        }
-        write_json(Path(job.runtime.output_dir) / "failure.json", failure)
-        outcome = f"failed: {failure['reason']}"
-        if not beside:
-            print(f"deqn-solve: {failure['reason']}", file=sys.stderr)
-    if beside:
-        print(f"{name}: {outcome}", flush=True)
-    if signal is not None:
-        sys.exit(exit_code(summary["status"], signal))
 
 
 def jobs_of(overrides: list[str]) -> list[list[str]]:

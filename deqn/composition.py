@@ -63,6 +63,8 @@ def explained(error: Exception, overrides: list[str], config_dir: str | None) ->
             name, options = o.key_or_group, groups.get(o.key_or_group, [])
             if name in groups and o.value() not in options:
                 return f"{name}={o.value()}: {nearest(str(o.value()), options)}{name} can be {', '.join(options)}"
+            if name == "tuned" and name not in groups:  # a group of searches alone
+                return f"tuned={o.value()}: give the folder of a search, --config-dir outputs/tune/MODEL"
         chosen = [o.input_line for o in parsed if o.key_or_group in groups or o.key_or_group.startswith("hydra/")]
         known = known_keys([], None)
         try:

@@ -38,7 +38,7 @@ def correlations(table: pd.DataFrame) -> pd.DataFrame:
     """The matrix of correlations between variables at the same date."""
     names, values = panel(table)
     with np.errstate(all="ignore"):
-        scores = standardized(values)[0].reshape(-1, len(names))
+        scores = standardized(values)[0].reshape(len(table), len(names))
         return pd.DataFrame(scores.T @ scores / len(scores), names, names)
 
 
@@ -52,7 +52,7 @@ def panel(table: pd.DataFrame) -> tuple[list[str], np.ndarray]:
     """The variables' names, and their values [paths, periods, variables]."""
     ordered = table.sort_values(["path", "period"])
     values = ordered.drop(columns=["path", "period"])
-    return list(values), values.to_numpy().reshape(table["path"].nunique(), -1, values.shape[1])
+    return list(values), values.to_numpy().reshape(table["path"].nunique(), table["period"].nunique(), values.shape[1])
 
 
 def standardized(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -41,7 +41,7 @@ def against_time(ax: Axes, rows: pd.DataFrame, setting: list[str]) -> None:
         chosen = rows[setting[0]] == value
         label = f"{setting[0]}={value}"
         ax.plot(seconds[chosen], floored(rows[chosen]), "o", color=f"C{i}", alpha=0.7, label=label)
-    ax.set(xlabel="seconds, without import", xlim=(0, None))
+    ax.set(xlabel="seconds, without import", xlim=(0, 1.1 * seconds.max()))
 
 
 def against_setting(ax: Axes, rows: pd.DataFrame, name: str) -> None:

@@ -75,3 +75,7 @@ def test_few_variables_stand_for_many():
     names = [f"{v}[{i}]" for v in "ks" for i in range(100)] + ["Y"]
     assert telling(names, 5) == ["k[0]", "k[1]", "s[0]", "s[1]", "Y"]
     assert telling(["k", "z"], 5) == ["k", "z"]
+
+
+def test_an_economy_at_rest_has_no_correlations(table):
+    assert correlations(table[["path", "period"]]).shape == (0, 0)

@@ -45,7 +45,7 @@ def test_the_summary_tells_what_became_of_each_job(tmp_path, capsys, monkeypatch
         "job 2: mean path error 1.0e-07, tolerance 0.0001; the closed loop is not stable",
         "job 3: diverged; mean path error -, tolerance 0.0001",
         "job 4: loss.weights.nope: [equations]",
-        "job 5: it ended without a result",
+        "job 5: it has no result",
         "job 6: it did not run",
     ):
         assert line in shown
