@@ -74,7 +74,7 @@ def write(checkpoint: tf.train.Checkpoint, path: Path) -> None:
         for file in sorted(place.glob(f"{path.name}.*")):  # data before index
             os.replace(file, path.with_name(file.name))
     except (tf.errors.OpError, OSError) as error:
-        raise FileError(f"cannot write the checkpoint {path}: {reason(error)}") from error
+        raise FileError(f"cannot write the checkpoint {path}: {str(error).rpartition('; ')[2]}") from error
     finally:
         shutil.rmtree(place, ignore_errors=True)
 

@@ -117,8 +117,10 @@ def show_help(arguments: list[str], page: str) -> int:
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:
-    """The words of a command line. Raises InputError for options of Hydra's that have no meaning here."""
-    args = get_args_parser().parse_args(arguments)
+    """The words of a command line, options and overrides in any order. Raises InputError for options of Hydra's that
+    have no meaning here."""
+    args = get_args_parser().parse_intermixed_args(arguments)
+    sys.argv[1:] = [*(a for a in arguments if a not in args.overrides), *args.overrides]  # as Hydra wants them
     for name in ("config_name", "config_path", "experimental_rerun"):
         if getattr(args, name) is not None:
             raise InputError(f"--{name.replace('_', '-')} is not supported; choose a model and override its settings")

@@ -12,7 +12,7 @@ import tensorflow as tf
 from deqn.config import Config
 from deqn.economy import Economy
 from deqn.errors import InputError
-from deqn.evaluate import closed_form
+from deqn.evaluate import closed_form, exact_residuals
 from deqn.expectation import Expectation, chosen
 from deqn.findings import Finding, call
 from deqn.linear import linear_solution
@@ -146,16 +146,11 @@ def check_closed_form(model: Model, steady: SteadyState, finer: Expectation) -> 
         return Finding(None, "none")
     count = affordable(model, finer)
     states = Box(model, count, 0, tf.float64).points()
-    given = exact.values(states)
-    missing = [p.name for p in model.policies if p.name not in given]
-    if missing:
+    errors = call("closed_form", lambda: exact_residuals(model, exact, finer, states))
+    if errors is None:
+        given = exact.values(states[:1])
+        missing = [p.name for p in model.policies if p.name not in given]
         return Finding(None, f"of {', '.join(given)} alone: no residual without {', '.join(missing)}")
-
-    def policy(at: tf.Tensor) -> tf.Tensor:
-        values = exact.values(at)
-        return tf.constant(np.concatenate([values[p.name].reshape(-1, at.shape[0]) for p in model.policies]).T)
-
-    errors = call("closed_form", lambda: residuals(model, policy, finer, states))
     problems, largest = [], 0.0
     for name, r in errors.items():
         sizes = np.abs(np.reshape(r, (-1, count))).max(0)  # [count]

@@ -15,9 +15,11 @@ import pandas as pd
 import tensorflow as tf
 
 from deqn.economy import Economy
+from deqn.expectation import Expectation
 from deqn.linear import LinearRule
 from deqn.members import MembersRule, box_corners, resting
 from deqn.model import Model, fixed, multipliers, width
+from deqn.residuals import residuals
 from deqn.settings import Evaluation
 from deqn.simulate import Box, last, path, step
 from deqn.steady_state import SteadyState
@@ -161,6 +163,21 @@ def distances(values: np.ndarray, truth: np.ndarray, prefix: str) -> dict[str, f
         f"{prefix}mean": error.mean(), f"{prefix}max": error.max(),
         f"{prefix}mean_relative": relative.mean(), f"{prefix}max_relative": relative.max(),
     }  # fmt: skip
+
+
+def exact_residuals(
+    model: Model, exact: Exact, expectation: Expectation, states: tf.Tensor
+) -> dict[str, tf.Tensor] | None:
+    """Residuals by equation of exact policies, zero where they are; None where they leave out a policy."""
+
+    def policy(at: tf.Tensor) -> tf.Tensor:
+        values = exact.values(at)
+        columns = np.concatenate([values[p.name].reshape(-1, at.shape[0]) for p in model.policies])
+        return tf.constant(columns.T, states.dtype)
+
+    if any(p.name not in exact.values(states[:1]) for p in model.policies):
+        return None
+    return residuals(model, policy, expectation, states)
 
 
 def closed_form(model: Model, steady: SteadyState) -> Exact | None:

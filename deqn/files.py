@@ -51,14 +51,22 @@ def locked_log(folder: Path) -> TextIO:
 
 
 @contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Name the file in what the system says where it cannot be written. Raises FileError."""
+    try:
+        yield
+    except OSError as error:
+        raise FileError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """A name beside `path` to write to; the file takes its own name once it is complete. Raises FileError."""
     half = path.with_name(f"{path.stem}.tmp{path.suffix}")
     try:
-        yield half
-        os.replace(half, path)
-    except OSError as error:
-        raise FileError(f"cannot write {path}: {error.strerror or error}") from error
+        with writing(path):
+            yield half
+            os.replace(half, path)
     finally:
         half.unlink(missing_ok=True)
 

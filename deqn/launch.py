@@ -40,7 +40,7 @@ def run_single(flags: list[str], overrides: list[str], name: str, resumed: str |
             codes.append(error.exit_code)
 
     sys.argv[1:] = [*flags, *overrides]
-    hydra_main(job)
+    hydra_main(job, value_of("hydra.run.dir", overrides))
     return max(codes, default=1)
 
 
@@ -61,7 +61,7 @@ def run_sweep(flags: list[str], overrides: list[str], jobs: list[list[str]]) -> 
     if launcher in LAUNCHERS:
         print(f"{len(jobs)} jobs by {launcher}, in {folder}", flush=True)
     try:
-        hydra_main(job)
+        hydra_main(job, str(folder))
     except Exception as error:  # a process was killed, or could not be started
         print(f"deqn-solve: {type(error).__name__}: {first_line(error)}", file=sys.stderr)
     finally:
@@ -109,19 +109,19 @@ def claimed(key: str, overrides: list[str], parent: str) -> list[str]:
         return [*overrides, assigned(key, fresh_folder(f"{parent}/{datetime.now():%Y-%m-%d_%H-%M-%S}"))]
     if "${" in given:
         raise InputError(f"{key}={given}: give a plain path")
-    if any(Path(given).glob("config.yaml")) or any(Path(given).glob("*/config.yaml")):
+    if any(Path(given).glob("config.yaml")) or any(Path(given).glob("[0-9]*/config.yaml")):
         raise FileError(f"{given} already holds a run; choose another folder, or resume={given}")
     make_folder(Path(given), exist_ok=True)
     return overrides
 
 
-def hydra_main(job: Callable[[DictConfig], None]) -> None:
-    """Hand a job to Hydra, with the command line as it stands in sys.argv. Raises FileError."""
+def hydra_main(job: Callable[[DictConfig], None], folder: str = "a file") -> None:
+    """Hand a job to Hydra, with the command line as it stands in sys.argv. Raises FileError, which names the folder."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come here, also those of a launcher, and not to the terminal
     try:
         hydra.main(version_base="1.3", config_path="pkg://deqn.configs", config_name="config")(job)()
     except OSError as error:
-        raise FileError(f"cannot write {error.filename or 'a file'}: {error.strerror or error}") from error
+        raise FileError(f"cannot write {error.filename or folder}: {error.strerror or error}") from error
 
 
 def solve_job(config: DictConfig, began: float, quiet: bool = False) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from deqn.files import write_text
+from deqn.files import write_text, writing
 from deqn.train import Report
 
 
@@ -21,10 +21,10 @@ class Metrics:
             write_text(self._path, "".join(kept))
 
     def add(self, report: Report) -> None:
-        """Append a report."""
+        """Append a report. Raises FileError."""
         row = row_of(report)
         empty = not self._path.exists() or self._path.stat().st_size == 0
-        with self._path.open("a", newline="", encoding="utf-8") as file:
+        with writing(self._path), self._path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, row, lineterminator="\n")
             if empty:
                 writer.writeheader()

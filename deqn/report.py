@@ -72,8 +72,9 @@ def verdict_rows(summary: dict[str, Any]) -> Iterator[Row]:
     for kind, policies in summary["policy_errors"].items():
         for policy, s in policies.items():
             yield Row(f"{policy} - {kind.replace('_', ' ')}", s)
-    if "reference" in summary:
-        yield Row("residual of the reference", summary["reference"], muted=True)
+    for kind in ("reference", "closed_form"):
+        if kind in summary:
+            yield Row(f"residual of the {kind.replace('_', ' ')}", summary[kind], muted=True)
 
 
 def comparison_table(compared: pd.DataFrame) -> pd.DataFrame:
@@ -113,7 +114,9 @@ def reason(summary: dict[str, Any]) -> str:
 
 
 def remarks(summary: dict[str, Any]) -> Iterator[str]:
-    """The sentences under the verdict: stability, seconds, and the errors of a family by thirds."""
+    """The sentences under the verdict: a wrong closed form, stability, seconds, errors of a family by thirds."""
+    if (summary.get("closed_form", {}).get("mean") or 0.0) > summary["tolerance"]:
+        yield "The closed form does not solve the equations: see its residual. One of the two is wrong."
     radius, spread = (summary["stability"][key] for key in ("spectral_radius", "return_spread"))
     seconds = summary["seconds"]
     yield (

@@ -150,11 +150,13 @@ def log_file(folder: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        log.error("%s", error, exc_info=True)
+        with contextlib.suppress(OSError):  # a full disk, which may be what the error says
+            log.error("%s", error, exc_info=True)
         raise
     finally:
         log.removeHandler(handler)
-        stream.close()
+        with contextlib.suppress(OSError):
+            stream.close()
 
 
 def environment(settings: Config, job: Job) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from importlib.resources import files
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_cli import CANARY
 from test_contract import altered, returning, without
 from test_readme import blocks
 
+from command_line import CANARY
 from conftest import economy, settings
 from deqn.check import checks
 from deqn.config import build_model

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_cli import deqn_solve
 
+from command_line import deqn_solve
 from deqn.cli import check_jobs, jobs_of
 from deqn.config import checked, composed
 from deqn.extras import check_launcher

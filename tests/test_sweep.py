@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from test_cli import SHORT, deqn_solve
 from test_html_report import Page
 
+from command_line import SHORT, deqn_solve
 from deqn.sweep import summarize
 from deqn.sweep_figure import against_setting, draw
 

@@ -4,7 +4,6 @@ import pytest
 
 from conftest import economy, settings
 from deqn.checkpoint import Checkpoints
-from deqn.errors import FileError
 from deqn.interrupt import Interrupt
 from deqn.metrics import Metrics
 from deqn.run import solve, stages
@@ -133,23 +132,6 @@ def test_divergence_is_named_and_the_best_weights_survive(tmp_path):
     assert trained.run() == "diverged"
     assert "diverged at step" in trained.problem and "'euler' is not finite at k=" in trained.problem
     assert np.isfinite(weights(trained)).all()
-
-
-@pytest.mark.parametrize("damage", ["flip", "truncate", "missing", "network"])
-def test_a_damaged_checkpoint_is_refused(tmp_path, damage):
-    loop(tmp_path, "train.steps=20").run()
-    (data,) = (tmp_path / "checkpoints").glob("*.data*")
-    content = bytearray(data.read_bytes())
-    if damage == "flip":
-        content[len(content) // 2] ^= 1
-        data.write_bytes(content)
-    elif damage == "truncate":
-        data.write_bytes(content[: len(content) // 2])
-    elif damage == "missing":
-        data.unlink()
-    other = ["network.hidden=[9]"] if damage == "network" else []
-    with pytest.raises(FileError, match="checkpoint"):
-        loop(tmp_path, "train.steps=20", *other, restore=True)
 
 
 def test_equal_seeds_are_equal_and_others_are_not(tmp_path):

@@ -15,8 +15,8 @@ import pytest
 from omegaconf import OmegaConf
 from optuna.trial import TrialState, create_trial
 from rich.console import Console
-from test_cli import CANARY, deqn_solve
 
+from command_line import CANARY, deqn_solve
 from deqn import tune
 from deqn.best import nested
 from deqn.config import composed

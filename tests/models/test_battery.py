@@ -15,11 +15,10 @@ from conftest import economy, settings
 from deqn.config import build_model
 from deqn.contract import check_model
 from deqn.errors import InputError
-from deqn.evaluate import closed_form
+from deqn.evaluate import closed_form, exact_residuals
 from deqn.expectation import expectation, rule
 from deqn.model import Model
 from deqn.ranges import check, interval
-from deqn.residuals import residuals
 from deqn.run import solve
 from deqn.simulate import Box
 from deqn.steady_state import steady_state
@@ -97,14 +96,8 @@ def test_the_closed_form_has_no_residual_for_random_parameters(name, data):
     drawn = {k: v for k, v in drawn.items() if isinstance(getattr(model, k, None), float)}
     model = replace(model, **drawn)
     states = Box(model, 64, 1, tf.float64).points()
-
-    known = closed_form(model, steady_state(model))
-
-    def exact(at):
-        values = known.values(at)
-        return tf.constant(np.concatenate([values[p.name].reshape(-1, at.shape[0]) for p in model.policies]).T)
-
-    for equation, r in residuals(model, exact, quadrature(model), states).items():
+    exact = closed_form(model, steady_state(model))
+    for equation, r in exact_residuals(model, exact, quadrature(model), states).items():
         assert np.abs(r).max() < 1e-10, equation
 
 
