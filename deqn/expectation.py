@@ -15,6 +15,7 @@ from deqn.model import Discrete, Markov, Model, Normal, Point, outcome_count, wi
 from deqn.settings import Quadrature
 from deqn.variables import probabilities
 
+SINGLE = 8  # nodes that check a monomial rule for a single shock
 WIDE = 20  # shocks above which a rule of degree 5, whose nodes grow with their square, is no check of degree 3
 
 
@@ -82,7 +83,8 @@ def rule(quadrature: Quadrature, dimension: int) -> tuple[np.ndarray, np.ndarray
 def finer_rule(quadrature: Quadrature, dimension: int) -> tuple[np.ndarray, np.ndarray]:
     """A more accurate rule with other nodes than `rule`, for the evaluation.
 
-    A monomial rule of degree 3 is checked by one of degree 5, or, beyond WIDE shocks, by rotated copies of itself.
+    A monomial rule of degree 3 is checked by one of degree 5, or, beyond WIDE shocks, by rotated copies of itself. A
+    single shock cannot be rotated: there the product rule checks.
     """
     name = chosen(quadrature, dimension)
     if name == "product":
@@ -91,6 +93,8 @@ def finer_rule(quadrature: Quadrature, dimension: int) -> tuple[np.ndarray, np.n
         return monte_carlo(dimension, 4 * quadrature.draws, quadrature.seed + 1)
     if degree(quadrature) == 3 and dimension <= WIDE:
         return monomial(dimension, 5)
+    if dimension == 1:
+        return gauss_hermite(1, SINGLE)
     return rotated(*monomial(dimension, degree(quadrature)), copies=4, seed=0)
 
 

@@ -1,6 +1,6 @@
 """The verdict must see what is wrong: sabotage that lowers no residual during training still turns it red."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -11,7 +11,7 @@ from conftest import economy, settings
 from deqn import economy as economies
 from deqn import evaluate
 from deqn.expectation import expectation, finer_rule, rule
-from deqn.models.growth import Growth
+from deqn.optimizers.batch_stage import BatchStage
 from deqn.run import solve
 from deqn.simulate import Box
 
@@ -49,14 +49,21 @@ def test_an_explosive_policy_is_not_stable():
     assert not evaluate.is_stable(evaluate.stability(e))
 
 
-def test_a_wrong_closed_form_shows_in_the_comparison(growth):
-    wrong = dataclass(frozen=True)(type("Wrong", (Growth,), {"closed_form": lambda self, now: {"s": 0.3554}}))()
-    sets = growth.evaluation_states(0)
-    right, off = (
-        evaluate.comparison(growth.economy, None, evaluate.closed_form(m, growth.economy.steady), sets)
-        for m in (growth.economy.model, wrong)
-    )
-    assert right["max"].max() < 1e-4 and off["max"].min() > 5e-4
+@pytest.mark.parametrize("choice", ["auto", "monomial", "monomial expectation.degree=3", "monte_carlo"])
+def test_the_verdict_is_measured_where_training_never_was(monkeypatch, tmp_path, choice):
+    """Other states, on paths of other shocks and in the box, and other quadrature nodes."""
+    seen, draw = [], BatchStage.draw
+    monkeypatch.setattr(BatchStage, "draw", lambda self: (draw(self), seen.append(self.drawn.numpy()))[0])
+    overrides = ["optimizer.iterations=3", "optimizer.refresh=1", "optimizer.polish=0", "optimizer.states=100",
+                 "sampling=mixture", "evaluation.figures=false", "evaluation.reference=false", "evaluation.paths=20",
+                 "evaluation.box=256", *f"expectation={choice}".split()]  # fmt: skip
+    solution = solve("stochastic_growth", overrides, folder=tmp_path / "run", quiet=True)
+    trained = {tuple(row) for batch in seen for row in batch}
+    assert len(seen) == 3 and len(trained) == 300
+    for states in solution.evaluation_states(0).values():
+        assert not trained & {tuple(row) for row in states.numpy()}
+    nodes = [set(np.round(e.expectation.values["eps"], 9)) for e in (solution.economy, solution.judged)]
+    assert not nodes[0] & nodes[1] and len(nodes[0]) > 1
 
 
 def test_half_the_variance_in_training_turns_the_verdict_red(tmp_path, monkeypatch):

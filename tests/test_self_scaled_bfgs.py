@@ -9,9 +9,9 @@ from conftest import economy, settings
 from deqn.errors import InputError
 from deqn.optimizers.levenberg_marquardt import LeastSquares
 from deqn.optimizers.self_scaled_bfgs import QuasiNewtonStage, SelfScaledBFGS
-from deqn.run import stages
 from deqn.sampler import Sampler
 from deqn.simulate import Box
+from deqn.stages import stages
 
 SMALL = ("model=stochastic_growth", "network.hidden=[6]")
 

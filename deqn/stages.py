@@ -1,0 +1,106 @@
+"""The training of a run: its stages, what is restored, and what is written along the way."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from deqn.checkpoint import Checkpoints
+from deqn.clock import Clock
+from deqn.config import Config
+from deqn.economy import Economy
+from deqn.interrupt import Interrupt
+from deqn.metrics import Events, Metrics
+from deqn.optimizers.first_order import GradientStage, first_order
+from deqn.optimizers.levenberg_marquardt import LeastSquaresStage, batch_size
+from deqn.optimizers.self_scaled_bfgs import QuasiNewtonStage, fits
+from deqn.progress import Display
+from deqn.sampler import Sampler
+from deqn.solution import TRAINING, VALIDATION, stream
+from deqn.train import Ledger, Loop, Report, Stage, Validator
+
+log = logging.getLogger("deqn")
+
+
+def train(
+    economy: Economy,
+    settings: Config,
+    folder: Path,
+    console: Console,
+    interrupt: Interrupt,
+    clock: Clock,
+    watch: Callable[[Report], None] | None,
+) -> tuple[str, dict[str, int], int]:
+    """Train the policy in place; returns the status so far, the steps of each stage, and the states visited."""
+    dtype = economy.policy.dtype
+    chosen = stages(economy, settings)
+    validator = Validator(economy, Sampler(economy.model, settings.sampling, stream(settings.seed, VALIDATION), dtype))
+    ledger = Ledger(economy.policy.network.weights)
+    checkpoints = Checkpoints(
+        folder, network=economy.policy.network, validation=validator.sampler, ledger=ledger,
+        **{stage.name: stage for stage in chosen},
+    )  # fmt: skip
+    if settings.resume is not None:
+        restore(checkpoints, folder, console)
+    metrics = Metrics(folder, rows=int(ledger.reports.numpy()) if any(stage.step for stage in chosen) else 0)
+    records = [metrics, Events(folder, metrics)] if settings.train.tensorboard else [metrics]
+
+    def on_report(latest: Report) -> None:
+        for record in records:
+            record.add(latest)
+        display.report(latest)
+        log.info("%s, step %d: loss %.3e, error %.3e", latest.stage, latest.step, latest.loss, latest.error)
+        if watch is not None:
+            watch(latest)
+
+    display = Display(console)
+    loop = Loop(
+        chosen, validator, ledger, settings.train, checkpoints, on_report, display.update, interrupt,
+        settings.optimizer.good_start,
+    )  # fmt: skip
+    with display:
+        ended = loop.run()
+    clock.phases["compile"] += loop.compile_seconds
+    clock.phases["train"] += loop.train_seconds
+    log.info("training ended: %s", ended)
+    if loop.problem is not None:
+        log.error(loop.problem)
+        console.print(loop.problem, highlight=False, markup=False)
+    return ended, {stage.name: stage.step for stage in chosen}, sum(stage.states_visited for stage in chosen)
+
+
+def restore(checkpoints: Checkpoints, folder: Path, console: Console) -> None:
+    """The newest checkpoint that is whole, with a warning where a later one is not, or where none was written yet.
+
+    Raises FileError where all are damaged or missing.
+    """
+    if not checkpoints.numbers and not (folder / "metrics.csv").exists():
+        problems = ["the run ended before its first checkpoint; training begins anew"]
+    else:
+        problems = [f"{problem}; going on from the one before" for problem in checkpoints.restore()]
+    for problem in problems:
+        log.warning(problem)
+        console.print(f"warning: {problem}", highlight=False, markup=False, soft_wrap=True)
+
+
+def stages(economy: Economy, settings: Config) -> list[Stage]:
+    """The stages of the chosen optimizer, in the order in which they run."""
+    chosen, dtype, seed = settings.optimizer, economy.policy.dtype, stream(settings.seed, TRAINING)
+    found: list[Stage] = []
+    if chosen.learning_rate is not None:
+        sampler = Sampler(economy.model, settings.sampling, seed, dtype)
+        optimizer = first_order(chosen, settings.schedule, settings.train.steps)
+        found.append(GradientStage(economy, optimizer, sampler, settings.train, settings.loss, settings.schedule))
+    if chosen.iterations is not None:
+        states = chosen.states or batch_size(economy)
+        single = replace(settings.sampling, paths=states, periods=1)  # a date of each of many paths
+        sampler = Sampler(economy.model, single, seed + 1, dtype)
+        found.append(LeastSquaresStage(economy, sampler, chosen, settings.loss.weights))
+        if chosen.polish and not fits(economy, chosen.memory * 2**30):
+            log.info("bfgs left out: its matrix exceeds optimizer.memory=%g GiB", chosen.memory)
+        elif chosen.polish:
+            sampler = Sampler(economy.model, single, seed + 2, dtype)
+            found.append(QuasiNewtonStage(economy, sampler, chosen.polish, settings.loss))
+    return found
