@@ -29,8 +29,8 @@ LITERATURE = BUSINESS_CYCLE | {"gamma": 2.0, "delta": 0.02, "rho": 0.95, "sigma"
 BOX = ["model.k_box=[0.9,1.1]", "model.tfp_box=[0.9,1.1]"]
 LONG_POLISH = ["optimizer.iterations=10", "optimizer.polish=9000"]
 BINDING = ["model.irreversible=true", "model.sigma=0.02", "model.k_box=[0.65,1.7]", "sampling=mixture",
-           "sampling.shock_scale=1.2", "network.anchor=linear", "expectation.degree=5", "optimizer.states=2000",
-           "optimizer.polish=4000"]  # fmt: skip
+           "sampling.shock_scale=1.3", "sampling.box_share=0.25", "network.anchor=linear", "expectation.degree=5",
+           "optimizer.iterations=30", "optimizer.states=2000", "optimizer.polish=5000"]  # fmt: skip
 FEWER = ["evaluation.periods=20", "evaluation.box=512", "evaluation.figures=false"]
 FEWEST = ["evaluation.paths=50", "evaluation.periods=10", "evaluation.box=128", "sampling.paths=16"]
 FAMILY = ["pseudo_states.beta=[.94,.99]", "pseudo_states.gamma=[1,5]"]

@@ -56,7 +56,7 @@ def test_training_lowers_fresh_errors_and_reports_at_fixed_steps(tmp_path):
 
 
 def test_dropout_goes_on_where_it_stopped(tmp_path):
-    """Its seeds are part of a checkpoint; interrupted twice between reports, at chunk borders of the machine's choosing.
+    """Its seeds are part of a checkpoint; interrupted between reports, at chunk borders of the machine's choosing.
 
     The stages without noise are killed and interrupted in tests/faults.
     """
