@@ -13,8 +13,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from solve_process import solve
 
@@ -69,9 +71,16 @@ def draw(table: pd.DataFrame, path: Path) -> None:
         for i, (case, rows) in enumerate(table.groupby("case", sort=False)):
             ax.loglog(rows["size"], rows[column], marker="o", color=f"C{i}", label=case)
         ax.set(xlabel="countries or cohorts", ylabel=label)
-        ax.grid(alpha=0.25, which="both", linewidth=0.6)
-    ax.legend(fontsize=8)
-    figure.savefig(path, dpi=150)
+        ax.set_xticks([2, 5, 10, 20, 50, 100])
+        low, high = table[column].min(), table[column].max()
+        ax.set_yticks([t for t in np.outer([0.1, 1, 10, 100], [1, 2, 5]).ravel() if low / 2 <= t <= 2 * high])
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_locator(NullLocator())
+        ax.grid(alpha=0.25, linewidth=0.6)
+        ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(fontsize=8, frameon=False)
+    figure.savefig(path, dpi=120)
 
 
 if __name__ == "__main__":

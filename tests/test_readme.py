@@ -2,16 +2,20 @@
 
 import re
 import shlex
+import shutil
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+import deqn
 from command_line import deqn_solve
 from deqn.cli import check_jobs, jobs_of
 from deqn.config import checked, composed
 from deqn.extras import check_launcher
 from deqn.overrides import value_of
+from deqn.revisit import evaluate_main, irf_main
 from deqn.space import declared
 
 README = Path(__file__).parents[1] / "README.md"
@@ -87,6 +91,30 @@ def test_the_python_snippet_runs(tmp_path, monkeypatch):
     assert isinstance(names["sol"].moments(), pd.DataFrame)
     states = {"k": [6.0], "z": [0.0]}
     assert names["again"].policy(states).equals(names["sol"].policy(states))
+
+
+def test_the_snippet_on_families_runs(tmp_path, monkeypatch):
+    words = next(words for words in commands("deqn-solve") if any(w.startswith("pseudo_states") for w in words))
+    intervals = [w for w in words if w.startswith("pseudo_states")]
+    family = deqn.solve("stochastic_growth", [*SHORT, *intervals], folder=tmp_path / "run", quiet=True)
+    monkeypatch.setattr(deqn, "load", lambda folder: family)
+    names = {"deqn": deqn}
+    exec(next(b for b in blocks("python") if "beta=0.97" in b), names)
+    assert names["sol"] is family
+
+
+@pytest.mark.parametrize("program, main", [("deqn-evaluate", evaluate_main), ("deqn-irf", irf_main)])
+def test_every_question_to_a_run_is_answered(stochastic, tmp_path, monkeypatch, program, main):
+    run = shutil.copytree(stochastic.folder, tmp_path / "run")
+    lines = commands(program)
+    assert lines
+    for words in lines:
+        words = [f"run={run}" if w.startswith("run=") else w for w in words]
+        monkeypatch.setattr(sys, "argv", [program, *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 0
+    assert list(run.glob("evaluations/*/summary.json") if program == "deqn-evaluate" else run.glob("impulse*/*.png"))
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\(([^)h][^)]*)\)", README.read_text(encoding="utf-8")))
