@@ -43,7 +43,7 @@ def path_states(economy: Economy, evaluation: Evaluation, seed: int, of: tf.Tens
 
 def box_states(economy: Economy, evaluation: Evaluation, seed: int) -> tf.Tensor:
     """Sobol points of the box, [box, n_states], other ones than those at which the paths start."""
-    return Box(economy.model, evaluation.box, seed + 1, economy.policy.dtype).points()
+    return Box(economy.model, evaluation.box, seed + 1, economy.policy.dtype, evaluation.box_scale).points()
 
 
 def euler_errors(economy: Economy, states: tf.Tensor) -> dict[str, np.ndarray]:

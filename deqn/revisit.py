@@ -38,11 +38,12 @@ EVALUATE_HELP = """\
 deqn-evaluate judges a solution anew: other nodes, paths, box points or seed.
 
   deqn-evaluate run=outputs/growth/... seed=7
-  deqn-evaluate run=outputs/growth/... evaluation.paths=1000 evaluation.box=9999
+  deqn-evaluate run=outputs/growth/... evaluation.paths=1000
+  deqn-evaluate run=outputs/growth/... evaluation.box_scale=1.5    a wider box
   deqn-evaluate run=outputs/growth/... expectation.nodes=20 tolerance=1e-7
 
   run            folder of a solution
-  evaluation.*   paths, periods, burn_in, box, reference
+  evaluation.*   paths, periods, burn_in, box, box_scale, reference
   expectation.*  the very rule that judges; without, a finer one than training's
   seed           of the states and shocks
   tolerance      of the mean path error

@@ -134,5 +134,6 @@ class Evaluation:
     periods: int = within(COUNT)
     burn_in: int = within("[0, inf)")
     box: int = within(COUNT)
+    box_scale: float = within(POSITIVE)
     reference: bool
     figures: bool

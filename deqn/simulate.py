@@ -5,7 +5,7 @@ import tensorflow as tf
 from scipy.stats import qmc
 
 from deqn.members import placed
-from deqn.model import Model, Normal, Point, outcome_count, width
+from deqn.model import Model, Normal, Point, fixed, outcome_count, width
 from deqn.variables import mean_shocks, pack, point, probabilities
 
 
@@ -76,13 +76,15 @@ def last(
 class Box:
     """Points of the states' box: a Sobol sequence, shifted at random (modulo one) to make further sets.
 
-    In a family each point lies in the box of its own member.
+    In a family each point lies in the box of its own member. `scale`: its sides, in multiples of the declared ones;
+    the intervals of a family's parameters stay as they are.
     """
 
-    def __init__(self, model: Model, points: int, seed: int, dtype: tf.DType):
+    def __init__(self, model: Model, points: int, seed: int, dtype: tf.DType, scale: float = 1.0):
         sobol = qmc.Sobol(sum(map(width, model.states)), scramble=True, rng=np.random.default_rng(seed))
         power = max(points - 1, 1).bit_length()  # Sobol sets are balanced in powers of two
-        self._unit = tf.constant(sobol.random_base2(power)[:points], dtype)
+        unit = sobol.random_base2(power)[:points]
+        self._unit = tf.constant(np.where(fixed(model.states), unit, 0.5 + scale * (unit - 0.5)), dtype)
         self._model = model
 
     def points(self, generator: tf.random.Generator | None = None, of: tf.Tensor | None = None) -> tf.Tensor:

@@ -2,16 +2,19 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 
 import deqn
 from conftest import economy
 from deqn import analysis, revisit
+from deqn.simulate import Box
 
 SHORT = ("optimizer.iterations=3", "optimizer.polish=0", "evaluation.figures=false", "tolerance=1")
 
@@ -83,6 +86,20 @@ def test_an_evaluation_repeats_the_verdict_and_another_seed_changes_it(family, m
     assert other["euler_errors"] != stored["euler_errors"] and other["status"] == "not_converged"
     assert "FAIL growth" in capsys.readouterr().out and other["overrides"] == line.split()[1:]
     assert before == {p: p.read_bytes() for p in family.folder.iterdir() if p.is_file()}
+
+
+def test_another_box_can_be_judged(stochastic, tmp_path, monkeypatch, capsys):
+    """Errors grow towards the edges of the box and beyond."""
+    run = shutil.copytree(stochastic.folder, tmp_path / "run")
+    largest = []
+    for scale in (0.5, 1, 1.3):
+        words = f"run={run} evaluation.box_scale={scale} evaluation.paths=2 evaluation.reference=false"
+        assert command(revisit.evaluate_main, monkeypatch, tmp_path, words) == 0
+        largest.append(evaluated(run)["euler_errors"]["box"]["all"]["max"])
+    assert largest[0] < largest[1] < largest[2]
+    own = economy("model=stochastic_growth").model
+    k = Box(own, 64, 0, tf.float64, 0.5).points().numpy()[:, 0] / own.steady_state()["k"]
+    assert 0.5 + 0.25 * 1.1 < k.min() and k.max() < 1.6 - 0.25 * 1.1
 
 
 def test_the_nodes_that_judge_can_be_chosen(tmp_path, monkeypatch):
