@@ -20,7 +20,7 @@ def fresh_solve(search: Search, words: dict[str, str], trial: int, console: Cons
     """The summary of the best trial's settings under a seed that the search has not seen; solved once."""
     for done in sorted(search.folder.glob(f"best_trial_{trial}*/summary.json")):
         summary = json.loads(done.read_text(encoding="utf-8"))
-        if summary.get("signal") is None:
+        if "signal" in summary and summary["signal"] is None:  # which is written last
             return summary
     overrides = [*search.overrides(words), f"seed={fresh_seed(search)}"]
     config, model = composed(overrides, search.config_dir)

@@ -16,6 +16,7 @@ import tensorflow as tf
 from deqn.model import Multiplier, Policy, free_policies, limits, width
 
 TOUCH = 1e-3  # a smooth policy starts at least this share inside its bounds
+ZERO = 1e-8  # below it a number at the steady state is a rounding error of zero, and no unit of anything
 
 
 class Bounds:
@@ -60,7 +61,8 @@ class Bounds:
     def pre_image(self, slope: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         """The slope [outputs, n] of the outputs, at given ones, that gives policies the slope [n_policies, n]."""
         moving = np.where(self._kinked & (outputs < 0), self._beside, self._own)
-        u = tf.constant(outputs[None], self._smooth.dtype)
+        off_kink = np.where(self._kinked & (outputs == 0), ZERO, outputs)  # at the kink: the side of the policy
+        u = tf.constant(off_kink[None], self._smooth.dtype)
         with tf.GradientTape() as tape:
             tape.watch(u)
             moved = tf.gather(self(u), moving, axis=1)
@@ -76,10 +78,10 @@ class Smooth:
         both, free = below & above, ~below & ~above
         anchor = np.where(below, lower, np.where(above, upper, 0.0))  # where exponential, softplus or sigmoid is zero
         gap = np.abs(steady - anchor)
-        inside = ~both & ~free & (gap > 0)
-        touching = ~both & ~free & (gap == 0)  # the steady state is the bound: start a little inside
+        inside = ~both & ~free & (gap > ZERO)
+        touching = ~both & ~free & (gap <= ZERO)  # the steady state is the bound: start a little inside
         size = np.where(free, np.abs(steady), gap)
-        span = np.where(both, np.where(both, upper - lower, 1.0), np.where(size > 0, size, 1.0))
+        span = np.where(both, np.where(both, upper - lower, 1.0), np.where(size > ZERO, size, 1.0))
 
         def constant(x):
             return tf.constant(x, dtype)
@@ -128,7 +130,7 @@ class Kinks:
         limited = np.isfinite(upper - lower)
         room = np.where(limited, np.where(limited, upper - lower, 1.0), 1.0)  # from this bound to the other
         size = np.maximum(np.abs(steady - bound), multipliers / rates)
-        self._unit = tf.constant(np.where(size > 0, size, 1.0), dtype)
+        self._unit = tf.constant(np.where(size > ZERO, size, 1.0), dtype)
         self._limited, self._bound = tf.constant(limited), tf.constant(bound, dtype)
         self._room, self._rates = tf.constant(room, dtype), tf.constant(rates, dtype)
         self._side = tf.constant(np.where(at_upper, -1.0, 1.0), dtype)

@@ -14,6 +14,7 @@ import tensorflow as tf
 from deqn.errors import FileError, first_line
 
 DAMAGE = (tf.errors.OpError, AssertionError, ValueError, IndexError, OSError)  # what TensorFlow raises on a bad file
+UNREADABLE = (tf.errors.PermissionDeniedError, tf.errors.UnavailableError, tf.errors.ResourceExhaustedError, OSError)
 KEPT = 2
 
 
@@ -44,13 +45,16 @@ class Checkpoints:
     def restore(self) -> list[str]:
         """Restore the newest checkpoint that is whole; returns what is wrong with those after it, which are deleted.
 
-        Raises FileError where there is none in which each object is found, and nothing else.
+        Raises FileError where there is none in which each object is found, and nothing else, or where the system does
+        not let one be read.
         """
         problems: list[str] = []
         for number in reversed(self.numbers):
             try:
                 read(self._checkpoint, self._path(number))
             except FileError as error:
+                if isinstance(error.__cause__, UNREADABLE):
+                    raise  # the file may be whole
                 problems.append(str(error))
                 continue
             for damaged in self.numbers[self.numbers.index(number) + 1 :]:
@@ -71,6 +75,7 @@ def write(checkpoint: tf.train.Checkpoint, path: Path) -> None:
     place = path.with_name("unfinished")
     try:
         checkpoint.write(str(place / path.name))
+        path.with_name(f"{path.name}.index").unlink(missing_ok=True)  # of an earlier one, whose data are replaced
         for file in sorted(place.glob(f"{path.name}.*")):  # data before index
             os.replace(file, path.with_name(file.name))
     except (tf.errors.OpError, OSError) as error:

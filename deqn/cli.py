@@ -63,6 +63,8 @@ def solve_command(arguments: list[str]) -> int:
     if is_help(args):
         hydra_main(lambda config: None)
         return 0
+    if args.multirun and (args.cfg or args.info):
+        raise InputError("--cfg and --info show one job; leave out -m")
     if args.multirun:
         check_launcher(value_of("hydra/launcher", args.overrides))
         jobs = jobs_of(args.overrides)

@@ -17,12 +17,30 @@ from omegaconf.errors import OmegaConfBaseException
 from deqn.errors import first_line
 from deqn.ranges import nearest
 
+PATHS = ("hydra.run.dir", "hydra.sweep.dir", "resume", "study")
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
 
 
 def opened(overrides: list[str]) -> list[str]:
-    """Overrides of `pseudo_states`, a section whose keys are the model's parameters, as Hydra accepts new keys."""
-    return [f"++{o}" if re.match(r"pseudo_states[.=]", o) else o for o in overrides]
+    """Overrides as Hydra accepts them: keys of `pseudo_states`, which are the model's parameters, as new ones, and paths
+    with blanks or letters that its grammar does not know in quotes."""
+    found = [f"++{o}" if re.match(r"pseudo_states[.=]", o) else o for o in overrides]
+    return [readable(o) if o.partition("=")[0] in PATHS else o for o in found]
+
+
+def readable(override: str) -> str:
+    """An override of a path, in quotes where Hydra could not read it without."""
+    try:
+        OverridesParser.create().parse_override(override)
+    except OverrideParseException:
+        return assigned(*override.split("=", 1))
+    return override
+
+
+def assigned(key: str, text: str) -> str:
+    """An override that sets a key to a text, whatever characters it has."""
+    before_quotes = re.sub(r"(\\+)(?='|$)", r"\1\1", text)  # elsewhere a backslash stands for itself
+    return key + "='" + before_quotes.replace("'", "\\'") + "'"
 
 
 @contextlib.contextmanager

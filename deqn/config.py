@@ -9,6 +9,7 @@ import os
 import sys
 import types
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,7 @@ def checked(config: DictConfig) -> Config:
 
 def check_pseudo_states(settings: Config, kind: type[Model]) -> None:
     """Each is a parameter, a number of the model, with an interval inside its range. Raises InputError."""
-    numbers = [f.name for f in dataclasses.fields(kind) if isinstance(f.default, float)]
+    numbers = [f.name for f in dataclasses.fields(kind) if is_real(f)]
     for name, interval in settings.pseudo_states.items():
         key = f"pseudo_states.{name}"
         if name not in numbers:
@@ -208,7 +209,7 @@ def model_class(parameters: dict[str, Any]) -> type[Model]:
             continue
         if name not in fields:
             raise InputError(f"unknown key 'model.{name}': {nearest(name, fields)}model has {', '.join(fields)}")
-        check_type(f"model.{name}", value, fields[name].default)
+        check_type(f"model.{name}", value, fields[name])
         if name in kind.ranges:
             check(f"model.{name}", value, kind.ranges[name])
     required = [n for n, f in fields.items() if f.default is f.default_factory is dataclasses.MISSING]
@@ -218,16 +219,22 @@ def model_class(parameters: dict[str, Any]) -> type[Model]:
     return kind
 
 
-def check_type(key: str, value: Any, default: Any) -> None:
+def is_real(f: dataclasses.Field) -> bool:
+    """Whether a parameter is a number and no count: by its default, or, as in `gamma: float = 2`, by its annotation."""
+    return isinstance(f.default, float) or (f.type in (float, "float") and isinstance(f.default, int))
+
+
+def check_type(key: str, value: Any, f: dataclasses.Field) -> None:
     """A parameter has the type of its default; an integer may stand for a number."""
+    default = f.default
     if default is dataclasses.MISSING or default is None:
         return
     if isinstance(default, bool) or isinstance(default, str):
         right, wanted = isinstance(value, type(default)), type(default).__name__
+    elif is_real(f):
+        right, wanted = is_number(value), "a number"
     elif isinstance(default, int):
         right, wanted = isinstance(value, int) and not isinstance(value, bool), "an integer"
-    elif isinstance(default, float):
-        right, wanted = isinstance(value, int | float) and not isinstance(value, bool), "a number"
     else:
         right = isinstance(value, list | tuple) and all(isinstance(x, int | float) for x in value)
         right, wanted = right and len(value) == len(default), f"a list of {len(default)} numbers"
@@ -243,7 +250,7 @@ def build_model(parameters: dict[str, Any]) -> Model:
         if f.name in parameters:
             value = parameters[f.name]
             value = tuple(float(x) for x in value) if isinstance(value, list) else value
-            values[f.name] = float(value) if isinstance(f.default, float) else value
+            values[f.name] = float(value) if is_real(f) else value
     return kind(**values)
 
 
@@ -258,6 +265,12 @@ def changed(config: DictConfig, name: str, config_dir: str | None) -> dict[str, 
         key: {"value": value, "default": usual.get(key)} for key, value in flat(config).items()
         if value != usual.get(key) and (key in usual or value)
     }  # fmt: skip
+
+
+def recalled(path: Path) -> DictConfig:
+    """The configuration of an earlier run; settings of training and evaluation that are newer as usual."""
+    usual = OmegaConf.load(str(files("deqn.configs") / "config.yaml"))
+    return OmegaConf.merge(OmegaConf.masked_copy(usual, ["train", "evaluation"]), OmegaConf.load(path))
 
 
 def completed(config: DictConfig) -> DictConfig:

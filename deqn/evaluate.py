@@ -15,10 +15,11 @@ import pandas as pd
 import tensorflow as tf
 
 from deqn.economy import Economy
+from deqn.errors import InputError
 from deqn.expectation import Expectation
 from deqn.linear import LinearRule
 from deqn.members import MembersRule, box_corners, resting
-from deqn.model import Model, fixed, multipliers, width
+from deqn.model import Model, fixed, in_logs, labels, multipliers, width
 from deqn.residuals import residuals
 from deqn.settings import Evaluation
 from deqn.simulate import Box, last, path, step
@@ -42,8 +43,18 @@ def path_states(economy: Economy, evaluation: Evaluation, seed: int, of: tf.Tens
 
 
 def box_states(economy: Economy, evaluation: Evaluation, seed: int) -> tf.Tensor:
-    """Sobol points of the box, [box, n_states], other ones than those at which the paths start."""
-    return Box(economy.model, evaluation.box, seed + 1, economy.policy.dtype, evaluation.box_scale).points()
+    """Sobol points of the box, [box, n_states], other ones than those at which the paths start.
+
+    Raises InputError where a scaled box leaves the positive numbers that a logarithm needs.
+    """
+    scale = evaluation.box_scale
+    states = Box(economy.model, evaluation.box, seed + 1, economy.policy.dtype, scale).points()
+    for name, logs, lowest in zip(labels(economy.model.states), in_logs(economy.model.states),
+                                  tf.reduce_min(states, 0).numpy(), strict=True):  # fmt: skip
+        if logs and lowest <= 0:
+            raise InputError(f"evaluation.box_scale={scale:g} leads the state {name} to {lowest:.3g}, below zero; "
+                             f"take a smaller box")  # fmt: skip
+    return states
 
 
 def euler_errors(economy: Economy, states: tf.Tensor) -> dict[str, np.ndarray]:

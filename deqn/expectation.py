@@ -1,7 +1,7 @@
 """Expectations: quadrature rules for normal shocks, exact sums for discrete ones, and their product.
 
 Every rule gives nodes and weights; E(v) is the weighted sum over nodes. Sources: Stroud (1971); Judd, Maliar and Maliar
-(2011) for the monomial rules; Genz and Monahan (1998) for averages over rotated rules.
+(2011) for the monomial rules; Genz and Monahan (1998) for rotated rules in directions and radii.
 """
 
 import itertools
@@ -9,13 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.special
 import tensorflow as tf
 
 from deqn.model import Discrete, Markov, Model, Normal, Point, outcome_count, width
 from deqn.settings import Quadrature
 from deqn.variables import probabilities
 
-SINGLE = 8  # nodes that check a monomial rule for a single shock
+FEW, CHECKING = 3, 8  # up to so many shocks the product rule, of so many nodes each, checks a monomial rule
+RADII = 3  # of the rule that checks it for more shocks
 WIDE = 20  # shocks above which a rule of degree 5, whose nodes grow with their square, is no check of degree 3
 
 
@@ -54,11 +56,22 @@ def monomial(dimension: int, degree: int) -> tuple[np.ndarray, np.ndarray]:
     return nodes, weights
 
 
-def rotated(nodes: np.ndarray, weights: np.ndarray, copies: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The average of a rule over random rotations: as exact as the rule, and more accurate beyond its degree."""
+def spherical_radial(dimension: int, degree: int, copies: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights for N(0, I) that share no radius and no direction with the monomial rule of this degree.
+
+    The distance from the origin is integrated on its own, by Gauss-Laguerre nodes of |x|^2 / 2, and the directions are
+    those of the monomial rule, averaged over random rotations.
+    """
+    nodes, weights = monomial(dimension, degree)
+    lengths = np.linalg.norm(nodes, axis=1)
+    outside = lengths > 0
+    directions, shares = nodes[outside] / lengths[outside, None], weights[outside] / weights[outside].sum()
+    halves, masses = scipy.special.roots_genlaguerre(RADII, dimension / 2 - 1)
     rng = np.random.default_rng(seed)
-    turns = [np.linalg.qr(rng.standard_normal((nodes.shape[1],) * 2))[0] for _ in range(copies)]
-    return np.concatenate([nodes @ turn for turn in turns]), np.tile(weights / copies, copies)
+    turns = [np.linalg.qr(rng.standard_normal((dimension,) * 2))[0] for _ in range(copies)]
+    turned = np.concatenate([directions @ turn for turn in turns])  # [copies * directions, dimension]
+    grid = np.sqrt(2 * halves)[:, None, None] * turned
+    return grid.reshape(-1, dimension), np.outer(masses / masses.sum(), np.tile(shares / copies, copies)).ravel()
 
 
 def monte_carlo(dimension: int, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -83,25 +96,25 @@ def rule(quadrature: Quadrature, dimension: int) -> tuple[np.ndarray, np.ndarray
 def finer_rule(quadrature: Quadrature, dimension: int) -> tuple[np.ndarray, np.ndarray]:
     """A more accurate rule with other nodes than `rule`, for the evaluation.
 
-    A monomial rule of degree 3 is checked by one of degree 5, or, beyond WIDE shocks, by rotated copies of itself. A
-    single shock cannot be rotated: there the product rule checks.
+    A monomial rule is checked by the product rule up to FEW shocks, and one of degree 3 by one of degree 5 up to WIDE.
+    Elsewhere the rule has other radii and directions: rotated copies alone would share the error along the radius.
     """
     name = chosen(quadrature, dimension)
     if name == "product":
         return gauss_hermite(dimension, quadrature.nodes + 3)
     if name == "monte_carlo":
         return monte_carlo(dimension, 4 * quadrature.draws, quadrature.seed + 1)
+    if dimension <= FEW:
+        return gauss_hermite(dimension, CHECKING)
     if degree(quadrature) == 3 and dimension <= WIDE:
         return monomial(dimension, 5)
-    if dimension == 1:
-        return gauss_hermite(1, SINGLE)
-    return rotated(*monomial(dimension, degree(quadrature)), copies=4, seed=0)
+    return spherical_radial(dimension, degree(quadrature), copies=2, seed=0)
 
 
 def chosen(quadrature: Quadrature, dimension: int) -> str:
     """The rule's name with `auto` decided."""
     if quadrature.rule == "auto":
-        return "product" if dimension <= 3 else "monomial"
+        return "product" if dimension <= FEW else "monomial"
     return quadrature.rule
 
 

@@ -14,7 +14,10 @@ from deqn.composition import composition, flat
 from deqn.errors import InputError
 
 GROUPS = ("hydra/launcher", "hydra/sweeper", "hydra/job_logging", "hydra/hydra_logging")
-CALLED = re.compile(r"callbacks|job_logging|hydra_logging|job\.env_set|(.*\.)?_target_$")
+CALLED = re.compile(
+    r"callbacks|job_logging|hydra_logging|job\.env_set|(.*\.)?_target_$"
+    r"|launcher\.(setup|additional_parameters|srun_args|python|submitit_folder)"
+)
 
 
 def check_harmless(whole: DictConfig) -> None:
@@ -32,6 +35,9 @@ def check_harmless(whole: DictConfig) -> None:
     for key in (*found, *allowed):
         if allowed.get(key) != found.get(key):
             raise InputError(f"hydra.{key} could run code, which no configuration may; leave it out")
+    for key, value in flat(whole.hydra.launcher).items():
+        if "\n" in str(value):
+            raise InputError(f"hydra.launcher.{key} has more than one line; give a word")
 
 
 def called(hydra: DictConfig) -> dict[str, Any]:

@@ -11,11 +11,13 @@ import threading
 class Interrupt:
     """A context that notes the first signal in `signal`; outside the main thread it leaves signals alone.
 
-    Handlers that were installed before are called, too, but for Python's own, which raises KeyboardInterrupt.
+    A handler that was installed before, but for Python's own, which raises KeyboardInterrupt, is called at the end of
+    the context, when all is written: that of a cluster's launcher ends or requeues the process.
     """
 
     def __init__(self):
         self.signal: int | None = None
+        self._frame = None
         self._previous = {}
 
     def __enter__(self) -> "Interrupt":
@@ -24,14 +26,15 @@ class Interrupt:
                 self._previous[number] = signal.signal(number, self._note)
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, failure: type | None, *_) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: not one of Python's
+        earlier = self._previous.get(self.signal)
+        if failure is None and callable(earlier) and earlier is not signal.default_int_handler:
+            earlier(self.signal, self._frame)
 
     def _note(self, number: int, frame) -> None:
         if self.signal is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.signal = self.signal or number
-        previous = self._previous.get(number)
-        if callable(previous) and previous is not signal.default_int_handler:
-            previous(number, frame)
+        if self.signal is None:
+            self.signal, self._frame = number, frame

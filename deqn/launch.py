@@ -12,10 +12,11 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from deqn.composition import assigned
 from deqn.errors import DeqnError, FileError, InputError, exit_code, first_line
 from deqn.extras import LAUNCHERS
 from deqn.files import fresh_folder, locked_log, make_folder, number, write_json
-from deqn.overrides import assigned, value_of
+from deqn.overrides import value_of
 from deqn.postponed import load_tensorflow
 
 if TYPE_CHECKING:
@@ -74,9 +75,11 @@ def run_sweep(flags: list[str], overrides: list[str], jobs: list[list[str]]) -> 
 def solve_sweep_job(config: DictConfig) -> None:
     """One job of a sweep: its failure is recorded and leaves the others to run; a signal ends the sweep.
 
-    Jobs beside each other print nothing but a line at the end of each.
+    Jobs beside each other print nothing but a line at the end of each. One that a cluster starts again goes on.
     """
     job = HydraConfig.get()
+    if (Path(job.runtime.output_dir) / "config.yaml").exists():
+        config.resume = job.runtime.output_dir
     name = f"[{job.job.num}] {' '.join(job.overrides.task)}"
     beside = job.runtime.choices["hydra/launcher"] in LAUNCHERS
     if not beside:

@@ -1,16 +1,15 @@
 """Overrides, the words `key=value` of a command line: read, written, and taken up again when a run goes on."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import OverrideParseException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from deqn.composition import COMPOSITION_ERRORS, brief, explained, flat
-from deqn.config import completed
+from deqn.config import completed, recalled
 from deqn.errors import FileError, InputError
 
 MAY_CHANGE_ON_RESUME = (
@@ -27,12 +26,6 @@ def value_of(key: str, overrides: list[str]) -> str | None:
     except OverrideParseException as unreadable:
         raise InputError(explained(unreadable, overrides, None)) from unreadable
     return None if not given or given[-1] is None else str(given[-1])
-
-
-def assigned(key: str, text: str) -> str:
-    """An override that sets a key to a text, whatever characters it has."""
-    before_quotes = re.sub(r"(\\+)(?='|$)", r"\1\1", text)  # elsewhere a backslash stands for itself
-    return key + "='" + before_quotes.replace("'", "\\'") + "'"
 
 
 def continued(overrides: list[str], config_dir: str | None, folder: Path) -> tuple[list[str], str | None]:
@@ -69,7 +62,7 @@ def check_evaluation(config: DictConfig, stored: Path) -> None:
 def changes(config: DictConfig, stored: Path) -> dict[str, tuple[Any, Any]]:
     """The settings in which a configuration differs from a stored one: before and now, by dotted key."""
     try:
-        before = flat(OmegaConf.load(stored))
+        before = flat(recalled(stored))
     except (OSError, *COMPOSITION_ERRORS) as error:
         raise FileError(f"cannot read {stored}: {brief(error)}") from error
     now = flat(completed(config))

@@ -1,5 +1,6 @@
 """deqn-irf and deqn-evaluate: what is asked of a run that is finished. TensorFlow waits until the words make sense."""
 
+import math
 import sys
 from dataclasses import replace
 from datetime import datetime
@@ -28,9 +29,11 @@ deqn-irf draws and tabulates impulse responses of a solved model.
   periods  dates after the shock (40)
   others   parameters of a family, beta=0.97; the usual ones where left out
 
-Writes impulse_responses/<shock>_<size>.csv and .png into the run's folder: the
-path with the shock, the path without it, and the deviation, all in levels.
+Writes impulse_responses/<shock>_<size>.csv and .png (parameters in the name,
+too) into the run's folder: the path with the shock, the path without it, and
+the deviation, all in levels.
 Exit codes: 0 done, 2 bad input, 5 files."""
+IDENTITY = ("model", "parameters", "pseudo_states", "changed", "dtype", "steps", "states_visited")
 HORIZONS = (0, 1, 2, 4, 8, 16)  # in the table, beside the last
 
 
@@ -76,10 +79,11 @@ def evaluate_command(arguments: list[str]) -> int:
 
     with clock.phase("evaluate"):
         found = solution.load(folder)
-        summary = found.summary | {"tolerance": settings.tolerance, "seed": settings.seed}
+        identity = {key: found.summary[key] for key in IDENTITY}  # and nothing that was measured before
+        summary = identity | {"status": "evaluated", "tolerance": settings.tolerance, "seed": settings.seed}
         found = replace(found, settings=settings, summary=summary)
         finer = found.judged
-        if any(a.startswith("expectation") for a in given):
+        if any(a.lstrip("+").startswith("expectation") for a in given):
             finer = replace(finer, expectation=expectation(finer.model, partial(rule, settings.expectation)))
         measured = verdict.measure(found, finer)
     place = Path(fresh_folder(f"{folder}/evaluations/{datetime.now():%Y-%m-%d_%H-%M-%S}"))
@@ -122,9 +126,10 @@ def irf_command(arguments: list[str]) -> int:
         raise InputError(error.args[0]) from error
     place = folder / "impulse_responses"
     make_folder(place, exist_ok=True)
-    path = place / f"{shock}_{size:g}.csv"
+    chosen = [f"{key}={value:g}" for key, value in parameters.items()]
+    path = place / f"{'_'.join([str(shock), f'{size:g}', *chosen])}.csv"
     write_text(path, responses.response_rows(hit, calm).to_csv(index=False))
-    label = f"{shock}, {size:+g}"
+    label = ", ".join([str(shock), f"{size:+g}", *chosen])
     figures.impulse_responses({label: (hit, calm)}, path.with_suffix(".png"))
     responses.print_responses(console, label, hit, calm, sorted({h for h in HORIZONS if h < periods} | {int(periods)}))
     console.print(str(path), highlight=False, markup=False, soft_wrap=True)
@@ -155,8 +160,11 @@ def solved(given: dict[str, Any]) -> Path:
 
 
 def as_number(key: str, value: Any) -> float:
-    """A number. Raises InputError."""
+    """A finite number. Raises InputError."""
     try:
-        return float(value)
+        found = float(value)
     except ValueError as error:
         raise InputError(f"{key}={value} is not a number") from error
+    if not math.isfinite(found):
+        raise InputError(f"{key}={value} is not finite")
+    return found

@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from deqn import analysis, evaluate, html_report, moments, report
 from deqn.checkpoint import read_policy
 from deqn.composition import COMPOSITION_ERRORS
-from deqn.config import Config, build_model, checked
+from deqn.config import Config, build_model, checked, recalled
 from deqn.economy import Economy
 from deqn.errors import FileError, InputError
 from deqn.expectation import expectation, finer_rule, rule
@@ -188,7 +188,7 @@ def load(folder: str | Path) -> Solution:
     """The solution that a run left in its folder. Raises FileError where it is incomplete or damaged."""
     folder = Path(folder)
     try:
-        config = OmegaConf.merge(OmegaConf.structured(Config), OmegaConf.load(folder / "config.yaml"))
+        config = OmegaConf.merge(OmegaConf.structured(Config), recalled(folder / "config.yaml"))
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         settings = checked(config)
     except (OSError, *COMPOSITION_ERRORS, InputError) as error:

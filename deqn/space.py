@@ -87,8 +87,11 @@ def declared(overrides: list[str], config_dir: str | None) -> Search:
     first = [f"{key}={values.ends[0]}" for key, values in space.items()]
     config, model = composed([*fixed, *first], config_dir)
     seed = checked(config).seed
-    counts = [key for key in space if isinstance(OmegaConf.select(config, key.lstrip("+")), int)]
-    space |= {key: whole(space[key]) for key in counts if isinstance(space[key], Interval)}
+    before = composed(fixed, config_dir)[0]  # the word 0 alone does not tell a count from a share
+    for key, values in space.items():
+        given, usual = (OmegaConf.select(c, key.lstrip("+")) for c in (config, before))
+        if isinstance(values, Interval) and isinstance(given, int) and not isinstance(usual, float):
+            space[key] = whole(values)
     for key, values in space.items():
         for end in values.ends[1:]:
             checked(composed([*fixed, *first, f"{key}={end}"], config_dir)[0])

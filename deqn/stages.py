@@ -21,6 +21,7 @@ from deqn.sampler import Sampler
 from deqn.solution import TRAINING, VALIDATION, stream
 from deqn.train import Ledger, Loop, Report, Stage, Validator
 
+RESULTS = ("summary.json", "failure.json", "report.html", "euler_errors.csv", "comparison.csv", "moments.csv")
 log = logging.getLogger("deqn")
 
 
@@ -44,6 +45,8 @@ def train(
     )  # fmt: skip
     if settings.resume is not None:
         restore(checkpoints, folder, console)
+        for name in RESULTS:  # of the policy as it was
+            (folder / name).unlink(missing_ok=True)
     metrics = Metrics(folder, rows=int(ledger.reports.numpy()) if any(stage.step for stage in chosen) else 0)
     records = [metrics, Events(folder, metrics)] if settings.train.tensorboard else [metrics]
 

@@ -44,9 +44,9 @@ def job_row(job: Path, overrides: list[str]) -> dict[str, Any]:
     words = (o.lstrip("+").partition("=") for o in overrides if not o.startswith("hydra"))
     row = {"job": job.name} | {key: value for key, _, value in words} | dict.fromkeys(RESULTS)
     row["folder"] = str(job)
+    if (job / "failure.json").exists():
+        return row | {"status": "failed"} | json.loads((job / "failure.json").read_text(encoding="utf-8"))
     if not (job / "summary.json").exists():
-        if (job / "failure.json").exists():
-            return row | {"status": "failed"} | json.loads((job / "failure.json").read_text(encoding="utf-8"))
         why = "it has no result" if job.exists() else "it did not run"
         return row | {"status": "failed", "code": 1, "reason": why}
     summary = json.loads((job / "summary.json").read_text(encoding="utf-8"))

@@ -24,7 +24,7 @@ from deqn.best import fresh_solve, write_best
 from deqn.clock import Clock
 from deqn.config import checked, composed
 from deqn.errors import DeqnError, FileError, InputError, exit_code, first_line
-from deqn.files import fresh_folder, make_folder, number, write_text
+from deqn.files import fresh_folder, make_folder, number, write_text, writing
 from deqn.run import Job, run
 from deqn.space import Choice, Interval, Search, word
 from deqn.sweep import publish, show
@@ -59,7 +59,9 @@ def tune(search: Search, console: Console) -> int:
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Keep a second search out of the folder. Raises FileError."""
-    with (folder / "lock").open("w") as held:
+    with writing(folder / "lock"):
+        lock = (folder / "lock").open("w")
+    with lock as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -136,7 +138,7 @@ def run_trial(study: optuna.Study, search: Search, console: Console) -> int | No
 
     def watch(report: Report) -> None:
         milliseconds = int(1000 * report.seconds)
-        seen[milliseconds] = report.error
+        seen[milliseconds] = report.error if math.isfinite(report.error) else math.inf
         trial.report(report.error, milliseconds)
         if is_behind(seen, others):
             raise optuna.TrialPruned(f"error {number(report.error)} after {report.seconds:.0f} s of training")
@@ -183,6 +185,9 @@ def judged(study: optuna.Study, trial: Trial, summary: dict[str, Any]) -> str:
     if summary["status"] == "diverged":
         failed(study, trial, "diverged; its run.log says more", exit_code("diverged", None))
         return "diverged"
+    if not math.isfinite(errors["mean"]):
+        failed(study, trial, "its errors are not finite", exit_code("not_converged", None))
+        return "errors that are not finite"
     for key, value in (("status", summary["status"]), ("max", errors["max"]), ("import_seconds", seconds["import"]),
                        ("seconds", seconds["total"])):  # fmt: skip
         trial.set_user_attr(key, value)

@@ -36,6 +36,16 @@ def test_a_steady_state_on_its_bound_starts_just_inside():
     assert ((start > 0) & (start < 2e-3)).all()
 
 
+def test_a_rounding_error_of_zero_is_no_unit():
+    """A free policy that rests at zero, one on its bound, and a multiplier of zero: the network still moves them."""
+    policies = [Policy("b"), Policy("a", 0), Policy("i", 0), Multiplier("m", "i")]
+    steady = np.array([3e-17, 2e-17, 1e-17, 0.0])
+    bounds = Bounds(policies, steady, tf.float64)
+    up = at(bounds, bounds.outputs(steady) + 1.0)[0]
+    assert (up[:3] > 0.1).all() and at(bounds, bounds.outputs(steady) - 1.0)[0, 3] > 0.1
+    assert np.isfinite(bounds.pre_image(np.ones((4, 2)), np.zeros(3))).all()
+
+
 CONSTRAINED = [
     Policy("i", 0, size=2), Multiplier("m", "i", size=2), Policy("L", 0, 3), Policy("p"), Multiplier("q", "L", "upper"),
 ]  # fmt: skip

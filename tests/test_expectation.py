@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from conftest import settings
-from deqn.expectation import expectation, finer_rule, gauss_hermite, monomial, monte_carlo, rotated, rule
+from deqn.expectation import expectation, finer_rule, gauss_hermite, monomial, monte_carlo, rule, spherical_radial
 from deqn.model import Discrete, Markov, Normal, Point
 
 
@@ -60,14 +60,36 @@ def test_the_product_rule_is_exact_in_each_variable(dimension, nodes):
         assert weights @ np.prod(points ** np.array(exponents), 1) == pytest.approx(exact, rel=1e-10, abs=1e-9)
 
 
-@pytest.mark.parametrize("dimension", [2, 5])
-def test_rotation_keeps_exactness_and_improves_beyond(dimension):
-    nodes, weights = monomial(dimension, 5)
-    turned = rotated(nodes, weights, copies=8, seed=0)
-    assert worst_moment_error(*turned, 5) < 1e-12
-    sixth = lambda x: (x**6).sum(1)
-    exact = 15 * dimension
-    assert abs(turned[1] @ sixth(turned[0]) - exact) < abs(weights @ sixth(nodes) - exact)
+@pytest.mark.parametrize("dimension, degree", [(4, 3), (4, 5), (7, 5), (30, 3)])
+def test_the_rule_of_other_radii_and_directions_is_as_exact(dimension, degree):
+    nodes, weights = spherical_radial(dimension, degree, copies=2, seed=0)
+    if dimension < 10:
+        assert worst_moment_error(nodes, weights, degree) < 1e-12
+    squares = (nodes**2).sum(1)
+    assert weights @ squares == pytest.approx(dimension) and np.abs(weights @ nodes).max() < 1e-12
+    sixth = dimension * (dimension + 2) * (dimension + 4)  # E |x|^6, which no rule of one radius meets
+    assert weights @ squares**3 == pytest.approx(sixth) and weights.sum() == pytest.approx(1)
+
+
+def seen(quadrature, dimension, function, exact):
+    """The error of training's rule, and the part of it that the evaluation's rule sees."""
+    error, left = (weights @ function(nodes) - exact
+                   for nodes, weights in (rule(quadrature, dimension), finer_rule(quadrature, dimension)))  # fmt: skip
+    return error, error - left
+
+
+@pytest.mark.parametrize("words, dimension", [
+    *((f"expectation=monomial expectation.degree={degree}", d) for degree in (3, 5) for d in (1, 2, 3, 4, 8)),
+    ("expectation=monomial expectation.degree=3", 25), ("expectation=auto", 2), ("expectation=auto", 5),
+])  # fmt: skip
+def test_the_evaluation_sees_the_error_of_trainings_rule(words, dimension):
+    """Along the radius, where rotated copies are blind: E exp(-|x|^2 / 2d). Along one axis: E exp(x)."""
+    quadrature = settings(*words.split()).expectation
+    radial = lambda x: np.exp(-(x**2).sum(1) / (2 * dimension))
+    error, found = seen(quadrature, dimension, radial, (1 + 1 / dimension) ** (-dimension / 2))
+    assert abs(found) > 0.5 * abs(error) or abs(error) < 1e-8
+    error, found = seen(quadrature, dimension, lambda x: np.exp(x[:, 0]), np.exp(0.5))
+    assert abs(found) > 0.25 * abs(error) or abs(error) < 1e-4
 
 
 def test_monte_carlo_is_antithetic_and_converges():

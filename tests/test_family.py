@@ -10,6 +10,7 @@ import tensorflow as tf
 import deqn
 from conftest import economy, settings
 from deqn import evaluate
+from deqn.config import checked, composed
 from deqn.continuation import followed
 from deqn.errors import InputError
 from deqn.expectation import expectation, rule
@@ -65,6 +66,19 @@ def test_parameters_on_which_declarations_depend_are_refused():
     named = dataclass(frozen=True)(type("Named", (Growth,), {"policies": (Policy("beta", 0, 1),)}))
     with pytest.raises(InputError, match="pseudo_states.beta: the model has a variable of this name"):
         family(named(), {"beta": (0.9, 0.95)})
+
+
+def test_a_number_may_be_written_without_a_point(tmp_path, monkeypatch):
+    """gamma: float = 2 is a number, not a count."""
+    (tmp_path / "pointless.py").write_text(
+        "from dataclasses import dataclass\nfrom deqn.models.growth import Growth\n\n"
+        "@dataclass(frozen=True)\nclass Mine(Growth):\n    gamma: float = 2\n"
+    )
+    (tmp_path / "conf" / "model").mkdir(parents=True)
+    (tmp_path / "conf" / "model" / "mine.yaml").write_text("_target_: pointless.Mine\ngamma: 2\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    words = ["model=mine", "model.gamma=2.5", "pseudo_states.gamma=[1,5]"]
+    assert checked(composed(words, str(tmp_path / "conf"))[0]).model["gamma"] == 2.5
 
 
 def test_each_point_lies_in_the_box_of_its_own_member():

@@ -141,7 +141,7 @@ def test_the_notebook_shows_what_the_terminal_shows(growth):
     shown = Page(load(growth.folder)._repr_html_())
     for row in shown.rows:
         assert any(line.split() == " ".join(row).split() for line in terminal.splitlines()), row
-    assert len(shown.rows) == 6 and not shown.all("html")
+    assert len(shown.rows) == 7 and not shown.all("html")
     error = growth.summary["euler_errors"]["path"]["all"]["mean"]
     assert repr(growth) == f"Solution(PASS growth, mean path error {error:.1e}, {growth.folder})"
 

@@ -40,7 +40,7 @@ def test_a_run_leaves_tables_of_its_numbers(growth):
         lines = [line for line in text.splitlines() if line.endswith(r" \\")]
         assert all(line.count("&") == len(columns) - 1 for line in lines) and text.count("$") % 2 == 0
         assert text.rstrip().endswith("\\bottomrule\n\\end{tabular}")
-        assert len(lines) == 1 + {"euler_errors": 5, "comparison": 2, "moments": 5}[name]
+        assert len(lines) == 1 + {"euler_errors": 6, "comparison": 2, "moments": 5}[name]
     text = (growth.folder / "tables" / "euler_errors.tex").read_text()
     for row in verdict_rows(growth.summary):
         assert " & ".join([row.label, *row.cells(scientific)]) in text

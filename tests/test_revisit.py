@@ -14,6 +14,8 @@ import tensorflow as tf
 import deqn
 from conftest import economy
 from deqn import analysis, revisit
+from deqn.config import composed
+from deqn.overrides import changes
 from deqn.simulate import Box
 
 SHORT = ("optimizer.iterations=3", "optimizer.polish=0", "evaluation.figures=false", "tolerance=1")
@@ -34,13 +36,15 @@ def family(tmp_path_factory):
 def test_responses_are_drawn_and_tabulated(family):
     done = deqn_irf(family.folder.parent, "run=run", "shock=k", "size=0.1", "periods=12", "beta=0.92")
     assert done.returncode == 0, done.stderr
-    table = pd.read_csv(family.folder / "impulse_responses" / "k_0.1.csv").pivot(index="period", columns="variable")
+    table = pd.read_csv(family.folder / "impulse_responses" / "k_0.1_beta=0.92.csv").pivot(
+        index="period", columns="variable"
+    )
     expected = family.irf("k", 0.1, 12, beta=0.92)
     np.testing.assert_allclose(table["deviation"]["k"], expected["k"], rtol=1e-12, atol=1e-15)
     assert "beta" not in expected and len(expected) == 13
     row = next(line for line in done.stdout.splitlines() if line.startswith(" k ")).split()
     assert row[1:3] == ["0.000", "10.000"] and float(row[3]) == pytest.approx(3.491, abs=0.01)  # 1.1^alpha - 1
-    assert (family.folder / "impulse_responses" / "k_0.1.png").read_bytes()[:4] == b"\x89PNG"
+    assert (family.folder / "impulse_responses" / "k_0.1_beta=0.92.png").read_bytes()[:4] == b"\x89PNG"
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
 
 
@@ -88,6 +92,31 @@ def test_an_evaluation_repeats_the_verdict_and_another_seed_changes_it(family, m
     assert before == {p: p.read_bytes() for p in family.folder.iterdir() if p.is_file()}
 
 
+def test_a_run_that_was_interrupted_is_judged_by_its_errors_alone(family, tmp_path, monkeypatch, capsys):
+    run = shutil.copytree(family.folder, tmp_path / "run")
+    stored = json.loads((run / "summary.json").read_text())
+    stale = {"status": "interrupted", "signal": 2, "reference": {"mean": 1.0, "max": 1.0}}
+    (run / "summary.json").write_text(json.dumps(stored | stale))
+    assert command(revisit.evaluate_main, monkeypatch, tmp_path, "run=run evaluation.paths=3") == 0
+    found = evaluated(run)
+    assert found["status"] == "converged" and "reference" not in found
+    assert "PASS growth" in capsys.readouterr().out
+
+
+def test_a_run_from_before_a_setting_came_is_read(family, tmp_path):
+    run = shutil.copytree(family.folder, tmp_path / "run")
+    text = (run / "config.yaml").read_text()
+    assert "  box_scale: 1.0\n" in text
+    (run / "config.yaml").write_text(text.replace("  box_scale: 1.0\n", ""))
+    assert deqn.load(run).settings.evaluation.box_scale == 1.0
+    assert not changes(composed([*family_words(run)])[0], run / "config.yaml")
+
+
+def family_words(run):
+    """The overrides that a run was made with."""
+    return json.loads((run / "environment.json").read_text())["overrides"]
+
+
 def test_another_box_can_be_judged(stochastic, tmp_path, monkeypatch, capsys):
     """Errors grow towards the edges of the box and beyond."""
     run = shutil.copytree(stochastic.folder, tmp_path / "run")
@@ -109,7 +138,8 @@ def test_the_nodes_that_judge_can_be_chosen(tmp_path, monkeypatch):
     )
     means = {}
     for nodes in (1, 12, 24):
-        command(revisit.evaluate_main, monkeypatch, tmp_path, f"run=run expectation.nodes={nodes}")
+        plus = "++" * (nodes == 24)  # as Hydra takes it, too
+        command(revisit.evaluate_main, monkeypatch, tmp_path, f"run=run {plus}expectation.nodes={nodes}")
         means[nodes] = evaluated(tmp_path / "run")["euler_errors"]["path"]["all"]["mean"]
     assert means[12] == pytest.approx(means[24], rel=1e-6) and abs(means[1] / means[24] - 1) > 0.2
 
@@ -120,6 +150,7 @@ BAD = {
     "run=nowhere shock=k": (5, "no finished run"),
     "run=run shock=q": (2, "no shock or state 'q'; there are k, beta"),
     "run=run shock=k size=abc": (2, "size=abc is not a number"),
+    "run=run shock=k periods=inf": (2, "periods=inf is not finite"),
     "run=run shock=k periods=0": (2, "periods=0 is not a whole number of at least 1"),
     "run=run shock=k bta=.92": (2, "did you mean 'beta'?"),
     "run=run shock=k beta=.99": (2, "outside [0.9, 0.95]"),
@@ -130,6 +161,7 @@ BAD_EVALUATION = {
     "run=nowhere": (5, "no finished run"),
     "run=run model.alpha=0.3": (2, "model.alpha: of a run that is finished only evaluation, expectation"),
     "run=run evaluation.boxx=3": (2, "did you mean 'evaluation.box'?"),
+    "run=run evaluation.box_scale=9": (2, "evaluation.box_scale=9 leads the state k to -"),
     "run=run evaluation.paths=0": (2, "outside [1, inf)"),
 }
 

@@ -33,9 +33,11 @@ def test_the_summary_tells_what_became_of_each_job(tmp_path, capsys, monkeypatch
     (tmp_path / "4").mkdir()
     (tmp_path / "4" / "failure.json").write_text(json.dumps({"code": 2, "reason": "loss.weights.nope: [equations]"}))
     (tmp_path / "5").mkdir()
+    finished(tmp_path / "7", "converged", 1e-6, 3.0)  # and failed after its verdict
+    (tmp_path / "7" / "failure.json").write_text(json.dumps({"code": 5, "reason": "cannot write figures/policies.png"}))
     (tmp_path / "1" / "report.html").write_text("")
-    jobs = [[f"seed={n}", "network.activation=[relu]", "+loss.weights.euler=1", "hydra/launcher=x"] for n in range(7)]
-    assert summarize(tmp_path, jobs) == 4
+    jobs = [[f"seed={n}", "network.activation=[relu]", "+loss.weights.euler=1", "hydra/launcher=x"] for n in range(8)]
+    assert summarize(tmp_path, jobs) == 5
     shown = capsys.readouterr().out
     assert all(len(line) <= 80 for line in shown.splitlines() if str(tmp_path) not in line)
     assert "seed" in shown and "network.activation" not in shown
@@ -46,12 +48,13 @@ def test_the_summary_tells_what_became_of_each_job(tmp_path, capsys, monkeypatch
         "job 3: diverged; mean path error -, tolerance 0.0001",
         "job 4: loss.weights.nope: [equations]",
         "job 5: it has no result",
+        "job 7: cannot write figures/policies.png",
         "job 6: it did not run",
     ):
         assert line in shown
     rows = pd.read_csv(tmp_path / "summary.csv")
-    assert list(rows["status"]) == [*statuses, "failed", "failed", "failed"]
-    assert list(rows["code"]) == [0, 4, 4, 3, 2, 1, 1] and list(rows["loss.weights.euler"]) == [1] * 7
+    assert list(rows["status"]) == [*statuses, "failed", "failed", "failed", "failed"]
+    assert list(rows["code"]) == [0, 4, 4, 3, 2, 1, 1, 5] and list(rows["loss.weights.euler"]) == [1] * 8
     page = Page((tmp_path / "report.html").read_text())
     assert page.rows[2][1:] == ["1", "not_converged", "2.0e-03", "6.0e-03", "6"]
     assert ["4", "loss.weights.nope: [equations]"] in page.rows

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 import signal
 import subprocess
@@ -135,8 +136,22 @@ def test_a_trial_is_behind_after_as_much_training_and_not_before():
     assert not tune.is_behind({500: 1.0, 2000: 2.9e-3}, others)
     assert not tune.is_behind({500: 2.9e-3, 2000: 1.0}, others)  # the best counts
     assert not tune.is_behind({500: 3e-3}, others)  # the others were at 1, too
-    assert tune.is_behind({500: float("nan"), 2000: float("nan")}, others)
+    assert tune.is_behind({500: math.inf, 2000: math.inf}, others)  # errors that are not finite
+    assert not tune.is_behind({0: math.inf, 2000: 1e-5}, others)
     assert not tune.is_behind({2000: 1.0}, others[1:])  # too few to know
+
+
+def test_an_error_that_is_not_finite_is_a_failure_and_counts(tmp_path):
+    study = tune.opened(search("train.steps=1,2", f"study={tmp_path}"))
+    summary = {"euler_errors": {"path": {"all": {"mean": math.nan, "max": math.nan}}}, "status": "not_converged",
+               "seconds": {"total": 3.0, "import": 1.0}}  # fmt: skip
+    assert "not finite" in tune.judged(study, study.ask(), summary)
+    assert len(tune.ended(study)) == 1 and study.trials[0].user_attrs["reason"]
+
+
+def test_zero_is_no_count_where_the_setting_is_a_share():
+    space = search("optimizer=sgd", "optimizer.options.momentum=interval(0,0.9)").space
+    assert space == {"optimizer.options.momentum": Interval(0.0, 0.9)}
 
 
 def known(words, value, seconds, key="train.steps", **reports):

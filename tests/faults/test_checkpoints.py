@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from command_line import LITTLE, ONE_STAGE, SHORT, Forks, assert_identical, metrics, wait_for
+from deqn import verdict
 from deqn.files import fresh_folder
 
 FOREIGN = {  # runs whose checkpoints are put in the place of this run's
@@ -85,6 +86,17 @@ def test_without_a_whole_one_the_run_is_refused(part, forks, how):
     said = [line for line in output.splitlines() if line.startswith("deqn-solve")]
     assert code == 5 and len(said) == 1 and "ckpt-1" in said[0] and "Traceback" not in output, output
     assert metrics(part).equals(before)
+
+
+@pytest.mark.slow
+def test_a_run_that_goes_on_has_no_old_verdict(here, part, monkeypatch):
+    """So that a kill leaves none beside other weights."""
+    seen = []
+    judge = verdict.measure
+    monkeypatch.setattr(verdict, "measure", lambda *a: (seen.append((part / "summary.json").exists()), judge(*a))[1])
+    assert (part / "summary.json").exists()
+    assert here("resume=part", "train.seconds=null").returncode == 0
+    assert seen == [False] and (part / "summary.json").exists()
 
 
 @pytest.mark.slow

@@ -8,29 +8,62 @@ import time
 
 import pytest
 
-from command_line import THREE_STAGES, Forks, assert_identical, metrics
+from command_line import LITTLE, THREE_STAGES, Forks, assert_identical, metrics, wait_for
 
 KILLS = 20
 FRESH = (*THREE_STAGES, "hydra.run.dir=parts")
 
 
 @pytest.mark.slow
+def test_a_kill_costs_one_interval_at_most(tmp_path):
+    forks, interval = Forks(), 2
+    pid = forks.start(tmp_path, "optimizer=adam", "train.steps=10000000", *LITTLE,
+                      f"train.checkpoint_seconds={interval}", "hydra.run.dir=run")  # fmt: skip
+    place = tmp_path / "run" / "checkpoints"
+    wait_for(lambda: len(list(place.glob("*.index"))) > 1)  # the first belongs to the start, before compilation
+    time.sleep(2.2 * interval)
+    killed = time.time()
+    os.kill(pid, signal.SIGKILL)
+    assert forks.wait()[0] == -signal.SIGKILL
+    forks.close()
+    newest = max(p.stat().st_mtime for p in place.glob("*.index"))
+    assert killed - newest < interval + 2  # a chunk of steps takes up to a second
+
+
+def newest(run):
+    """The number of the newest checkpoint."""
+    return max((int(p.stem.removeprefix("ckpt-")) for p in run.glob("checkpoints/ckpt-*.index")), default=0)
+
+
+def is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.slow
 def test_twenty_kills_change_nothing(tmp_path):
+    """Half of them anywhere, also before training; half some random moment after one to three more checkpoints."""
     forks, rng, places = Forks(), random.Random(0), set()
     began = time.monotonic()
     forks.start(tmp_path, *THREE_STAGES, "hydra.run.dir=whole")
     assert forks.wait()[0] == 0
     seconds = time.monotonic() - began
     run = tmp_path / "parts"
-    for _ in range(KILLS):
-        pid = forks.start(tmp_path, *(("resume=parts",) if (run / "config.yaml").exists() else FRESH))
-        time.sleep(rng.uniform(0, 0.9 * seconds))
+    for n in range(KILLS):
+        pid, due = forks.start(tmp_path, *(("resume=parts",) if (run / "config.yaml").exists() else FRESH)), 0
+        if n % 2:
+            due = newest(run) + rng.randint(1, 3)
+            wait_for(lambda pid=pid, due=due: newest(run) >= due or not is_running(pid))
+        time.sleep(rng.uniform(0, 0.2 if n % 2 else 0.3 * seconds))
         with contextlib.suppress(ProcessLookupError):  # the last ones may find it finished
             os.kill(pid, signal.SIGKILL)
         code, output = forks.wait()
         assert code in (-signal.SIGKILL, 0), output
-        places.add(len(metrics(run)) if (run / "metrics.csv").exists() else -1)
-    assert len(places) > 2  # so that it was killed at different places of the training
+        places.add((metrics(run)["stage"].iloc[-1], newest(run)) if (run / "metrics.csv").exists() else "before")
+    assert len(places) > 5 and len({place[0] for place in places}) > 2  # at many places, in more than one stage
     forks.start(tmp_path, "resume=parts")
     code, output = forks.wait()
     forks.close()

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import deqn
 from command_line import LITTLE
@@ -65,4 +66,7 @@ def test_it_is_named_and_what_was_good_is_kept(here, tmp_path, monkeypatch, name
     solution = deqn.load(tmp_path / "run")
     read_policy(tmp_path / "run", solution.economy.policy.network)
     assert all(np.isfinite(w).all() for w in solution.economy.policy.network.get_weights())
-    assert list((tmp_path / "run" / "checkpoints").glob("ckpt-*.index"))
+    for index in (tmp_path / "run" / "checkpoints").glob("ckpt-*.index"):
+        stored = tf.train.load_checkpoint(str(index.with_suffix("")))
+        names = [n for n in stored.get_variable_to_shape_map() if n.startswith("network/")]
+        assert names and all(np.isfinite(stored.get_tensor(n)).all() for n in names if "OBJECT" not in n)

@@ -28,7 +28,7 @@ class WrongClosedForm(StochasticGrowth):
         return {"s": self.alpha * self.beta * tf.ones_like(now.k)}
 
 
-def half_the_nodes(dimension):
+def every_second_node(dimension):
     nodes, weights = gauss_hermite(dimension, 8)
     return nodes[::2], weights[::2] / weights[::2].sum()
 
@@ -36,7 +36,7 @@ def half_the_nodes(dimension):
 SABOTAGE = {
     "a flipped sign": {"model": FlippedSign()},
     "beta off by 1e-3": {"model": StochasticGrowth(beta=0.989)},
-    "half the nodes": {"expectation": expectation(StochasticGrowth(), half_the_nodes)},
+    "every second node": {"expectation": expectation(StochasticGrowth(), every_second_node)},
 }
 
 

@@ -3,10 +3,11 @@
 import json
 import os
 import signal
+import sys
 
 import pytest
 
-from command_line import LITTLE, THREE_STAGES, Forks, assert_identical, wait_for
+from command_line import LITTLE, ONE_STAGE, THREE_STAGES, Forks, assert_identical, wait_for
 from deqn.interrupt import Interrupt
 
 SLURM = signal.SIGUSR2
@@ -47,22 +48,38 @@ def test_every_stage_is_interrupted_and_resumed_bit_identically(here, sender, tm
     assert_identical(tmp_path / "whole", tmp_path / "parts")
 
 
-def test_earlier_handlers_run_and_come_back(handled):
+def test_earlier_handlers_run_when_all_is_written_and_come_back(handled):
     with Interrupt() as interrupt:
         signal.raise_signal(SLURM)
         signal.raise_signal(signal.SIGTERM)  # a second signal that is not Ctrl-C changes nothing
-        assert interrupt.signal == SLURM and handled == [SLURM]
+        assert interrupt.signal == SLURM and handled == []
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+    assert handled == [SLURM]
     signal.raise_signal(SLURM)
     assert handled == [SLURM, SLURM]
+
+
+def test_an_earlier_handler_that_ends_the_process_comes_last(here, sender, tmp_path):
+    """As a cluster's launcher does, which requeues the job and leaves."""
+
+    def leave(number, frame):
+        assert (tmp_path / "run" / "report.html").exists()
+        sys.exit(77)
+
+    previous = signal.signal(SLURM, leave)
+    sender.plan("levenberg_marquardt", 1, SLURM)
+    done = here(*ONE_STAGE, "hydra.run.dir=run")
+    signal.signal(SLURM, previous)
+    assert done.returncode == 77 and "FAIL growth: interrupted" in done.stdout
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["status"] == "interrupted"
 
 
 @pytest.mark.slow
 def test_a_second_ctrl_c_stops_at_once(tmp_path):
     forks = Forks()
     pid = forks.start(tmp_path, "optimizer=adam", "network.anchor=steady_state", "train.steps=10000000", *LITTLE,
-                      "evaluation.box=100000000", "hydra.run.dir=run")  # fmt: skip
+                      "evaluation.box=10000000", "hydra.run.dir=run")  # fmt: skip
     wait_for((tmp_path / "run" / "metrics.csv").exists)
     os.kill(pid, signal.SIGINT)
     log = tmp_path / "run" / "run.log"

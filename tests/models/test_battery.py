@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -97,6 +97,7 @@ def test_the_closed_form_has_no_residual_for_random_parameters(name, data):
     model = replace(model, **drawn)
     states = Box(model, 64, 1, tf.float64).points()
     exact = closed_form(model, steady_state(model))
+    assume(exact is not None)  # a sum that does not converge for such parameters
     for equation, r in exact_residuals(model, exact, quadrature(model), states).items():
         assert np.abs(r).max() < 1e-10, equation
 
