@@ -22,8 +22,8 @@ COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, Va
 
 
 def opened(overrides: list[str]) -> list[str]:
-    """Overrides as Hydra accepts them: keys of `pseudo_states`, which are the model's parameters, as new ones, and paths
-    with blanks or letters that its grammar does not know in quotes."""
+    """Overrides as Hydra accepts them: keys of `pseudo_states`, which are the model's parameters, as new ones, and, in
+    quotes, paths with blanks or letters that its grammar does not know."""
     found = [f"++{o}" if re.match(r"pseudo_states[.=]", o) else o for o in overrides]
     return [readable(o) if o.partition("=")[0] in PATHS else o for o in found]
 
@@ -32,7 +32,7 @@ def readable(override: str) -> str:
     """An override of a path, in quotes where Hydra could not read it without."""
     try:
         OverridesParser.create().parse_override(override)
-    except OverrideParseException:
+    except HydraException:
         return assigned(*override.split("=", 1))
     return override
 

@@ -7,11 +7,12 @@ import pytest
 
 from conftest import MODELS, settings
 from deqn import settings as allowed
+from deqn.composition import assigned
 from deqn.config import build_model, checked, completed, composed
 from deqn.errors import FileError, InputError
 from deqn.files import fresh_folder
 from deqn.models.growth import Growth
-from deqn.overrides import assigned, continued, value_of
+from deqn.overrides import continued, value_of
 
 BOX_SHARES = {"box": 1.0, "ergodic": 0.0, "mixture": 0.5, "tails": 0.3, "mostly_ergodic": 0.1}
 

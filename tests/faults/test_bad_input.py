@@ -39,6 +39,8 @@ FILES = {  # YAML files of the user's
     "nested": GROWTH + "alpha:\n  _target_: os.system\n  command: " + TOUCH + "\n",
     "callback": "# @package _global_\nmodel:\n  _target_: deqn.models.growth.Growth\nhydra:\n  callbacks:\n    c:\n"
     "      _target_: os.system\n      command: " + TOUCH + "\n",
+    "lines": "# @package _global_\nmodel:\n  _target_: deqn.models.growth.Growth\nhydra:\n  launcher:\n"
+    "    comment: \"a\\n" + TOUCH + "\"\n",
     "setup": "# @package _global_\nmodel:\n  _target_: deqn.models.growth.Growth\nhydra:\n  launcher:\n"
     "    setup: ['" + TOUCH + "']\n",
     "logging": "# @package _global_\nmodel:\n  _target_: deqn.models.growth.Growth\nhydra:\n  job_logging:\n"
@@ -88,7 +90,7 @@ ATTACKS = {
     "--config-dir conf model=logging": "hydra.job_logging.handlers.h.class could run code",
     "+hydra.callbacks.c._target_=os.system '+hydra.callbacks.c.command=touch canary'": "could run code",
     "--config-dir conf model=setup hydra/launcher=submitit_slurm": "hydra.launcher.setup could run code",
-    "hydra/launcher=submitit_slurm 'hydra.launcher.comment=\"a\\nb\"'": "hydra.launcher.comment",
+    "--config-dir conf model=lines hydra/launcher=submitit_slurm": "hydra.launcher.comment has more than one line",
     "+hydra.job.env_set.PATH=.": "hydra.job.env_set.PATH could run code",
     "'++hydra.launcher.x={_target_:os.system,command:touch canary}'": "hydra.launcher.x._target_ could run code",
     "model=../outside": "model=../outside",
