@@ -280,6 +280,7 @@ def deqn_check(folder, *arguments, **environment):
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
 
 
+@pytest.mark.slow
 def test_the_guide_is_checked_in_an_empty_folder(tmp_path):
     """README's own files, right and with a mistake: a table within 80 columns, and nothing is left behind."""
     (tmp_path / "conf" / "model").mkdir(parents=True)

@@ -11,6 +11,7 @@ import deqn
 from command_line import CANARY, SHORT, deqn_solve
 
 
+@pytest.mark.slow
 def test_the_main_job(tmp_path):
     done = deqn_solve(tmp_path, "model=growth", "train.steps=2000")
     assert done.returncode == 0 and done.stderr == ""
@@ -51,6 +52,7 @@ def test_help_lists_models_and_groups_at_once(tmp_path):
     assert "alpha" in deqn_solve(tmp_path, "--cfg", "job").stdout
 
 
+@pytest.mark.slow
 def test_a_sweep_ends_with_one_table(tmp_path):
     done = deqn_solve(tmp_path, "-m", "seed=0,1", "network.hidden=[4],[8]", "model.beta=0.9", "model.delta=0.5",
                       SHORT[0], *SHORT[2:], "evaluation.reference=false")  # fmt: skip
@@ -64,6 +66,7 @@ def test_a_sweep_ends_with_one_table(tmp_path):
     assert rows["model.beta"].eq(0.9).all() and rows["mean"].between(0, 0.1).all() and rows["mean"].nunique() == 4
 
 
+@pytest.mark.slow
 def test_a_sweep_with_a_failed_job_runs_the_others_and_says_so(tmp_path):
     done = deqn_solve(tmp_path, "-m", "tolerance=0.1,1e-16", "+loss.weights.euler=1,1", *SHORT[:-1])
     assert done.returncode == 4 and done.stdout.count("PASS") == 2 and done.stdout.count("FAIL") == 2
@@ -71,11 +74,13 @@ def test_a_sweep_with_a_failed_job_runs_the_others_and_says_so(tmp_path):
     assert done.returncode == 2 and "failed" in done.stdout and "job 0: loss.weights.nope" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_run_that_misses_its_tolerance_exits_with_4(tmp_path):
     done = deqn_solve(tmp_path, "model=stochastic_growth", *SHORT[:-1], "tolerance=1e-12")
     assert done.returncode == 4 and "FAIL stochastic_growth: mean path error" in done.stdout
 
 
+@pytest.mark.slow
 def test_resume_refuses_other_settings_and_allows_more_steps(tmp_path):
     assert deqn_solve(tmp_path, *SHORT, "hydra.run.dir=run").returncode == 0
     refused = deqn_solve(tmp_path, "resume=run", "model.beta=0.9", "seed=3")
@@ -88,6 +93,7 @@ def test_resume_refuses_other_settings_and_allows_more_steps(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_model_of_ones_own_in_a_folder_of_ones_own(tmp_path):
     (tmp_path / "conf" / "model").mkdir(parents=True)
     (tmp_path / "conf" / "model" / "mine.yaml").write_text("_target_: mine.Mine\nalpha: 0.3\n")
@@ -110,6 +116,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path, arguments):
     assert done.returncode == 5 and "outputs" in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_damaged_run_is_refused(tmp_path):
     assert deqn_solve(tmp_path, *SHORT, "hydra.run.dir=run").returncode == 0
     (tmp_path / "run" / "config.yaml").write_text("model: [")

@@ -49,6 +49,7 @@ def test_an_explosive_policy_is_not_stable():
     assert not evaluate.is_stable(evaluate.stability(e))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("choice", ["auto", "monomial", "monomial expectation.degree=3", "monte_carlo"])
 def test_the_verdict_is_measured_where_training_never_was(monkeypatch, tmp_path, choice):
     """Other states, on paths of other shocks and in the box, and other quadrature nodes."""
@@ -66,6 +67,7 @@ def test_the_verdict_is_measured_where_training_never_was(monkeypatch, tmp_path,
     assert not nodes[0] & nodes[1] and len(nodes[0]) > 1
 
 
+@pytest.mark.slow
 def test_half_the_variance_in_training_turns_the_verdict_red(tmp_path, monkeypatch):
     """Nodes at sqrt(1/2): training is content, the finer rule of the evaluation is not."""
     overrides = [

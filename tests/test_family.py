@@ -194,6 +194,7 @@ def test_one_explosive_member_is_not_stable():
     assert not evaluate.is_stable(evaluate.stability(e))
 
 
+@pytest.mark.slow
 def test_a_family_of_growth_is_solved_loaded_and_asked(tmp_path):
     """s = alpha beta at every pair, over path and box."""
     overrides = [*GROWTH[1:], "optimizer.iterations=20", "optimizer.polish=0", "evaluation.figures=false"]
@@ -224,6 +225,7 @@ def test_a_family_of_growth_is_solved_loaded_and_asked(tmp_path):
         deqn.solve("growth", [f"resume={tmp_path / 'run'}", "pseudo_states.beta=[0.8,0.95]"], quiet=True)
 
 
+@pytest.mark.slow
 def test_the_family_meets_single_solutions(tmp_path, stochastic):
     """At a corner, beta = 0.99 and gamma = 1, and inside, against the projection of one economy."""
     overrides = [*STOCHASTIC[1:], "optimizer.iterations=30", "optimizer.polish=0", "evaluation.figures=false"]

@@ -26,6 +26,7 @@ def points(solver, n, seed=0):
     return Box(solver.economy.model, n, seed, tf.float64).points()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overrides", [LEVEL, ("model=stochastic_growth", "network=chebyshev", "network.degree=3")])
 def test_the_jacobian_is_that_of_the_residuals(overrides):
     """Against the whole batch differentiated row by row."""
@@ -63,6 +64,7 @@ def test_all_forms_give_the_same_step():
     np.testing.assert_allclose(solver._system(states, values)(1e-2)[0], expected, atol=1e-7 * scale)
 
 
+@pytest.mark.slow
 def test_products_alone_solve_the_same_equations():
     """Too little memory for any matrix: (J'J + shift) d = -J'r for the shift of the preconditioner's few states."""
     solver = problem(*LEVEL, memory=8 * 113 * 20)
@@ -154,6 +156,7 @@ def test_a_jacobian_that_is_not_finite_is_reported():
     assert solver.iterate(points(solver, 16), points(solver, 4)) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("memory", [2**30, 8 * 113])
 def test_equations_may_leave_out_the_policies_of_tomorrow(memory, monkeypatch):
     """A return on capital alone: the second call of the network reaches no equation."""
@@ -195,6 +198,7 @@ def test_batches_are_drawn_anew():
     assert (s.batch.numpy() != first).all() and s.states_visited == 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_it_solves_stochastic_growth(dtype, tmp_path):
     """To a policy error far below the linear solution's, and in single precision to its own round-off."""

@@ -132,6 +132,7 @@ def test_the_linear_rule_keeps_within_the_bounds():
     assert (policies >= 0).all() and (policies <= 1).all()
 
 
+@pytest.mark.slow
 def test_the_trained_policy_has_the_linear_slope(tmp_path):
     """Started at the steady state, a deterministic economy learns what the first-order solution says."""
     overrides = ["model.delta=0.1", "network=chebyshev", "network.anchor=steady_state", "optimizer.iterations=60",

@@ -39,6 +39,7 @@ def test_the_first_screen_has_the_two_commands():
     assert "pip install -e . && deqn-solve model=growth" in screen and 'pip install -e ".[test]" && pytest' in screen
 
 
+@pytest.mark.slow
 def test_the_guide_gives_a_solved_model_of_ones_own(tmp_path):
     (tmp_path / "conf" / "model").mkdir(parents=True)
     (tmp_path / "mine.py").write_text(next(b for b in blocks("python") if "class Mine" in b))
@@ -83,6 +84,7 @@ def test_every_search_is_accepted():
     assert len(searches) >= 2 and f"{searches[0].folder} tuned=best" in README.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_python_snippet_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     snippet = next(b for b in blocks("python") if "deqn.solve" in b)
@@ -93,6 +95,7 @@ def test_the_python_snippet_runs(tmp_path, monkeypatch):
     assert names["again"].policy(states).equals(names["sol"].policy(states))
 
 
+@pytest.mark.slow
 def test_the_snippet_on_families_runs(tmp_path, monkeypatch):
     words = next(words for words in commands("deqn-solve") if any(w.startswith("pseudo_states") for w in words))
     intervals = [w for w in words if w.startswith("pseudo_states")]
@@ -103,6 +106,7 @@ def test_the_snippet_on_families_runs(tmp_path, monkeypatch):
     assert names["sol"] is family
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program, main", [("deqn-evaluate", evaluate_main), ("deqn-irf", irf_main)])
 def test_every_question_to_a_run_is_answered(stochastic, tmp_path, monkeypatch, program, main):
     run = shutil.copytree(stochastic.folder, tmp_path / "run")

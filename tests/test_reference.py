@@ -22,6 +22,7 @@ def test_a_state_that_does_not_move_has_a_region():
     assert region.covers([[1.5, 0.0]]).all() and not region.covers([[1.5, 0.1]]).any()
 
 
+@pytest.mark.slow
 def test_it_is_the_solution_of_time_iteration(stochastic):
     """Two methods that share no code agree to eight digits, whatever the network has learned."""
     states = stochastic.evaluation_states(0)["path"]
@@ -37,6 +38,7 @@ def test_more_than_two_states_have_none():
     assert reference(economy("model=olg_analytic", "network.hidden=[2]"), np.zeros((4, 7))) is None
 
 
+@pytest.mark.slow
 def test_figures_leave_it_out_where_it_does_not_hold(stochastic):
     """A slice across the whole box leaves the region of the simulated states."""
     states = stochastic.evaluation_states(0)["path"]

@@ -131,6 +131,7 @@ def test_another_box_can_be_judged(stochastic, tmp_path, monkeypatch, capsys):
     assert 0.5 + 0.25 * 1.1 < k.min() and k.max() < 1.6 - 0.25 * 1.1
 
 
+@pytest.mark.slow
 def test_the_nodes_that_judge_can_be_chosen(tmp_path, monkeypatch):
     """Two nodes in place of many: a rule that is visibly wrong; many more: the same errors."""
     deqn.solve(

@@ -111,6 +111,7 @@ def test_a_matrix_that_does_not_fit_is_left_out():
     assert [s.name for s in stages(economy(*words), settings(*words))][-1] == "levenberg_marquardt"
 
 
+@pytest.mark.slow
 def test_growth_is_solved_to_ten_digits(tmp_path):
     """Slow depreciation, no closed form: residuals and the distance from the polynomial solution."""
     overrides = ["model.delta=0.1", "evaluation.figures=false"]

@@ -89,6 +89,7 @@ def test_a_state_of_the_wrong_shape_is_refused(olg):
         olg.irf("eta", periods=0)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_from_python(tmp_path):
     short = ["optimizer=adam", "network.hidden=[8]", "train.steps=40", "evaluation.figures=false"]
     first = deqn.solve("growth", short, folder=tmp_path / "run", quiet=True)

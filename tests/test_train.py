@@ -55,6 +55,7 @@ def test_training_lowers_fresh_errors_and_reports_at_fixed_steps(tmp_path):
     assert rows["learning_rate"].iloc[-1] == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_dropout_goes_on_where_it_stopped(tmp_path):
     """Its seeds are part of a checkpoint; interrupted between reports, at chunk borders of the machine's choosing.
 
@@ -104,6 +105,7 @@ def test_it_stops_on_patience_and_keeps_the_best_weights(tmp_path):
     assert trained.measure().error < 2 * rows["mean_euler"].min()
 
 
+@pytest.mark.slow
 def test_a_first_stage_that_fails_leaves_the_word_to_the_second(tmp_path):
     trained = loop(tmp_path, "optimizer=adam_lm", "optimizer.good_start=0", "optimizer.learning_rate=30",
                    "train.steps=4000", "train.report_every=1", "train.patience=2", "optimizer.states=100",
@@ -134,6 +136,7 @@ def test_divergence_is_named_and_the_best_weights_survive(tmp_path):
     assert np.isfinite(weights(trained)).all()
 
 
+@pytest.mark.slow
 def test_equal_seeds_are_equal_and_others_are_not(tmp_path):
     def once(name, seed):
         overrides = [

@@ -71,6 +71,7 @@ def admissible(model: Model, draw) -> dict[str, float]:
     return values
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @given(data=st.data())
 @hypothesis_settings(derandomize=True, deadline=None, max_examples=10)
@@ -85,6 +86,7 @@ def test_residuals_vanish_at_the_steady_state_for_random_parameters(name, data):
         assert "outside the box" in str(refusal)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in NAMES if n in EXACT])
 @given(data=st.data())
 @hypothesis_settings(derandomize=True, deadline=None, max_examples=10)
@@ -128,6 +130,7 @@ def test_a_permuted_batch_gives_permuted_residuals(case):
         np.testing.assert_allclose(permuted[equation], whole[equation].numpy()[..., order], rtol=1e-11, atol=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_short_solve_lowers_the_errors_of_its_start(name, tmp_path):
     """A few iterations from the model's recommended numerics, through the whole run."""

@@ -68,6 +68,7 @@ def test_a_productivity_path_without_shocks_is_covered():
     np.testing.assert_allclose(step(e.model, e.policy, states, generator)[:, 1], [0.18, -0.09], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_deterministic_variant_is_solved(tmp_path):
     """sigma = 0, delta = 1: s = alpha beta along every transition; spectral radius the larger of alpha and rho."""
     overrides = [
@@ -90,6 +91,7 @@ CALIBRATIONS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CALIBRATIONS)
 def test_every_public_calibration_is_reached_by_overrides(name, tmp_path):
     overrides = [
@@ -164,6 +166,7 @@ def test_fischer_burmeister_is_zero_exactly_at_complementarity():
     np.testing.assert_allclose(fischer_burmeister(a, b), [0, 0, 0, 2 - np.sqrt(2), -2], atol=1e-15)
 
 
+@pytest.mark.slow
 def test_irreversible_investment_binds_where_the_independent_solution_binds(tmp_path):
     """Share of binding dates within a point, consumption on the ergodic set to a few parts in ten thousand."""
     overrides = [
@@ -181,6 +184,7 @@ def test_irreversible_investment_binds_where_the_independent_solution_binds(tmp_
     assert 0.08 < found["share"] < 0.14 and found["binding"]["mean"] < 1e-3 and found["slack"]["mean"] < 1e-3
 
 
+@pytest.mark.slow
 def test_labour_at_its_cap_binds_where_the_independent_solution_binds(tmp_path):
     overrides = ["model.capped=true", "optimizer.polish=500", "evaluation.figures=false", "tolerance=1e-4"]
     solution = solve("growth_labor", overrides, folder=tmp_path / "run", quiet=True)
