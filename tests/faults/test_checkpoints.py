@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from command_line import LITTLE, ONE_STAGE, SHORT, Forks, assert_identical, metrics, wait_for
-from deqn import verdict
+from deqn import launch, verdict
 from deqn.files import fresh_folder
 
 FOREIGN = {  # runs whose checkpoints are put in the place of this run's
@@ -97,6 +97,18 @@ def test_a_run_that_goes_on_has_no_old_verdict(here, part, monkeypatch):
     assert (part / "summary.json").exists()
     assert here("resume=part", "train.seconds=null").returncode == 0
     assert seen == [False] and (part / "summary.json").exists()
+
+
+@pytest.mark.slow
+def test_a_job_that_a_cluster_starts_again_goes_on(here, tmp_path, monkeypatch):
+    words = ("-m", "seed=0", *ONE_STAGE, "hydra.sweep.dir=sweep")
+    assert here(*words, *AT_ONCE).returncode == 0
+    stopped = metrics(tmp_path / "sweep" / "0")
+    monkeypatch.setattr(launch, "claimed", lambda key, overrides, parent: overrides)  # not asked for a second time
+    assert here(*words).returncode == 0
+    whole = metrics(tmp_path / "sweep" / "0")
+    assert len(whole) > len(stopped) and whole[: len(stopped)].equals(stopped)
+    assert (tmp_path / "sweep" / "0" / "run.log").read_text().count("INFO deqn-solve ") == 2
 
 
 @pytest.mark.slow
