@@ -80,7 +80,8 @@ def explained(error: Exception, overrides: list[str], config_dir: str | None) ->
         for o in parsed:
             name, options = o.key_or_group, groups.get(o.key_or_group, [])
             if name in groups and o.value() not in options:
-                return f"{name}={o.value()}: {nearest(str(o.value()), options)}{name} can be {', '.join(options)}"
+                own = "; one of your own is found with --config-dir" if config_dir is None else ""
+                return f"{name}={o.value()}: {nearest(str(o.value()), options)}{name} can be {', '.join(options)}{own}"
             if name == "tuned" and name not in groups:  # a group of searches alone
                 return f"tuned={o.value()}: give the folder of a search, --config-dir outputs/tune/MODEL"
         chosen = [o.input_line for o in parsed if o.key_or_group in groups or o.key_or_group.startswith("hydra/")]
@@ -122,7 +123,8 @@ def unknown_key(key: str, known: list[str], groups: list[str]) -> str:
     roots = sorted({k.split(".")[0] for k in known} | set(groups))
     hint = nearest(key, beside or [*known, *roots])
     listed = [k.rpartition(".")[2] for k in beside] or roots
-    return f"unknown key '{key}': {hint}{f'{section} has' if beside else 'keys are'} {', '.join(listed)}"
+    unlisted = "; +model.NAME=VALUE sets a parameter that the YAML leaves out" if section == "model" else ""
+    return f"unknown key '{key}': {hint}{f'{section} has' if beside else 'keys are'} {', '.join(listed)}{unlisted}"
 
 
 def brief(error: Exception) -> str:

@@ -5,11 +5,14 @@ model's, which must be a subclass of `Model`.
 """
 
 import dataclasses
+import logging
 import os
 import sys
 import types
 from dataclasses import dataclass, field
+from importlib.machinery import ModuleSpec
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -195,10 +198,14 @@ def model_class(parameters: dict[str, Any]) -> type[Model]:
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     postpone_tensorflow()
+    logging.getLogger("hydra").addHandler(logging.NullHandler())  # what it logs is said below
     try:
         kind = get_class(target)
     except Exception as error:
-        raise InputError(f"model._target_={target}: {brief(error)}") from error
+        where = ""
+        if find_file(target) is None:
+            where = f"; {target.split('.')[0]}.py is looked for in the folder of the command, and on PYTHONPATH"
+        raise InputError(f"model._target_={target}: {brief(error)}{where}") from error
     if not issubclass(kind, Model) or not dataclasses.is_dataclass(kind):
         raise InputError(f"model._target_={target} is not a dataclass derived from deqn.Model")
     if kind.__abstractmethods__:
@@ -217,6 +224,14 @@ def model_class(parameters: dict[str, Any]) -> type[Model]:
     if lacking:
         raise InputError(f"model.{lacking[0]} has no default; give it a value in the model's YAML")
     return kind
+
+
+def find_file(target: str) -> ModuleSpec | None:
+    """Where the first part of a dotted name would be imported from; None where there is no such file."""
+    try:
+        return find_spec(target.split(".")[0])
+    except (ImportError, ValueError):
+        return None
 
 
 def is_real(f: dataclasses.Field) -> bool:

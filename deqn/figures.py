@@ -65,7 +65,7 @@ def training_curve(metrics: pd.DataFrame, path: Path) -> None:
     for begun in metrics["seconds"][(stages != stages.shift()) & (stages.index > 0)]:
         ax.axvline(begun, color=MUTED, lw=1)  # the next stage
     title = f"Errors on fresh states: {' | '.join(dict.fromkeys(stages))}"
-    ax.set(xlabel="seconds of training", ylabel="absolute residual (share)")
+    ax.set(xlabel="seconds of training, compilation included", ylabel="absolute residual (share)")
     ax.set_title(title.replace("_", "-"), fontsize=10)
     ax.legend(frameon=False, fontsize=8)
     save(figure, path)

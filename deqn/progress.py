@@ -49,9 +49,9 @@ class Display:
             self._live.update(Group(self._bar, Text(self._errors(loss, pace))))
         elif now - self._printed >= LINE_SECONDS:
             self._printed = now
-            left = (steps - step) / pace if pace else 0.0
+            left = f", {(steps - step) / pace:.0f} s left" if pace else ""  # at the first look there is no pace
             self._console.print(
-                f"{stage.name} {step}/{steps}, {left:.0f} s left: {self._errors(loss, pace)}",
+                f"{stage.name} {step}/{steps}{left}: {self._errors(loss, pace)}",
                 highlight=False, no_wrap=True, overflow="ellipsis",
             )  # fmt: skip
 
@@ -60,4 +60,4 @@ class Display:
         if self._report is not None:
             worst = self._report.worst
             text = f"error mean {self._report.error:.1e}, worst {self._report.max[worst]:.1e} ({worst})"
-        return f"{text}, {pace:.3g} steps/s"
+        return f"{text}, {pace:.3g} steps/s" if pace else text

@@ -117,6 +117,8 @@ def remarks(summary: dict[str, Any]) -> Iterator[str]:
     """The sentences under the verdict: a wrong closed form, stability, seconds, errors of a family by thirds."""
     if (summary.get("closed_form", {}).get("mean") or 0.0) > summary["tolerance"]:
         yield "The closed form does not solve the equations: see its residual. One of the two is wrong."
+    if summary["status"] == "interrupted":
+        yield "Training goes on from its last checkpoint with resume=FOLDER."
     radius, spread = (summary["stability"][key] for key in ("spectral_radius", "return_spread"))
     seconds = summary["seconds"]
     yield (

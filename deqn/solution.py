@@ -191,7 +191,9 @@ def load(folder: str | Path) -> Solution:
         config = OmegaConf.merge(OmegaConf.structured(Config), recalled(folder / "config.yaml"))
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         settings = checked(config)
-    except (OSError, *COMPOSITION_ERRORS, InputError) as error:
+    except InputError as error:  # among them a model whose file is not found
+        raise FileError(f"{folder} cannot be loaded: {error}") from error
+    except (OSError, *COMPOSITION_ERRORS) as error:
         raise FileError(f"{folder} does not hold a finished run: {error}") from error
     economy = build(settings)
     read_policy(folder, economy.policy.network)

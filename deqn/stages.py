@@ -68,6 +68,8 @@ def train(
     clock.phases["compile"] += loop.compile_seconds
     clock.phases["train"] += loop.train_seconds
     log.info("training ended: %s", ended)
+    if ended == "interrupted":
+        console.print("interrupted: evaluating what is there; Ctrl-C again stops at once", highlight=False)
     if loop.problem is not None:
         log.error(loop.problem)
         console.print(loop.problem, highlight=False, markup=False)

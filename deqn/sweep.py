@@ -47,8 +47,9 @@ def job_row(job: Path, overrides: list[str]) -> dict[str, Any]:
     if (job / "failure.json").exists():
         return row | {"status": "failed"} | json.loads((job / "failure.json").read_text(encoding="utf-8"))
     if not (job / "summary.json").exists():
-        why = "it has no result" if job.exists() else "it did not run"
-        return row | {"status": "failed", "code": 1, "reason": why}
+        ran = job.exists()
+        why = "it has no result" if ran else "it did not run"
+        return row | {"status": "failed" if ran else "not_run", "code": 1, "reason": why}
     summary = json.loads((job / "summary.json").read_text(encoding="utf-8"))
     errors, seconds = summary["euler_errors"]["path"]["all"], summary["seconds"]
     return row | {
@@ -62,16 +63,22 @@ def job_row(job: Path, overrides: list[str]) -> dict[str, Any]:
 def show(console: Console, rows: list[dict[str, Any]], varied: list[str], noun: str = "job") -> None:
     """Print a row for each job, or trial, with the settings that vary, and why some did not converge."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for name in (noun, *varied):
+    for name in (noun, *brief_names(varied)):
         table.add_column(name, overflow="fold")
     for name in SHOWN:
-        table.add_column(name, no_wrap=True)
+        table.add_column(name, no_wrap=True, justify="left" if name == "status" else "right")
     for row in rows:
         table.add_row(row[noun], *map(Text, cells(row, varied)))  # as they are: [relu] is no markup
     console.print(table)
     for row in rows:
         if row["reason"]:
             console.print(f"{noun} {row[noun]}: {row['reason']}", highlight=False, markup=False)
+
+
+def brief_names(keys: list[str]) -> list[str]:
+    """The last word of each dotted key, where it is that of no other."""
+    last = [key.rpartition(".")[2] for key in keys]
+    return [word if last.count(word) == 1 else key for key, word in zip(keys, last, strict=True)]
 
 
 def cells(row: dict[str, Any], varied: list[str]) -> list[str]:

@@ -25,7 +25,7 @@ def draw(rows: pd.DataFrame, varied: list[str], title: str, path: Path) -> None:
     if not settings:
         against_setting(axes[1], done.assign(seeds=f"{len(done)} seeds"), "seeds")
     for ax in axes:
-        ax.set(yscale="log", ylabel="mean path error (share)")
+        ax.set(yscale="log", ylabel="mean path error")
     legend_below(figure, axes)
     figure.suptitle(title, fontsize=11)
     figure.savefig(path, dpi=130)
@@ -60,7 +60,7 @@ def against_setting(ax: Axes, rows: pd.DataFrame, name: str) -> None:
         ax.set_xlim(-0.5, len(order) - 0.5)
     ax.plot(places, errors, "o", color=NET, alpha=0.5, label="each")
     if places.duplicated().any():
-        medians = errors.groupby(places).median()
+        medians = np.exp(np.log(errors).groupby(places).median())  # the axis is logarithmic
         ax.plot(medians.index, medians, "_", color=EXACT, ms=22, mew=2, label="median")
         if numbers.notna().all():
             ax.plot(medians.index, medians, color=MUTED, lw=1, zorder=1)

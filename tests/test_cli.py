@@ -58,7 +58,7 @@ def test_a_sweep_ends_with_one_table(tmp_path):
                       SHORT[0], *SHORT[2:], "evaluation.reference=false")  # fmt: skip
     assert done.returncode == 0, done.stderr
     table = done.stdout[done.stdout.index(" job ") :]
-    assert all(word in table for word in ("seed", "network.hidden", "status", "mean error", "max error", "seconds"))
+    assert all(word in table for word in ("seed", "hidden", "status", "mean error", "max error", "seconds"))
     assert "model.beta" not in table and table.count("converged") == 4
     (folder,) = (tmp_path / "outputs" / "sweeps").iterdir()
     rows = pd.read_csv(folder / "summary.csv")

@@ -30,8 +30,8 @@ def test_plain_lines_without_a_terminal(monkeypatch):
         display.update(at(100), 1e-6)
         display.update(at(1, "levenberg_marquardt", 20), 1e-9)
     first, second, third = out.getvalue().splitlines()
-    assert third.startswith("levenberg_marquardt 1/40, ")
-    assert first.startswith("adam 50/1000, ") and "loss 1.0e-05" in first and "steps/s" in first
+    assert third.startswith("levenberg_marquardt 1/40: ") and "left" not in third  # nothing is known of its pace
+    assert first == "adam 50/1000: loss 1.0e-05" and second.startswith("adam 100/1000, ") and "s left: " in second
     assert "error mean 3.0e-05, worst 3.0e-03 (euler)" in second and "\x1b" not in second
 
 

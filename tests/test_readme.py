@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 import sys
+import textwrap
 from pathlib import Path
 
 import pandas as pd
@@ -37,6 +38,17 @@ def blocks(language):
 def test_the_first_screen_has_the_two_commands():
     screen = "\n".join(README.read_text(encoding="utf-8").splitlines()[:20])
     assert "pip install -e . && deqn-solve model=growth" in screen and 'pip install -e ".[test]" && pytest' in screen
+
+
+def test_the_guides_own_numerics_are_read(tmp_path, monkeypatch):
+    text = README.read_text(encoding="utf-8")
+    (tmp_path / "conf" / "model").mkdir(parents=True)
+    (tmp_path / "mine.py").write_text(next(b for b in blocks("python") if "class Mine" in b))
+    indented = re.search(r"^  ```yaml\n(.*?)^  ```$", text, re.M | re.S)[1]
+    (tmp_path / "conf" / "model" / "mine.yaml").write_text(textwrap.dedent(indented))
+    monkeypatch.syspath_prepend(tmp_path)
+    found = checked(composed(["model=mine"], str(tmp_path / "conf"))[0])
+    assert found.tolerance == 1e-6 and found.network.hidden == [24, 24] and found.optimizer.polish == 4000
 
 
 @pytest.mark.slow

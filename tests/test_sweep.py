@@ -53,7 +53,7 @@ def test_the_summary_tells_what_became_of_each_job(tmp_path, capsys, monkeypatch
     ):
         assert line in shown
     rows = pd.read_csv(tmp_path / "summary.csv")
-    assert list(rows["status"]) == [*statuses, "failed", "failed", "failed", "failed"]
+    assert list(rows["status"]) == [*statuses, "failed", "failed", "not_run", "failed"]
     assert list(rows["code"]) == [0, 4, 4, 3, 2, 1, 1, 5] and list(rows["loss.weights.euler"]) == [1] * 8
     page = Page((tmp_path / "report.html").read_text())
     assert page.rows[2][1:] == ["1", "not_converged", "2.0e-03", "6.0e-03", "6"]
