@@ -16,7 +16,7 @@ from deqn.model import Discrete, Markov, Model, Normal, Point, outcome_count, wi
 from deqn.settings import Quadrature
 from deqn.variables import probabilities
 
-FEW, CHECKING = 3, 8  # up to so many shocks the product rule, of so many nodes each, checks a monomial rule
+FEW, CHECKING = 3, 6  # up to so many shocks the product rule, of so many nodes each, checks a monomial rule
 RADII = 3  # of the rule that checks it for more shocks
 WIDE = 20  # shocks above which a rule of degree 5, whose nodes grow with their square, is no check of degree 3
 
