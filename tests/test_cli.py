@@ -68,8 +68,8 @@ def test_a_sweep_ends_with_one_table(tmp_path):
 
 @pytest.mark.slow
 def test_a_sweep_with_a_failed_job_runs_the_others_and_says_so(tmp_path):
-    done = deqn_solve(tmp_path, "-m", "tolerance=0.1,1e-16", "+loss.weights.euler=1,1", *SHORT[:-1])
-    assert done.returncode == 4 and done.stdout.count("PASS") == 2 and done.stdout.count("FAIL") == 2
+    done = deqn_solve(tmp_path, "-m", "tolerance=0.1,1e-16", *SHORT[:-1])
+    assert done.returncode == 4 and done.stdout.count("PASS") == 1 and done.stdout.count("FAIL") == 1
     done = deqn_solve(tmp_path, "-m", "tolerance=0.1", "+loss.weights.euler=1", "+loss.weights.nope=1", *SHORT[:-1])
     assert done.returncode == 2 and "failed" in done.stdout and "job 0: loss.weights.nope" in done.stdout
 

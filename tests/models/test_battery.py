@@ -74,7 +74,7 @@ def admissible(model: Model, draw) -> dict[str, float]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @given(data=st.data())
-@hypothesis_settings(derandomize=True, deadline=None, max_examples=10)
+@hypothesis_settings(derandomize=True, deadline=None, max_examples=6)
 def test_residuals_vanish_at_the_steady_state_for_random_parameters(name, data):
     from dataclasses import replace
 
@@ -89,7 +89,7 @@ def test_residuals_vanish_at_the_steady_state_for_random_parameters(name, data):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in NAMES if n in EXACT])
 @given(data=st.data())
-@hypothesis_settings(derandomize=True, deadline=None, max_examples=10)
+@hypothesis_settings(derandomize=True, deadline=None, max_examples=6)
 def test_the_closed_form_has_no_residual_for_random_parameters(name, data):
     from dataclasses import replace
 
