@@ -75,12 +75,6 @@ def test_a_sweep_with_a_failed_job_runs_the_others_and_says_so(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_that_misses_its_tolerance_exits_with_4(tmp_path):
-    done = deqn_solve(tmp_path, "model=stochastic_growth", *SHORT[:-1], "tolerance=1e-12")
-    assert done.returncode == 4 and "FAIL stochastic_growth: mean path error" in done.stdout
-
-
-@pytest.mark.slow
 def test_resume_refuses_other_settings_and_allows_more_steps(tmp_path):
     assert deqn_solve(tmp_path, *SHORT, "hydra.run.dir=run").returncode == 0
     refused = deqn_solve(tmp_path, "resume=run", "model.beta=0.9", "seed=3")

@@ -50,21 +50,26 @@ def test_an_explosive_policy_is_not_stable():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("choice", ["auto", "monomial", "monomial expectation.degree=3", "monte_carlo"])
-def test_the_verdict_is_measured_where_training_never_was(monkeypatch, tmp_path, choice):
+def test_the_verdict_is_measured_where_training_never_was(monkeypatch, tmp_path):
     """Other states, on paths of other shocks and in the box, and other quadrature nodes."""
     seen, draw = [], BatchStage.draw
     monkeypatch.setattr(BatchStage, "draw", lambda self: (draw(self), seen.append(self.drawn.numpy()))[0])
     overrides = ["optimizer.iterations=3", "optimizer.refresh=1", "optimizer.polish=0", "optimizer.states=100",
                  "sampling=mixture", "evaluation.figures=false", "evaluation.reference=false", "evaluation.paths=20",
-                 "evaluation.box=256", *f"expectation={choice}".split()]  # fmt: skip
+                 "evaluation.box=256"]  # fmt: skip
     solution = solve("stochastic_growth", overrides, folder=tmp_path / "run", quiet=True)
     trained = {tuple(row) for batch in seen for row in batch}
     assert len(seen) == 3 and len(trained) == 300
     for states in solution.evaluation_states(0).values():
         assert not trained & {tuple(row) for row in states.numpy()}
-    nodes = [set(np.round(e.expectation.values["eps"], 9)) for e in (solution.economy, solution.judged)]
-    assert not nodes[0] & nodes[1] and len(nodes[0]) > 1
+
+
+@pytest.mark.parametrize("choice", ["auto", "monomial", "monomial expectation.degree=3", "monte_carlo"])
+@pytest.mark.parametrize("dimension", [1, 2, 5])
+def test_no_node_judges_what_it_has_trained(choice, dimension):
+    quadrature = settings(*f"expectation={choice}".split()).expectation
+    trained, judged = ({tuple(x) for x in np.round(r(quadrature, dimension)[0], 9) + 0.0} for r in (rule, finer_rule))
+    assert not trained & judged and len(trained) > 1
 
 
 @pytest.mark.slow

@@ -6,7 +6,6 @@ from conftest import economy, settings
 from deqn.checkpoint import Checkpoints
 from deqn.interrupt import Interrupt
 from deqn.metrics import Metrics
-from deqn.run import solve
 from deqn.sampler import Sampler
 from deqn.stages import stages
 from deqn.train import Ledger, Loop, Validator
@@ -134,22 +133,3 @@ def test_divergence_is_named_and_the_best_weights_survive(tmp_path):
     assert trained.run() == "diverged"
     assert "diverged at step" in trained.problem and "'euler' is not finite at k=" in trained.problem
     assert np.isfinite(weights(trained)).all()
-
-
-@pytest.mark.slow
-def test_equal_seeds_are_equal_and_others_are_not(tmp_path):
-    def once(name, seed):
-        overrides = [
-            "model.delta=0.5",
-            "optimizer=adam",
-            "train.steps=40",
-            "evaluation.figures=false",
-            "evaluation.reference=false",
-            f"seed={seed}",
-        ]
-        return solve("growth", overrides, folder=tmp_path / name, quiet=True)
-
-    one, same, other = once("one", 3), once("same", 3), once("other", 4)
-    states = {"k": np.linspace(0.1, 0.3, 50)}
-    assert one.policy(states).equals(same.policy(states))
-    assert not one.policy(states).equals(other.policy(states))
