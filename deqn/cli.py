@@ -59,7 +59,6 @@ def guarded(program: str, command: Callable[[list[str]], int]) -> int:
 def solve_command(arguments: list[str]) -> int:
     """Check the arguments, run the job or the sweep, and return the exit code."""
     args = parsed(arguments)
-    flags = [a for a in arguments if a not in args.overrides]
     if is_help(args):
         hydra_main(lambda config: None)
         return 0
@@ -69,16 +68,16 @@ def solve_command(arguments: list[str]) -> int:
         check_launcher(value_of("hydra/launcher", args.overrides))
         jobs = jobs_of(args.overrides)
         check_jobs(jobs, args.config_dir)
-        return run_sweep(flags, args.overrides, jobs)
+        return run_sweep(args.flags, args.overrides, jobs)
     overrides, config_dir, resumed = args.overrides, args.config_dir, value_of("resume", args.overrides)
     if resumed is not None:
         overrides, config_dir = continued(overrides, config_dir, Path(resumed))
-        flags += ["--config-dir", config_dir] if config_dir != args.config_dir else []
+        args.flags += ["--config-dir", config_dir] if config_dir != args.config_dir else []
     (name,) = check_jobs([overrides], config_dir)
     if args.cfg or args.info:
         hydra_main(lambda config: None)
         return 0
-    return run_single(flags, overrides, name, resumed, STARTED)
+    return run_single(args.flags, overrides, name, resumed, STARTED)
 
 
 def check_command(arguments: list[str]) -> int:
@@ -119,10 +118,13 @@ def show_help(arguments: list[str], page: str) -> int:
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:
-    """The words of a command line, options and overrides in any order. Raises InputError for options of Hydra's that
-    have no meaning here."""
+    """The words of a command line, options and overrides in any order; the options also as they stand, in `flags`.
+
+    Raises InputError for options of Hydra's that have no meaning here.
+    """
     args = get_args_parser().parse_intermixed_args(arguments)
-    sys.argv[1:] = [*(a for a in arguments if a not in args.overrides), *args.overrides]  # as Hydra wants them
+    args.flags = [a for a in arguments if a not in args.overrides]
+    sys.argv[1:] = [*args.flags, *args.overrides]  # as Hydra wants them
     for name in ("config_name", "config_path", "experimental_rerun"):
         if getattr(args, name) is not None:
             raise InputError(f"--{name.replace('_', '-')} is not supported; choose a model and override its settings")

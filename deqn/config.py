@@ -10,9 +10,7 @@ import os
 import sys
 import types
 from dataclasses import dataclass, field
-from importlib.machinery import ModuleSpec
 from importlib.resources import files
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from deqn.composition import COMPOSITION_ERRORS, aside, brief, composition, explained, flat, opened
 from deqn.errors import InputError
+from deqn.extras import is_there
 from deqn.harmless import check_harmless
 from deqn.model import Model
 from deqn.postponed import postpone_tensorflow
@@ -203,7 +202,7 @@ def model_class(parameters: dict[str, Any]) -> type[Model]:
         kind = get_class(target)
     except Exception as error:
         where = ""
-        if find_file(target) is None:
+        if not is_there(target.split(".")[0]):
             where = f"; {target.split('.')[0]}.py is looked for in the folder of the command, and on PYTHONPATH"
         raise InputError(f"model._target_={target}: {brief(error)}{where}") from error
     if not issubclass(kind, Model) or not dataclasses.is_dataclass(kind):
@@ -224,14 +223,6 @@ def model_class(parameters: dict[str, Any]) -> type[Model]:
     if lacking:
         raise InputError(f"model.{lacking[0]} has no default; give it a value in the model's YAML")
     return kind
-
-
-def find_file(target: str) -> ModuleSpec | None:
-    """Where the first part of a dotted name would be imported from; None where there is no such file."""
-    try:
-        return find_spec(target.split(".")[0])
-    except (ImportError, ValueError):
-        return None
 
 
 def is_real(f: dataclasses.Field) -> bool:

@@ -1,7 +1,6 @@
 """Why training stopped at numbers that are not finite: the equation, the state, the policies, the parameters."""
 
 import dataclasses
-from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -9,31 +8,20 @@ import tensorflow as tf
 from deqn.economy import Economy
 from deqn.family import Family
 from deqn.ranges import shown
-from deqn.undefined import first_undefined
+from deqn.undefined import examined, first_undefined
 from deqn.variables import point
 
 
 def diagnose(economy: Economy, states: tf.Tensor) -> str:
     """Name the first equation that is not finite at `states` [batch, n_states], else the first with such a gradient."""
     for part in economy.slices(states):
-        for name, what, rows in examined(economy, part):
+        for name, derived, rows in examined(economy, part):
             bad = ~np.isfinite(rows).all(1)
             if bad.any():
                 at = int(np.argmax(bad))
+                what = "has a gradient that is not finite" if derived else "is not finite"
                 return f"equation {name!r} {what} at {circumstances(economy, part[at : at + 1])}"
     return "the gradient of the loss is not finite, though every equation and its derivatives in the states are"
-
-
-def examined(economy: Economy, states: tf.Tensor) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Each equation's values, then each one's derivatives in the states, [batch, ...], and what is said of bad ones."""
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(states)
-        equations = economy.residuals(states)
-    for name, r in equations.items():
-        yield name, "is not finite", np.reshape(r, (-1, len(states))).T
-    for name, r in equations.items():
-        slope = tape.gradient(r, states, unconnected_gradients="zero")
-        yield name, "has a gradient that is not finite", slope.numpy()
 
 
 def circumstances(economy: Economy, states: tf.Tensor) -> str:

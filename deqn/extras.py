@@ -16,9 +16,13 @@ def check_launcher(launcher: str | None) -> None:
 
 def check_extra(extra: str, module: str, what: str) -> None:
     """The module that an extra brings is there. Raises InputError with the command that installs it."""
-    try:
-        found = find_spec(module) is not None
-    except ModuleNotFoundError:  # the package around it is missing, too
-        found = False
-    if not found:
+    if not is_there(module):
         raise InputError(f'{what} needs an extra of the package: pip install "deqn[{extra}]"')
+
+
+def is_there(module: str) -> bool:
+    """Whether a module could be imported, as far as its file tells."""
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):  # the package around it is missing, or what has its name is no module of a file
+        return False

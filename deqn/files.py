@@ -36,20 +36,6 @@ def make_folder(path: Path, exist_ok: bool) -> bool:
     return True
 
 
-def locked_log(folder: Path) -> TextIO:
-    """The folder's run.log, to append to: while it is open no other run can open it. Raises FileError."""
-    path = folder / "run.log"
-    try:
-        stream = path.open("a", encoding="utf-8")
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        stream.close()
-        raise FileError(f"{folder} is in use by another run") from error
-    except OSError as error:
-        raise FileError(f"cannot write {path}: {error.strerror or error}") from error
-    return stream
-
-
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Name the file in what the system says where it cannot be written. Raises FileError."""
@@ -57,6 +43,26 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise FileError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def locked(path: Path, user: str) -> TextIO:
+    """A file to append to, made where it is missing: while it is open, no other `user`, such as a run, can open it.
+
+    Raises FileError.
+    """
+    with writing(path):
+        stream = path.open("a", encoding="utf-8")
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            stream.close()
+            raise FileError(f"{path.parent} is in use by another {user}") from error
+    return stream
+
+
+def locked_log(folder: Path) -> TextIO:
+    """The folder's run.log, which one run at a time holds open. Raises FileError."""
+    return locked(folder / "run.log", "run")
 
 
 @contextlib.contextmanager

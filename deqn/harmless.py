@@ -6,6 +6,7 @@ loader, which refuses tags of objects. The one class that a configuration may na
 """
 
 import re
+from functools import cache
 from typing import Any
 
 from omegaconf import DictConfig
@@ -30,14 +31,19 @@ def check_harmless(whole: DictConfig) -> None:
     for group, choice in choices.items():
         if ".." in choice.split("/") or choice.startswith("/"):
             raise InputError(f"{group}={choice} leads out of the folder of its group; give a name in it")
-    shipped = composition([f"{group}={choices[group]}" for group in GROUPS], None)
-    allowed, found = (called(c.hydra) for c in (shipped, whole))
+    allowed, found = shipped(*(choices[group] for group in GROUPS)), called(whole.hydra)
     for key in (*found, *allowed):
         if allowed.get(key) != found.get(key):
             raise InputError(f"hydra.{key} could run code, which no configuration may; leave it out")
     for key, value in flat(whole.hydra.launcher).items():
         if "\n" in str(value):
             raise InputError(f"hydra.launcher.{key} has more than one line; give a word")
+
+
+@cache
+def shipped(*chosen: str) -> dict[str, Any]:
+    """What is called under such choices of GROUPS and nothing else; composed once, whatever the size of a sweep."""
+    return called(composition([f"{group}={name}" for group, name in zip(GROUPS, chosen, strict=True)], None).hydra)
 
 
 def called(hydra: DictConfig) -> dict[str, Any]:

@@ -17,7 +17,6 @@ class Interrupt:
 
     def __init__(self):
         self.signal: int | None = None
-        self._frame = None
         self._previous = {}
 
     def __enter__(self) -> "Interrupt":
@@ -31,10 +30,9 @@ class Interrupt:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: not one of Python's
         earlier = self._previous.get(self.signal)
         if failure is None and callable(earlier) and earlier is not signal.default_int_handler:
-            earlier(self.signal, self._frame)
+            earlier(self.signal, None)  # no frame is being interrupted any more
 
     def _note(self, number: int, frame) -> None:
         if self.signal is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
-        if self.signal is None:
-            self.signal, self._frame = number, frame
+        self.signal = self.signal or number

@@ -80,7 +80,7 @@ def doubled(X: np.ndarray, M: np.ndarray, C: np.ndarray) -> np.ndarray:
     raise ValueError("the quadratic terms do not settle")
 
 
-def risk_correction(residuals: Callable[[tf.Tensor], tf.Tensor], outputs: int, floats: int = 0) -> np.ndarray:
+def risk_correction(residuals: Callable[[tf.Tensor], tf.Tensor], outputs: int, floats: int | None = None) -> np.ndarray:
     """The constant [outputs] added to the outputs that makes the residuals at the steady state zero under risk.
 
     `residuals` maps constants [batch, outputs] to all equations there, [batch, equations], with `floats` numbers for

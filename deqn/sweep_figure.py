@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from deqn.figures import EXACT, LINES, MUTED, NET, PANELS, canvas, legend_below
+from deqn.figures import EXACT, LINES, MUTED, NET, PANELS, canvas, legend_below, save
 
 WIDE = 30  # largest over smallest value from which an axis is logarithmic
 
@@ -28,7 +28,7 @@ def draw(rows: pd.DataFrame, varied: list[str], title: str, path: Path) -> None:
         ax.set(yscale="log", ylabel="mean path error")
     legend_below(figure, axes)
     figure.suptitle(title, fontsize=11)
-    figure.savefig(path, dpi=130)
+    save(figure, path)
 
 
 def against_time(ax: Axes, rows: pd.DataFrame, setting: list[str]) -> None:

@@ -5,11 +5,8 @@ better. All trials share one seed, by which the best of them looks better than i
 under a fresh one. The study lies in SQLite: a search that was stopped goes on with the trial that was running.
 """
 
-import contextlib
-import fcntl
 import itertools
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -24,7 +21,7 @@ from deqn.best import fresh_solve, write_best
 from deqn.clock import Clock
 from deqn.config import checked, composed
 from deqn.errors import DeqnError, FileError, InputError, exit_code, first_line
-from deqn.files import fresh_folder, make_folder, number, write_text, writing
+from deqn.files import fresh_folder, locked, make_folder, number, write_text
 from deqn.run import Job, run
 from deqn.space import Choice, Interval, Search, word
 from deqn.sweep import publish, show
@@ -44,7 +41,7 @@ def tune(search: Search, console: Console) -> int:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     make_folder(search.folder, exist_ok=True)
     try:
-        with locked(search.folder):
+        with locked(search.folder / "lock", "search"):
             study = opened(search)
             while len(ended(study)) < trials(search):
                 signal = run_trial(study, search, console)
@@ -54,19 +51,6 @@ def tune(search: Search, console: Console) -> int:
             return concluded(study, search, console)
     except (optuna.exceptions.OptunaError, SQLAlchemyError) as error:
         raise FileError(f"{search.folder / 'study.db'}: {first_line(error)}") from error
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep a second search out of the folder. Raises FileError."""
-    with writing(folder / "lock"):
-        lock = (folder / "lock").open("w")
-    with lock as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise FileError(f"{folder} is in use by another search") from error
-        yield
 
 
 def opened(search: Search) -> optuna.Study:

@@ -1,6 +1,7 @@
 """Where in its box a model has no numbers: the first equation, state and variable that are not finite."""
 
 import itertools
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -25,26 +26,33 @@ def check_box(economy: Economy) -> Finding:
     count = affordable(model, economy.expectation)
     outer, inner = corners(model)[:count], Box(model, count, 0, dtype).points().numpy()
     states = tf.constant(np.concatenate([outer, inner]), dtype)
+    problems = {}
+    for name, derived, rows in call("residuals", lambda: [*examined(economy, states)]):
+        bad = np.flatnonzero(~np.isfinite(rows).all(1))
+        if bad.size and name not in problems:
+            at, what = bad[0], "has the derivative" if derived else "is"
+            worst = rows[at][~np.isfinite(rows[at])][0]
+            where = "corner" if at < len(outer) else "point"
+            culprit = "" if derived else first_undefined(economy, states[at : at + 1])
+            problems[name] = (f"residuals: equation {name!r} {what} {worst} at the {where} "
+                              f"{described(model, states[at])} of the box{culprit}; expected is a finite number at "
+                              f"every point of it")  # fmt: skip
+    return Finding(None, f"finite at {len(outer)} corners and {len(inner)} points", list(problems.values()))
+
+
+def examined(economy: Economy, states: tf.Tensor) -> Iterator[tuple[str, bool, np.ndarray]]:
+    """Each equation's values at packed states [batch, n_states], then each one's derivatives in the states.
+
+    Yields the equation, whether it is derivatives, and the numbers [batch, ...].
+    """
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(states)
-        errors = call("residuals", lambda: economy.residuals(states))
-    problems = []
-    for name, r in errors.items():
-        values = np.broadcast_to(np.reshape(r, (-1, np.shape(r)[-1])), (np.size(r) // np.shape(r)[-1], len(states)))
-        slope = tape.gradient(r, states)
-        slope = np.zeros(states.shape) if slope is None else slope.numpy()
-        for found, what in ((values.T, "is"), (slope, "has the derivative")):
-            bad = np.flatnonzero(~np.isfinite(found).all(1))
-            if bad.size:
-                at = bad[0]
-                worst = found[at][~np.isfinite(found[at])][0]
-                where = "corner" if at < len(outer) else "point"
-                culprit = first_undefined(economy, states[at : at + 1]) if what == "is" else ""
-                problems.append(f"residuals: equation {name!r} {what} {worst} at the {where} "
-                                f"{described(model, states[at])} of the box{culprit}; expected is a finite number at "
-                                f"every point of it")  # fmt: skip
-                break
-    return Finding(None, f"finite at {len(outer)} corners and {len(inner)} points", problems)
+        equations = economy.residuals(states)
+    for name, r in equations.items():
+        values = np.reshape(r, (-1, np.shape(r)[-1]))
+        yield name, False, np.broadcast_to(values, (len(values), len(states))).T
+    for name, r in equations.items():
+        yield name, True, tape.gradient(r, states, unconnected_gradients="zero").numpy()
 
 
 def affordable(model: Model, expectation: Expectation) -> int:

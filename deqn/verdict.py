@@ -118,10 +118,11 @@ def exact_solution(
     """The closed form, else the reference solution of a small model, and the residual of either."""
     known = evaluate.closed_form(solution.economy.model, solution.economy.steady)
     if known is not None:
-        errors = evaluate.exact_residuals(finer.model, known, finer.expectation, sets["path"][:EXACT_STATES])
-        if errors is None:
+        parts = [evaluate.exact_residuals(finer.model, known, finer.expectation, part)
+                 for part in finer.slices(sets["path"][:EXACT_STATES])]  # fmt: skip
+        if parts[0] is None:
             return known, {}
-        sizes = np.abs(np.concatenate([np.ravel(r) for r in errors.values()]))
+        sizes = np.abs(np.concatenate([np.ravel(r) for part in parts for r in part.values()]))
         return known, {"closed_form": {"mean": float(sizes.mean()), "max": float(sizes.max())}}
     if not solution.settings.evaluation.reference or solution.summary["status"] == "diverged":
         return None, {}

@@ -27,7 +27,7 @@ THREE_STAGES = ("model=growth", "model.delta=0.5", "network.anchor=steady_state"
                 "train.checkpoint_seconds=0", *LITTLE)  # fmt: skip
 ONE_STAGE = ("model=growth", "model.delta=0.5", "optimizer=levenberg_marquardt", "network.anchor=steady_state",
              "network.hidden=[8]", "optimizer.states=200", "optimizer.iterations=40", "optimizer.refresh=5",
-             "train.checkpoint_seconds=0", *LITTLE)  # fmt: skip
+             "optimizer.polish=0", "train.checkpoint_seconds=0", *LITTLE)  # fmt: skip
 CANARY = "raise SystemExit('TensorFlow was imported')\n"
 FORKING = """
 import json, os, sys
@@ -75,6 +75,11 @@ class Forks:
     def wait(self) -> tuple[int, str]:
         """Its exit code, negative for the signal that killed it, and what it printed."""
         return int(self._parent.stdout.readline()), self._output.read_text(encoding="utf-8")
+
+    def run(self, folder: Path, *arguments: str) -> tuple[int, str]:
+        """Start a command and wait for its end."""
+        self.start(folder, *arguments)
+        return self.wait()
 
     def close(self) -> None:
         self._parent.stdin.close()

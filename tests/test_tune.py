@@ -22,6 +22,7 @@ from deqn import tune
 from deqn.best import nested
 from deqn.config import composed
 from deqn.errors import FileError, InputError
+from deqn.files import locked
 from deqn.space import Choice, Interval, declared
 
 SHORT = (
@@ -126,7 +127,7 @@ def test_a_folder_holds_one_search_at_a_time(tmp_path):
     tune.opened(dataclasses.replace(one, trials=7))  # more trials are the same search
     with pytest.raises(InputError, match="holds another search"):
         tune.opened(other)
-    with tune.locked(tmp_path), pytest.raises(FileError, match="in use"):
+    with locked(tmp_path / "lock", "search"), pytest.raises(FileError, match="in use"):
         tune.tune(one, Console(quiet=True))
 
 

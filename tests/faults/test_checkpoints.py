@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from command_line import LITTLE, ONE_STAGE, SHORT, Forks, assert_identical, metrics, wait_for
+from command_line import LITTLE, ONE_STAGE, SHORT, assert_identical, metrics, wait_for
 from deqn import launch, verdict
 from deqn.files import fresh_folder
 
@@ -21,19 +21,11 @@ AT_ONCE = ("train.seconds=1e-9",)  # stops after the first chunk, with a checkpo
 
 
 @pytest.fixture(scope="module")
-def forks():
-    found = Forks()
-    yield found
-    found.close()
-
-
-@pytest.fixture(scope="module")
 def runs(tmp_path_factory, forks):
     """The folder of a whole run and of one that stopped at its second checkpoint."""
     folder = tmp_path_factory.mktemp("checkpoints")
     for words in (("hydra.run.dir=whole",), (*AT_ONCE, "hydra.run.dir=part")):
-        forks.start(folder, *ONE_STAGE, *words)
-        assert forks.wait()[0] == 0
+        assert forks.run(folder, *ONE_STAGE, *words)[0] == 0
     assert [p.name for p in sorted((folder / "part" / "checkpoints").glob("ckpt-*.index"))] == [
         "ckpt-1.index",
         "ckpt-2.index",
@@ -66,8 +58,7 @@ def damage(folder, number, how):
 @pytest.mark.parametrize("how", ["flip", "truncate", "pickle", "index"])
 def test_the_checkpoint_before_a_damaged_one_is_taken_with_a_warning(runs, part, forks, how):
     damage(part, 2, how)
-    forks.start(part.parent, "resume=part", "train.seconds=null")
-    code, output = forks.wait()
+    code, output = forks.run(part.parent, "resume=part", "train.seconds=null")
     assert code == 0 and "Traceback" not in output, output
     assert "part/checkpoints/ckpt-2 is incomplete" in output and "warning: " in output
     assert "going on from the one before" in output
@@ -81,8 +72,7 @@ def test_without_a_whole_one_the_run_is_refused(part, forks, how):
     before = metrics(part)
     for number in (1, 2):
         damage(part, number, how)
-    forks.start(part.parent, "resume=part", "train.seconds=null")
-    code, output = forks.wait()
+    code, output = forks.run(part.parent, "resume=part", "train.seconds=null")
     said = [line for line in output.splitlines() if line.startswith("deqn-solve")]
     assert code == 5 and len(said) == 1 and "ckpt-1" in said[0] and "Traceback" not in output, output
     assert metrics(part).equals(before)
@@ -114,13 +104,11 @@ def test_a_job_that_a_cluster_starts_again_goes_on(here, tmp_path, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", FOREIGN)
 def test_checkpoints_of_another_run_are_refused(part, forks, kind):
-    forks.start(part.parent, *FOREIGN[kind], *AT_ONCE, "hydra.run.dir=other")
-    code, output = forks.wait()
+    code, output = forks.run(part.parent, *FOREIGN[kind], *AT_ONCE, "hydra.run.dir=other")
     assert code in (0, 4), output
     shutil.rmtree(part / "checkpoints")
     shutil.copytree(part.parent / "other" / "checkpoints", part / "checkpoints")
-    forks.start(part.parent, "resume=part", "train.seconds=null")
-    code, output = forks.wait()
+    code, output = forks.run(part.parent, "resume=part", "train.seconds=null")
     said = [line for line in output.splitlines() if line.startswith("deqn-solve")]
     assert code == 5 and len(said) == 1 and "of another model or network" in said[0], output
     assert "Traceback" not in output
