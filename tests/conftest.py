@@ -1,5 +1,6 @@
 """Fixtures shared by all tests: checked settings, built economies, and solutions that are solved once a session."""
 
+import fcntl
 import logging.config
 import os
 import signal
@@ -9,6 +10,7 @@ from collections import namedtuple
 
 import pytest
 
+from command_line import Forks
 from deqn.postponed import load_tensorflow
 
 load_tensorflow()
@@ -18,7 +20,7 @@ from deqn.cli import main  # noqa: E402
 from deqn.config import checked, composed  # noqa: E402
 from deqn.progress import Display  # noqa: E402
 from deqn.run import solve  # noqa: E402
-from deqn.solution import build  # noqa: E402
+from deqn.solution import build, load  # noqa: E402
 
 Done = namedtuple("Done", "returncode stdout stderr")
 MODELS = ("growth", "stochastic_growth", "olg_analytic")
@@ -75,21 +77,42 @@ def sender(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def growth(tmp_path_factory):
+def forks():
+    """deqn-solve in processes that need not import TensorFlow anew."""
+    found = Forks()
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="session")
+def solved(tmp_path_factory, testrun_uid):
+    """Solves a model once for all test processes: the first that asks for it trains, another waits and loads."""
+
+    def solve_once(model, *overrides):
+        folder = tmp_path_factory.getbasetemp().parent / testrun_uid / model
+        folder.parent.mkdir(exist_ok=True)
+        with open(folder.with_suffix(".lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                solve(model, overrides, folder=folder, quiet=True)
+            return load(folder)
+
+    return solve_once
+
+
+@pytest.fixture(scope="session")
+def growth(solved):
     """Growth at its closed form, which the linear anchor would be already."""
-    overrides = ["network.anchor=steady_state", "optimizer.iterations=60"]
-    return solve("growth", overrides, folder=tmp_path_factory.mktemp("growth"), quiet=True)
+    return solved("growth", "network.anchor=steady_state", "optimizer.iterations=60")
 
 
 @pytest.fixture(scope="session")
-def stochastic(tmp_path_factory):
+def stochastic(solved):
     """Stochastic growth, solved with the recommended numerics but a shorter polish."""
-    folder = tmp_path_factory.mktemp("stochastic_growth")
-    return solve("stochastic_growth", ["optimizer.polish=500"], folder=folder, quiet=True)
+    return solved("stochastic_growth", "optimizer.polish=500")
 
 
 @pytest.fixture(scope="session")
-def olg(tmp_path_factory):
+def olg(solved):
     """Overlapping generations with share heads."""
-    overrides = ["network.anchor=steady_state", "network.hidden=[16,16]", "optimizer.states=1024"]
-    return solve("olg_analytic", overrides, folder=tmp_path_factory.mktemp("olg"), quiet=True)
+    return solved("olg_analytic", "network.anchor=steady_state", "network.hidden=[16,16]", "optimizer.states=1024")

@@ -1,4 +1,4 @@
-"""The command as a user types it: a subprocess in an empty folder."""
+"""The command as a user types it, in an empty folder: in a process of its own where that could matter."""
 
 import json
 import re
@@ -53,8 +53,8 @@ def test_help_lists_models_and_groups_at_once(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_sweep_ends_with_one_table(tmp_path):
-    done = deqn_solve(tmp_path, "-m", "seed=0,1", "network.hidden=[4],[8]", "model.beta=0.9", "model.delta=0.5",
+def test_a_sweep_ends_with_one_table(here, tmp_path):
+    done = here("-m", "seed=0,1", "network.hidden=[4],[8]", "model.beta=0.9", "model.delta=0.5",
                       SHORT[0], *SHORT[2:], "evaluation.reference=false")  # fmt: skip
     assert done.returncode == 0, done.stderr
     table = done.stdout[done.stdout.index(" job ") :]
@@ -67,21 +67,21 @@ def test_a_sweep_ends_with_one_table(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_sweep_with_a_failed_job_runs_the_others_and_says_so(tmp_path):
-    done = deqn_solve(tmp_path, "-m", "tolerance=0.1,1e-16", *SHORT[:-1])
+def test_a_sweep_with_a_failed_job_runs_the_others_and_says_so(here):
+    done = here("-m", "tolerance=0.1,1e-16", *SHORT[:-1])
     assert done.returncode == 4 and done.stdout.count("PASS") == 1 and done.stdout.count("FAIL") == 1
-    done = deqn_solve(tmp_path, "-m", "tolerance=0.1", "+loss.weights.euler=1", "+loss.weights.nope=1", *SHORT[:-1])
+    done = here("-m", "tolerance=0.1", "+loss.weights.euler=1", "+loss.weights.nope=1", *SHORT[:-1])
     assert done.returncode == 2 and "failed" in done.stdout and "job 0: loss.weights.nope" in done.stdout
 
 
 @pytest.mark.slow
-def test_resume_refuses_other_settings_and_allows_more_steps(tmp_path):
-    assert deqn_solve(tmp_path, *SHORT, "hydra.run.dir=run").returncode == 0
-    refused = deqn_solve(tmp_path, "resume=run", "model.beta=0.9", "seed=3")
+def test_resume_refuses_other_settings_and_allows_more_steps(here, tmp_path):
+    assert here(*SHORT, "hydra.run.dir=run").returncode == 0
+    refused = here("resume=run", "model.beta=0.9", "seed=3")
     assert refused.returncode == 2 and "model.beta: 0.99 became 0.9; seed: 0 became 3" in refused.stderr
-    again = deqn_solve(tmp_path, "hydra.run.dir=run", *SHORT)
+    again = here("hydra.run.dir=run", *SHORT)
     assert again.returncode == 5 and "already holds a run" in again.stderr
-    longer = deqn_solve(tmp_path, "resume=run", "train.steps=600")
+    longer = here("resume=run", "train.steps=600")
     assert (
         longer.returncode == 0 and json.loads((tmp_path / "run" / "summary.json").read_text())["steps"]["adam"] == 600
     )
@@ -111,12 +111,12 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path, arguments):
 
 
 @pytest.mark.slow
-def test_a_damaged_run_is_refused(tmp_path):
-    assert deqn_solve(tmp_path, *SHORT, "hydra.run.dir=run").returncode == 0
+def test_a_damaged_run_is_refused(here, tmp_path):
+    assert here(*SHORT, "hydra.run.dir=run").returncode == 0
     (tmp_path / "run" / "config.yaml").write_text("model: [")
-    done = deqn_solve(tmp_path, "resume=run")
+    done = here("resume=run")
     assert done.returncode == 5 and "config.yaml" in done.stderr and "Traceback" not in done.stderr
     with pytest.raises(deqn.FileError, match="does not hold a finished run"):
         deqn.load(tmp_path / "run")
-    done = deqn_solve(tmp_path, "resume=nowhere")
+    done = here("resume=nowhere")
     assert done.returncode == 5 and done.stderr == "deqn-solve: nowhere: there is no run in this folder\n"

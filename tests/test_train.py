@@ -62,12 +62,12 @@ def test_dropout_goes_on_where_it_stopped(tmp_path):
     """
     for name in ("whole", "parts"):
         (tmp_path / name).mkdir()
-    choice = ("train.steps=120", "network.dropout=0.2")
+    choice = ("train.steps=60", "network.dropout=0.2")
     whole = loop(tmp_path / "whole", *choice)
     assert whole.run() == "steps"
     reasons = []
     for part in range(20):
-        parts = loop(tmp_path / "parts", *choice, interrupt=Stop(2 + part), restore=part > 0)
+        parts = loop(tmp_path / "parts", *choice, interrupt=Stop(2 + 2 * part), restore=part > 0)
         reasons.append(parts.run())
         if reasons[-1] == "steps":
             break

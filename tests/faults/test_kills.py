@@ -8,15 +8,15 @@ import time
 
 import pytest
 
-from command_line import LITTLE, THREE_STAGES, Forks, assert_identical, metrics, wait_for
+from command_line import LITTLE, THREE_STAGES, assert_identical, metrics, wait_for
 
 KILLS = 20
 FRESH = (*THREE_STAGES, "hydra.run.dir=parts")
 
 
 @pytest.mark.slow
-def test_a_kill_costs_one_interval_at_most(tmp_path):
-    forks, interval = Forks(), 2
+def test_a_kill_costs_one_interval_at_most(forks, tmp_path):
+    interval = 2
     pid = forks.start(tmp_path, "optimizer=adam", "train.steps=10000000", *LITTLE,
                       f"train.checkpoint_seconds={interval}", "hydra.run.dir=run")  # fmt: skip
     place = tmp_path / "run" / "checkpoints"
@@ -25,7 +25,6 @@ def test_a_kill_costs_one_interval_at_most(tmp_path):
     killed = time.time()
     os.kill(pid, signal.SIGKILL)
     assert forks.wait()[0] == -signal.SIGKILL
-    forks.close()
     newest = max(p.stat().st_mtime for p in place.glob("*.index"))
     assert killed - newest < interval + 2  # a chunk of steps takes up to a second
 
@@ -44,12 +43,11 @@ def is_running(pid):
 
 
 @pytest.mark.slow
-def test_twenty_kills_change_nothing(tmp_path):
+def test_twenty_kills_change_nothing(forks, tmp_path):
     """Half of them anywhere, also before training; half some random moment after one to three more checkpoints."""
-    forks, rng, places = Forks(), random.Random(0), set()
+    rng, places = random.Random(0), set()
     began = time.monotonic()
-    forks.start(tmp_path, *THREE_STAGES, "hydra.run.dir=whole")
-    assert forks.wait()[0] == 0
+    assert forks.run(tmp_path, *THREE_STAGES, "hydra.run.dir=whole")[0] == 0
     seconds = time.monotonic() - began
     run = tmp_path / "parts"
     for n in range(KILLS):
@@ -64,9 +62,7 @@ def test_twenty_kills_change_nothing(tmp_path):
         assert code in (-signal.SIGKILL, 0), output
         places.add((metrics(run)["stage"].iloc[-1], newest(run)) if (run / "metrics.csv").exists() else "before")
     assert len(places) > 5 and len({place[0] for place in places}) > 2  # at many places, in more than one stage
-    forks.start(tmp_path, "resume=parts")
-    code, output = forks.wait()
-    forks.close()
+    code, output = forks.run(tmp_path, "resume=parts")
     assert code == 0 and "Traceback" not in output
     assert_identical(tmp_path / "whole", run)
     assert metrics(run)["step"].is_monotonic_increasing and not metrics(run).duplicated().any()

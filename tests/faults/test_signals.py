@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from command_line import LITTLE, ONE_STAGE, THREE_STAGES, Forks, assert_identical, wait_for
+from command_line import LITTLE, ONE_STAGE, THREE_STAGES, assert_identical, wait_for
 from deqn.interrupt import Interrupt
 
 SLURM = signal.SIGUSR2
@@ -76,8 +76,7 @@ def test_an_earlier_handler_that_ends_the_process_comes_last(here, sender, tmp_p
 
 
 @pytest.mark.slow
-def test_a_second_ctrl_c_stops_at_once(tmp_path):
-    forks = Forks()
+def test_a_second_ctrl_c_stops_at_once(forks, tmp_path):
     pid = forks.start(tmp_path, "optimizer=adam", "network.anchor=steady_state", "train.steps=10000000", *LITTLE,
                       "evaluation.box=10000000", "hydra.run.dir=run")  # fmt: skip
     wait_for((tmp_path / "run" / "metrics.csv").exists)
@@ -86,5 +85,4 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path):
     wait_for(lambda: "training ended: interrupted" in log.read_text())
     os.kill(pid, signal.SIGINT)
     code, output = forks.wait()
-    forks.close()
     assert code == 130 and "Traceback" not in output and not (tmp_path / "run" / "summary.json").exists()

@@ -117,7 +117,8 @@ def test_every_public_calibration_is_reached_by_overrides(name, tmp_path):
 @pytest.fixture(scope="module")
 def risk_averse(tmp_path_factory):
     folder = tmp_path_factory.mktemp("gamma5")
-    return solve("stochastic_growth", ["model.gamma=5"], folder=folder, quiet=True)
+    overrides = ["model.gamma=5", "optimizer.polish=1000", "evaluation.reference=false", "evaluation.figures=false"]
+    return solve("stochastic_growth", overrides, folder=folder, quiet=True)
 
 
 def test_consumption_under_risk_aversion_is_that_of_time_iteration(risk_averse):
