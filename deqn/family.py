@@ -47,6 +47,12 @@ ROUNDING = 1e-9  # by which a root may miss a bound on which it lies
 log = logging.getLogger("deqn")
 
 
+class PseudoState(State):
+    """A parameter and its interval."""
+
+    fixed = True
+
+
 @dataclass(frozen=True)
 class Family(Model):
     """All economies `replace(base, name=value, ...)` with values in the intervals [lower, upper].
@@ -237,10 +243,7 @@ class Family(Model):
         low, high = self.corners
         ends = (by_name(x, self.base.states) for x in (low.min(0), high.max(0)))
         own = [replace(s, lower=low[s.name], upper=high[s.name]) for low, high in [ends] for s in self.base.states]
-        return (
-            *own,
-            *(State(*interval, fixed=True) for interval in zip(self.names, self.lower, self.upper, strict=True)),
-        )
+        return (*own, *map(PseudoState, self.names, self.lower, self.upper))
 
     @cached_property
     def _solved_exactly(self) -> bool:

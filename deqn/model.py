@@ -29,7 +29,7 @@ class State:
     upper: Any
     size: int | None = None  # None: a scalar; n: a vector over ages, countries, ...
     log: bool = False  # positive, and the policy function reads its logarithm
-    fixed: bool = False  # a parameter of a family, constant along every path; set by the engine alone
+    fixed: ClassVar[bool] = False  # constant along every path
 
     @property
     def box(self) -> tuple[np.ndarray, np.ndarray]:

@@ -17,6 +17,7 @@ from scipy.stats import qmc
 from deqn.errors import InputError
 from deqn.model import Model, Policy, box, box_widths, flatten, labels, limits, width
 from deqn.residuals import stacked, without_risk
+from deqn.taylor import jacobian
 
 TOLERANCE = 1e-8  # of every equation at the steady state
 STARTS = 16
@@ -69,7 +70,7 @@ class System:
         """As many equations as policies. Raises InputError."""
         policies = len(self.corners[0]) - self.n_states
         x = next(self.starts())
-        found = len(self._equations(tf.constant(x))) - self.n_states
+        found = self._equations(tf.constant(x[None])).shape[1] - self.n_states
         if found != policies:
             raise InputError(f"residuals returned {found} equations for {policies} policies; give steady_state")
 
@@ -94,21 +95,18 @@ class System:
 
     def values(self, x: np.ndarray) -> np.ndarray:
         """The states' change in widths of the box, then the residuals, at x. Raises ValueError unless finite."""
-        return finite(self._equations(tf.constant(x)).numpy())
+        return finite(self._equations(tf.constant(x[None])).numpy()[0])
 
     def slopes(self, x: np.ndarray) -> np.ndarray:
         """Their derivatives, [equations, unknowns]."""
-        at = tf.constant(x)
-        with tf.GradientTape(persistent=True) as tape:
-            tape.watch(at)
-            values = self._equations(at)
-        return finite(tape.jacobian(values, at, unconnected_gradients="zero", experimental_use_pfor=False).numpy())
+        return finite(jacobian(self._equations, x))
 
     @tf.function(autograph=False)
     def _equations(self, x: tf.Tensor) -> tf.Tensor:
-        states, policies = x[None, : self.n_states], x[None, self.n_states :]
+        """At each row of x [batch, unknowns]: [batch, equations]."""
+        states, policies = x[:, : self.n_states], x[:, self.n_states :]
         tomorrow, errors = without_risk(self.model, states, policies, states, policies)
-        return tf.concat([(tomorrow - states)[0] / self._units, stacked(errors, 1)[:, 0]], 0)
+        return tf.concat([(tomorrow - states) / self._units, tf.transpose(stacked(errors, x.shape[0]))], 1)
 
     def described(self, x: np.ndarray) -> str:
         """x by name."""

@@ -16,6 +16,8 @@ SHORT = (
     "network.hidden=[8]",
     "train.steps=400",
     "train.report_every=100",
+    "sampling.paths=64",
+    "sampling.periods=8",
     "evaluation.figures=false",
     "tolerance=0.1",
 )

@@ -7,6 +7,8 @@ import signal
 import sys
 import time
 from collections import namedtuple
+from copy import deepcopy
+from functools import cache
 
 import pytest
 
@@ -26,9 +28,14 @@ Done = namedtuple("Done", "returncode stdout stderr")
 MODELS = ("growth", "stochastic_growth", "olg_analytic")
 
 
+@cache
+def composed_once(*overrides):
+    return checked(composed(list(overrides))[0])
+
+
 def settings(*overrides):
     """The checked settings that the overrides make."""
-    return checked(composed(list(overrides))[0])
+    return deepcopy(composed_once(*overrides))
 
 
 def economy(*overrides):

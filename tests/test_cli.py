@@ -88,7 +88,7 @@ def test_resume_refuses_other_settings_and_allows_more_steps(here, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_model_of_ones_own_in_a_folder_of_ones_own(tmp_path):
+def test_a_model_of_ones_own_in_a_folder_of_ones_own(forks, tmp_path):
     (tmp_path / "conf" / "model").mkdir(parents=True)
     (tmp_path / "conf" / "model" / "mine.yaml").write_text("_target_: mine.Mine\nalpha: 0.3\n")
     (tmp_path / "mine.py").write_text(
@@ -98,8 +98,8 @@ def test_a_model_of_ones_own_in_a_folder_of_ones_own(tmp_path):
     done = deqn_solve(tmp_path, "model=mine", "--config-dir", "conf", "model.alpha=0.33", *SHORT)  # in any order
     assert done.returncode == 0 and "PASS mine" in done.stdout
     (folder,) = (tmp_path / "outputs" / "mine").iterdir()
-    again = deqn_solve(tmp_path, f"resume={folder}", "train.steps=500")
-    assert again.returncode == 0 and "PASS mine" in again.stdout
+    code, output = forks.run(tmp_path, f"resume={folder}", "train.steps=500")
+    assert code == 0 and "PASS mine" in output
     assert json.loads((folder / "summary.json").read_text())["parameters"]["alpha"] == 0.33
 
 

@@ -114,6 +114,7 @@ def test_checkpoints_of_another_run_are_refused(part, forks, kind):
     assert "Traceback" not in output
 
 
+@pytest.mark.slow
 def test_other_settings_are_refused_by_name(here, runs, part, tmp_path):
     for word in ("model.beta=0.9", "network.hidden=[9]", "seed=3", "sampling=ergodic", "dtype=float32"):
         done = here("resume=part", word)

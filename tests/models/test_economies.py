@@ -121,6 +121,7 @@ def risk_averse(tmp_path_factory):
     return solve("stochastic_growth", overrides, folder=folder, quiet=True)
 
 
+@pytest.mark.slow
 def test_consumption_under_risk_aversion_is_that_of_time_iteration(risk_averse):
     """gamma = 5, where risk matters: consumption on the ergodic set against an independent numpy solution."""
     exact = solve_by_time_iteration(alpha=0.36, beta=0.99, gamma=5.0, delta=0.1, rho=0.9, sigma=0.04)
