@@ -34,6 +34,11 @@ def newest(run):
     return max((int(p.stem.removeprefix("ckpt-")) for p in run.glob("checkpoints/ckpt-*.index")), default=0)
 
 
+def reports(run):
+    """How many there are in metrics.csv."""
+    return (run / "metrics.csv").read_bytes().count(b"\n") if (run / "metrics.csv").exists() else 0
+
+
 def is_running(pid):
     try:
         os.kill(pid, 0)
@@ -44,18 +49,18 @@ def is_running(pid):
 
 @pytest.mark.slow
 def test_twenty_kills_change_nothing(forks, tmp_path):
-    """Half of them anywhere, also before training; half some random moment after one to three more checkpoints."""
+    """Half of them anywhere, also before training; half just after reports that are spread over the whole run."""
     rng, places = random.Random(0), set()
     began = time.monotonic()
     assert forks.run(tmp_path, *THREE_STAGES, "hydra.run.dir=whole")[0] == 0
-    seconds = time.monotonic() - began
+    seconds, whole = time.monotonic() - began, reports(tmp_path / "whole")
     run = tmp_path / "parts"
     for n in range(KILLS):
         pid, due = forks.start(tmp_path, *(("resume=parts",) if (run / "config.yaml").exists() else FRESH)), 0
         if n % 2:
-            due = newest(run) + rng.randint(1, 3)
-            wait_for(lambda pid=pid, due=due: newest(run) >= due or not is_running(pid))
-        time.sleep(rng.uniform(0, 0.2 if n % 2 else 0.3 * seconds))
+            due = max(reports(run) + 1, whole * n // KILLS)
+            wait_for(lambda pid=pid, due=due: reports(run) >= due or not is_running(pid))
+        time.sleep(rng.uniform(0, 0.1 if n % 2 else 0.3 * seconds))
         with contextlib.suppress(ProcessLookupError):  # the last ones may find it finished
             os.kill(pid, signal.SIGKILL)
         code, output = forks.wait()
