@@ -8,11 +8,11 @@ import sys
 import time
 from collections import namedtuple
 from copy import deepcopy
-from functools import cache
+from functools import cache, partial
 
 import pytest
 
-from command_line import Forks
+from command_line import ONE_STAGE, THREE_STAGES, Forks
 from deqn.postponed import load_tensorflow
 
 load_tensorflow()
@@ -92,17 +92,44 @@ def forks():
 
 
 @pytest.fixture(scope="session")
-def solved(tmp_path_factory, testrun_uid):
-    """Solves a model once for all test processes: the first that asks for it trains, another waits and loads."""
+def once(tmp_path_factory, testrun_uid):
+    """Makes a run folder once for all test processes: the first that asks for it makes it, another waits."""
 
-    def solve_once(model, *overrides):
-        folder = tmp_path_factory.getbasetemp().parent / testrun_uid / model
+    def made(name, make):
+        folder = tmp_path_factory.getbasetemp().parent / testrun_uid / name
         folder.parent.mkdir(exist_ok=True)
         with open(folder.with_suffix(".lock"), "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not folder.exists():
-                solve(model, overrides, folder=folder, quiet=True)
-            return load(folder)
+                make(folder)
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def one_stage(once, forks):
+    """The folder of a run of ONE_STAGE that nothing interrupted."""
+    return once("one_stage", partial(whole, forks, ONE_STAGE))
+
+
+@pytest.fixture(scope="session")
+def three_stages(once, forks):
+    """The folder of a run of THREE_STAGES that nothing interrupted."""
+    return once("three_stages", partial(whole, forks, THREE_STAGES))
+
+
+def whole(forks, words, folder):
+    code, output = forks.run(folder.parent, *words, f"hydra.run.dir={folder}")
+    assert code == 0, output
+
+
+@pytest.fixture(scope="session")
+def solved(once):
+    """Solves a model once for all test processes."""
+
+    def solve_once(model, *overrides):
+        return load(once(model, lambda folder: solve(model, overrides, folder=folder, quiet=True)))
 
     return solve_once
 

@@ -21,22 +21,18 @@ AT_ONCE = ("train.seconds=1e-9",)  # stops after the first chunk, with a checkpo
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory, forks):
-    """The folder of a whole run and of one that stopped at its second checkpoint."""
+def stopped(tmp_path_factory, forks):
+    """The folder of a run that stopped at its second checkpoint."""
     folder = tmp_path_factory.mktemp("checkpoints")
-    for words in (("hydra.run.dir=whole",), (*AT_ONCE, "hydra.run.dir=part")):
-        assert forks.run(folder, *ONE_STAGE, *words)[0] == 0
-    assert [p.name for p in sorted((folder / "part" / "checkpoints").glob("ckpt-*.index"))] == [
-        "ckpt-1.index",
-        "ckpt-2.index",
-    ]
-    return folder
+    assert forks.run(folder, *ONE_STAGE, *AT_ONCE, "hydra.run.dir=part")[0] == 0
+    assert sorted(p.name for p in folder.rglob("ckpt-*.index")) == ["ckpt-1.index", "ckpt-2.index"]
+    return folder / "part"
 
 
 @pytest.fixture
-def part(runs, tmp_path):
+def part(stopped, tmp_path):
     """A copy of the stopped run."""
-    return shutil.copytree(runs / "part", tmp_path / "part")
+    return shutil.copytree(stopped, tmp_path / "part")
 
 
 def damage(folder, number, how):
@@ -56,13 +52,13 @@ def damage(folder, number, how):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["flip", "truncate", "pickle", "index"])
-def test_the_checkpoint_before_a_damaged_one_is_taken_with_a_warning(runs, part, forks, how):
+def test_the_checkpoint_before_a_damaged_one_is_taken_with_a_warning(one_stage, part, forks, how):
     damage(part, 2, how)
     code, output = forks.run(part.parent, "resume=part", "train.seconds=null")
     assert code == 0 and "Traceback" not in output, output
     assert "part/checkpoints/ckpt-2 is incomplete" in output and "warning: " in output
     assert "going on from the one before" in output
-    assert_identical(runs / "whole", part)
+    assert_identical(one_stage, part)
     assert not [*part.parent.rglob("canary")]
 
 
@@ -115,7 +111,7 @@ def test_checkpoints_of_another_run_are_refused(part, forks, kind):
 
 
 @pytest.mark.slow
-def test_other_settings_are_refused_by_name(here, runs, part, tmp_path):
+def test_other_settings_are_refused_by_name(here, part):
     for word in ("model.beta=0.9", "network.hidden=[9]", "seed=3", "sampling=ergodic", "dtype=float32"):
         done = here("resume=part", word)
         assert done.returncode == 2 and word.split("=")[0].split(".")[0] in done.stderr, done.stderr

@@ -29,8 +29,7 @@ def handled():
 
 
 @pytest.mark.slow
-def test_every_stage_is_interrupted_and_resumed_bit_identically(here, sender, tmp_path, handled):
-    assert here(*THREE_STAGES, "hydra.run.dir=whole").returncode == 0
+def test_every_stage_is_interrupted_and_resumed_bit_identically(here, sender, three_stages, tmp_path, handled):
     arguments = (*THREE_STAGES, "hydra.run.dir=parts")
     for place, meetings, number in CHAIN:
         sender.plan(place, meetings, number)
@@ -45,7 +44,7 @@ def test_every_stage_is_interrupted_and_resumed_bit_identically(here, sender, tm
     assert handled == [SLURM, SLURM]
     sender.plan("nowhere")
     assert here("resume=parts").returncode == 0
-    assert_identical(tmp_path / "whole", tmp_path / "parts")
+    assert_identical(three_stages, tmp_path / "parts")
 
 
 def test_earlier_handlers_run_when_all_is_written_and_come_back(handled):
