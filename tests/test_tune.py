@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
-from command_line import CANARY, deqn_solve
+from command_line import CANARY
 from deqn import tune
 from deqn.best import nested
 from deqn.config import composed
@@ -194,7 +194,7 @@ def test_the_best_is_written_as_hydra_reads_it(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_killed_search_goes_on_and_its_best_is_solved_by_deqn_solve(tmp_path):
+def test_a_killed_search_goes_on_and_its_best_is_solved_by_deqn_solve(forks, tmp_path):
     words = (*SHORT, "evaluation.reference=false", "network.hidden=choice([4],[8])", "study=here")
     running = subprocess.Popen(deqn_tune(*words), cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
@@ -215,7 +215,7 @@ def test_a_killed_search_goes_on_and_its_best_is_solved_by_deqn_solve(tmp_path):
     assert f"mean path error {both[0]:.1e} under seed 0, which chose it; {both[1]:.1e} under seed 1" in done.stdout
     command = done.stdout.splitlines()[-1].split()
     assert command[0] == "deqn-solve"
-    solved = deqn_solve(tmp_path, *command[1:], "seed=1", "hydra.run.dir=again")
-    assert solved.returncode == 0
+    code, output = forks.run(tmp_path, *command[1:], "seed=1", "hydra.run.dir=again")
+    assert code == 0, output
     again = json.loads(Path(tmp_path / "again" / "summary.json").read_text())
     assert again["euler_errors"] == fresh["euler_errors"]
