@@ -10,7 +10,11 @@ import time
 STARTED = time.monotonic()
 
 import argparse  # noqa: E402
+import contextlib  # noqa: E402
+import io  # noqa: E402
+import re  # noqa: E402
 import sys  # noqa: E402
+import textwrap  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from pathlib import Path  # noqa: E402
 
@@ -26,6 +30,8 @@ from deqn.launch import hydra_main, run_single, run_sweep, with_tensorflow  # no
 from deqn.overrides import check_resumable, continued, value_of  # noqa: E402
 from deqn.space import declared  # noqa: E402
 from deqn.streams import make_lasting  # noqa: E402
+
+GROUP, WIDTH = re.compile(r"\w+: "), 80  # a line of choices on the pages of help, and how wide it may be
 
 
 def main() -> None:
@@ -60,8 +66,7 @@ def solve_command(arguments: list[str]) -> int:
     """Check the arguments, run the job or the sweep, and return the exit code."""
     args = parsed(arguments)
     if is_help(args):
-        hydra_main(lambda config: None)
-        return 0
+        return show_help(args, "solve")
     if args.multirun and (args.cfg or args.info):
         raise InputError("--cfg and --info show one job; leave out -m")
     if args.multirun:
@@ -84,7 +89,7 @@ def check_command(arguments: list[str]) -> int:
     """Check the arguments, then the model that they describe, and return the exit code."""
     args = parsed(arguments)
     if is_help(args):
-        return show_help(arguments, "check")
+        return show_help(args, "check")
     if args.multirun or args.cfg or args.info or value_of("resume", args.overrides) is not None:
         raise InputError("it checks one model; sweeps, resume= and --cfg belong to deqn-solve")
     config, name = composed(args.overrides, args.config_dir)
@@ -99,7 +104,7 @@ def tune_command(arguments: list[str]) -> int:
     """Check the declared search, run it or go on with it, and return the exit code of its best settings."""
     args = parsed(arguments)
     if is_help(args):
-        return show_help(arguments, "tune")
+        return show_help(args, "tune")
     if args.multirun or args.cfg or args.info or value_of("resume", args.overrides) is not None:
         raise InputError("the same command again goes on with a search; -m, resume= and --cfg belong to deqn-solve")
     check_extra("tune", "optuna", "deqn-tune")
@@ -110,10 +115,17 @@ def tune_command(arguments: list[str]) -> int:
     return tune(search, console)
 
 
-def show_help(arguments: list[str], page: str) -> int:
-    """Print one of the pages in configs/hydra/help."""
-    sys.argv[1:] = [*arguments, f"hydra/help={page}"]
-    hydra_main(lambda config: None)
+def show_help(args: argparse.Namespace, page: str) -> int:
+    """Print one of the pages in configs/hydra/help, with the choices of a group on as many lines as they need."""
+    composed([], args.config_dir)  # refuses a folder that is not there
+    sys.argv[1:] = [*args.flags, f"hydra/help={page}"]
+    written = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(written):
+            hydra_main(lambda config: None)
+    finally:
+        for line in written.getvalue().splitlines():
+            print(textwrap.fill(line, WIDTH, subsequent_indent="  ") if GROUP.match(line) else line)
     return 0
 
 
