@@ -31,6 +31,7 @@ from deqn.overrides import check_resumable, continued, value_of  # noqa: E402
 from deqn.space import declared  # noqa: E402
 from deqn.streams import make_lasting  # noqa: E402
 
+COMPLETION = re.compile(r"(install|uninstall|query)=")
 GROUP, WIDTH = re.compile(r"\w+: "), 80  # a line of choices on the pages of help, and how wide it may be
 
 
@@ -118,6 +119,9 @@ def tune_command(arguments: list[str]) -> int:
 def show_help(args: argparse.Namespace, page: str) -> int:
     """Print one of the pages in configs/hydra/help, with the choices of a group on as many lines as they need."""
     composed([], args.config_dir)  # refuses a folder that is not there
+    if args.shell_completion:
+        hydra_main(lambda config: None)
+        return 0
     sys.argv[1:] = [*args.flags, f"hydra/help={page}"]
     written = io.StringIO()
     try:
@@ -140,6 +144,10 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     for name in ("config_name", "config_path", "experimental_rerun"):
         if getattr(args, name) is not None:
             raise InputError(f"--{name.replace('_', '-')} is not supported; choose a model and override its settings")
+    if (args.resolve or args.package) and not args.cfg:
+        raise InputError("--resolve and --package are options of --cfg")
+    if args.shell_completion and not COMPLETION.match(" ".join(args.overrides)):
+        raise InputError("--shell-completion wants install=SHELL, uninstall=SHELL or query=SHELL")
     return args
 
 

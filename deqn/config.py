@@ -19,7 +19,7 @@ from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from deqn.composition import COMPOSITION_ERRORS, aside, brief, composition, explained, flat, opened
+from deqn.composition import COMPOSITION_ERRORS, aside, brief, composition, explained, flat, opened, unknown_key
 from deqn.errors import InputError
 from deqn.extras import is_there
 from deqn.harmless import check_harmless
@@ -65,8 +65,15 @@ def composed(overrides: list[str], config_dir: str | None = None) -> tuple[DictC
         check_harmless(whole)
     except COMPOSITION_ERRORS as error:
         raise InputError(explained(error, overrides, config_dir)) from error
+    sections = [f.name for f in dataclasses.fields(Config)]
+    for key in whole:
+        if key not in (*sections, "hydra"):
+            raise InputError(unknown_key(key, sections, []))
+    for key in sections:
+        if key not in whole:
+            raise InputError(f"{key} cannot be left out")
     name = str(whole.hydra.runtime.choices.model)
-    config = OmegaConf.masked_copy(whole, [f.name for f in dataclasses.fields(Config)])
+    config = OmegaConf.masked_copy(whole, sections)
     config = OmegaConf.merge(OmegaConf.structured(Config), config)
     return applicable(config, overrides), name
 
