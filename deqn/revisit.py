@@ -124,6 +124,9 @@ def irf_command(arguments: list[str]) -> int:
         hit, calm = analysis.impulse_response(found.member(parameters), str(shock), size, int(periods))
     except (KeyError, ValueError) as error:
         raise InputError(error.args[0]) from error
+    lost = [name for name in hit if not math.isfinite(hit[name].to_numpy().sum())]
+    if lost:
+        raise InputError(f"shock={shock} size={size:g} leads to where {lost[0]} is no number; take a smaller size")
     place = folder / "impulse_responses"
     make_folder(place, exist_ok=True)
     chosen = [f"{key}={value:g}" for key, value in parameters.items()]

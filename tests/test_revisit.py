@@ -152,6 +152,7 @@ BAD = {
     "run=run shock=q": (2, "no shock or state 'q'; there are k, beta"),
     "run=run shock=k size=abc": (2, "size=abc is not a number"),
     "run=run shock=k periods=inf": (2, "periods=inf is not finite"),
+    "run=run shock=k size=-5": (2, "shock=k size=-5 leads to where k is no number"),
     "run=run shock=k periods=0": (2, "periods=0 is not a whole number of at least 1"),
     "run=run shock=k bta=.92": (2, "did you mean 'beta'?"),
     "run=run shock=k beta=.99": (2, "outside [0.9, 0.95]"),
