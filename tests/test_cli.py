@@ -57,7 +57,9 @@ def test_help_lists_models_and_groups_at_once(tmp_path):
 
 @pytest.mark.slow
 def test_a_sweep_ends_with_one_table(here, tmp_path):
-    done = here("-m", "seed=0,1", "network.hidden=[4],[8]", "model.beta=0.9", "tolerance=0.1", *AT_START)
+    done = here("-m", "seed=0,1", "network.hidden=[4],[8]", "model.beta=0.9", "model.delta=0.5",
+                "optimizer=levenberg_marquardt", "optimizer.iterations=2", "optimizer.polish=0",
+                "optimizer.states=100", *LITTLE)  # fmt: skip
     assert done.returncode == 0, done.stderr
     table = done.stdout[done.stdout.index(" job ") :]
     assert all(word in table for word in ("seed", "hidden", "status", "mean error", "max error", "seconds"))
@@ -65,7 +67,7 @@ def test_a_sweep_ends_with_one_table(here, tmp_path):
     (folder,) = (tmp_path / "outputs" / "sweeps").iterdir()
     rows = pd.read_csv(folder / "summary.csv")
     assert list(rows["seed"]) == [0, 0, 1, 1] and list(rows["network.hidden"]) == ["[4]", "[8]"] * 2
-    assert rows["model.beta"].eq(0.9).all() and rows["mean"].between(0, 0.1).all() and rows["mean"].nunique() == 2
+    assert rows["model.beta"].eq(0.9).all() and rows["mean"].between(0, 0.1).all() and rows["mean"].nunique() == 4
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Equal seeds give equal bits: in a process of its own, and after another job in this one."""
+"""Equal seeds give equal bits, in a process of its own and after another job in this one; other seeds do not."""
 
 import hashlib
 
@@ -16,7 +16,9 @@ def digest(folder):
 
 
 @pytest.mark.slow
-def test_hashes_are_identical_within_and_across_processes(here, three_stages, tmp_path):
+def test_hashes_are_identical_within_and_across_processes(here, one_stage, three_stages, tmp_path):
     assert here("model=stochastic_growth", *ONE_STAGE[2:], "seed=1", "hydra.run.dir=another").returncode == 0
     assert here(*THREE_STAGES, "hydra.run.dir=again").returncode == 0
-    assert digest(three_stages) == digest(tmp_path / "again") != digest(tmp_path / "another")
+    assert digest(three_stages) == digest(tmp_path / "again")
+    assert here(*ONE_STAGE, "seed=1", "hydra.run.dir=other_seed").returncode == 0
+    assert digest(one_stage) != digest(tmp_path / "other_seed")
