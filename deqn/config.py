@@ -51,6 +51,8 @@ class Config:
 
 ConfigStore.instance().store(name="schema", node=Config)
 
+UNHEARD = logging.NullHandler()  # one, since a sweep looks for the model's class many times
+
 
 def composed(overrides: list[str], config_dir: str | None = None) -> tuple[DictConfig, str]:
     """Compose a configuration from overrides, and the name of the model that they choose.
@@ -204,7 +206,7 @@ def model_class(parameters: dict[str, Any]) -> type[Model]:
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     postpone_tensorflow()
-    logging.getLogger("hydra").addHandler(logging.NullHandler())  # what it logs is said below
+    logging.getLogger("hydra").addHandler(UNHEARD)  # what it logs is said below
     try:
         kind = get_class(target)
     except Exception as error:
