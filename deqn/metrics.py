@@ -56,7 +56,7 @@ class Events:
     def _write(self, row: dict[str, str]) -> None:
         with self._writer.as_default(int(row["step"])):
             for name, value in row.items():
-                if name not in ("step", "stage") and value:
+                if name not in ("step", "stage", "worst") and value:
                     tf.summary.write(name, tf.constant(float(value), tf.float32), metadata=self._scalar)
         self._writer.flush()
 
@@ -66,6 +66,7 @@ def row_of(report: Report) -> dict[str, str | float]:
     return {
         "step": report.step, "stage": report.stage, "seconds": round(report.seconds, 3), "loss": report.loss,
         **dict.fromkeys(("learning_rate", "damping"), ""), **report.rates,
+        "error": report.error, "worst": report.worst,
         **{f"mean_{name}": x for name, x in report.mean.items()},
         **{f"max_{name}": x for name, x in report.max.items()},
     }  # fmt: skip

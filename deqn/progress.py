@@ -58,6 +58,7 @@ class Display:
     def _errors(self, loss: float, pace: float) -> str:
         text = f"loss {loss:.1e}"
         if self._report is not None:
-            worst = self._report.worst
-            text = f"error mean {self._report.error:.1e}, worst {self._report.max[worst]:.1e} ({worst})"
+            text = (
+                f"error mean {self._report.error:.1e} ({self._report.worst}), max {max(self._report.max.values()):.1e}"
+            )
         return f"{text}, {pace:.3g} steps/s" if pace else text

@@ -89,16 +89,18 @@ def run(
                     log.warning(concern)
             files.write_json(folder / "environment.json", environment(settings.seed, job.overrides, job.config_dir))
             files.write_text(folder / "config.yaml", OmegaConf.to_yaml(config))  # now it is a run, and can be resumed
-            status, steps, states = train(economy, settings, folder, console, interrupt, clock, watch)
+            trained = train(economy, settings, folder, console, interrupt, clock, watch)
             write_policy(folder, economy.policy.network)
             summary = {
                 "model": job.name,
                 "parameters": {k: v for k, v in settings.model.items() if k != "_target_"},
                 "pseudo_states": settings.pseudo_states,
                 "changed": changed(config, job.name, job.config_dir),
-                "status": status, "tolerance": settings.tolerance, "seed": settings.seed, "dtype": settings.dtype,
-                "seconds": {}, "steps": {"adam": 0, "levenberg_marquardt": 0, "bfgs": 0, **steps},
-                "states_visited": states,
+                "status": trained.status, "tolerance": settings.tolerance,
+                "seed": settings.seed, "dtype": settings.dtype,
+                "seconds": {}, "steps": {"adam": 0, "levenberg_marquardt": 0, "bfgs": 0, **trained.steps},
+                "states_visited": trained.states_visited,
+                "training": {"ended": trained.ended, "problem": trained.problem},
             }  # fmt: skip
             return conclude(Solution(economy, settings, summary, folder), console, interrupt, clock)
     except OSError as error:

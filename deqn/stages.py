@@ -19,7 +19,8 @@ from deqn.optimizers.self_scaled_bfgs import QuasiNewtonStage, fits
 from deqn.progress import Display
 from deqn.sampler import Sampler
 from deqn.solution import TRAINING, VALIDATION, stream
-from deqn.train import Ledger, Loop, Report, Stage, Validator
+from deqn.train import Loop, Report, Stage, Trained
+from deqn.validation import Ledger, Validator
 
 RESULTS = ("summary.json", "failure.json", "report.html", "euler_errors.csv", "comparison.csv", "moments.csv")
 log = logging.getLogger("deqn")
@@ -33,8 +34,8 @@ def train(
     interrupt: Interrupt,
     clock: Clock,
     watch: Callable[[Report], None] | None,
-) -> tuple[str, dict[str, int], int]:
-    """Train the policy in place; returns the status so far, the steps of each stage, and the states visited."""
+) -> Trained:
+    """Train the policy in place."""
     dtype = economy.policy.dtype
     chosen = stages(economy, settings)
     validator = Validator(economy, Sampler(economy.model, settings.sampling, stream(settings.seed, VALIDATION), dtype))
@@ -54,7 +55,8 @@ def train(
         for record in records:
             record.add(latest)
         display.report(latest)
-        log.info("%s, step %d: loss %.3e, error %.3e", latest.stage, latest.step, latest.loss, latest.error)
+        log.info("%s, step %d: loss %.3e, error %.3e (%s)", latest.stage, latest.step, latest.loss, latest.error,
+                 latest.worst)  # fmt: skip
         if watch is not None:
             watch(latest)
 
@@ -64,16 +66,16 @@ def train(
         settings.optimizer.good_start,
     )  # fmt: skip
     with display:
-        ended = loop.run()
+        trained = loop.run()
     clock.phases["compile"] += loop.compile_seconds
     clock.phases["train"] += loop.train_seconds
-    log.info("training ended: %s", ended)
-    if ended == "interrupted":
+    log.info("training ended: %s", trained.ended)
+    if trained.ended == "interrupted":
         console.print("interrupted: evaluating what is there; Ctrl-C again stops at once", highlight=False)
-    if loop.problem is not None:
-        log.error(loop.problem)
-        console.print(loop.problem, highlight=False, markup=False)
-    return ended, {stage.name: stage.step for stage in chosen}, sum(stage.states_visited for stage in chosen)
+    for problem in loop.problems:
+        log.error(problem)
+        console.print(problem, highlight=False, markup=False)
+    return trained
 
 
 def restore(checkpoints: Checkpoints, folder: Path, console: Console) -> None:

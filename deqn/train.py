@@ -8,7 +8,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -16,10 +16,9 @@ import tensorflow as tf
 
 from deqn.checkpoint import Checkpoints
 from deqn.divergence import diagnose
-from deqn.economy import Economy
 from deqn.interrupt import Interrupt
-from deqn.sampler import Sampler
 from deqn.settings import Training
+from deqn.validation import Ledger, Validator
 
 CHUNK_SECONDS = 0.5
 log = logging.getLogger("deqn")
@@ -60,73 +59,28 @@ class Report:
     seconds: float
     loss: float
     rates: dict[str, float]  # the stage's learning rate, or its damping
-    error: float  # the mean over all equations and states, on which stopping is decided
+    error: float  # the mean over states of the worst equation, on which stopping is decided
+    worst: str  # that equation, "euler" or "euler[3]"
     mean: dict[str, float]
     max: dict[str, float]
 
+
+@dataclass(frozen=True)
+class Trained:
+    """How training went."""
+
+    ended: str  # steps, target, patience, seconds, interrupted or diverged
+    problem: str | None  # what went wrong in any stage, a line each
+    steps: dict[str, int]  # by stage
+    states_visited: int
+    error: float  # the best mean validation error of the worst equation; infinite where none was finite
+
     @property
-    def worst(self) -> str:
-        """The equation with the largest error."""
-        return max(self.max, key=self.max.get)
-
-
-class Validator(tf.Module):
-    """Errors on states that training does not see: the same sampling with shocks and paths of its own."""
-
-    def __init__(self, economy: Economy, sampler: Sampler):
-        super().__init__()
-        self.economy, self.sampler = economy, sampler
-
-    def __call__(self) -> tuple[float, dict[str, float], dict[str, float]]:
-        """The mean absolute residual over all equations, and mean and largest by equation."""
-        parts = [self._sizes(part) for part in self.economy.slices(self._draw())]
-        sizes = {name: np.concatenate([p[name].numpy() for p in parts], -1) for name in parts[0]}
-        pooled = np.concatenate([r.ravel() for r in sizes.values()]).mean()
-        return (
-            float(pooled),
-            {n: float(r.mean()) for n, r in sizes.items()},
-            {n: float(r.max()) for n, r in sizes.items()},
-        )
-
-    @tf.function(autograph=False)
-    def _draw(self) -> tf.Tensor:
-        return self.sampler(self.economy.policy)
-
-    @tf.function(reduce_retracing=True, autograph=False)
-    def _sizes(self, states: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {name: tf.abs(r) for name, r in self.economy.residuals(states).items()}
-
-
-class Ledger(tf.Module):
-    """What training remembers between reports: the best weights, and for how many reports they have stood."""
-
-    def __init__(self, weights: list):
-        super().__init__()
-        self.best_error = tf.Variable(np.inf, dtype=tf.float64)
-        self.best_weights = [tf.Variable(w.value) for w in weights]
-        self.stale = tf.Variable(0)  # reports without improvement
-        self.plateau = tf.Variable(0)  # the same since the learning rate was last reduced
-        self.reports = tf.Variable(0)  # rows of metrics.csv
-        self.seconds = tf.Variable(0.0, dtype=tf.float64)  # training time up to the checkpoint
-        self._weights = weights
-
-    def note(self, error: float) -> None:
-        """Compare a report with the best so far."""
-        if error < self.best_error.numpy():
-            self.best_error.assign(error)
-            self.stale.assign(0)
-            self.plateau.assign(0)
-            for kept, w in zip(self.best_weights, self._weights, strict=True):
-                kept.assign(w.value)
-        else:
-            self.stale.assign_add(1)
-            self.plateau.assign_add(1)
-
-    def recall(self) -> None:
-        """Put the best weights back into the network."""
-        if np.isfinite(self.best_error.numpy()):
-            for kept, w in zip(self.best_weights, self._weights, strict=True):
-                w.assign(kept)
+    def status(self) -> str:
+        """What the verdict starts from: a policy that was finite at one report is judged, whatever came later."""
+        if self.ended == "interrupted":
+            return "interrupted"
+        return "trained" if math.isfinite(self.error) else "diverged"
 
 
 @dataclass
@@ -144,17 +98,20 @@ class Loop:
     good_start: float | None = None  # a mean error at the start that leaves out the first stage
     compile_seconds: float = 0.0
     train_seconds: float = 0.0
-    problem: str | None = None  # what was not finite, if training diverged
+    problems: list[str] = field(default_factory=list)  # of all stages
 
-    def run(self) -> str:
-        """Train and time it; returns why it ended: steps, target, patience, seconds, interrupted or diverged.
+    def run(self) -> Trained:
+        """Train and time it.
 
         The network then holds the best weights seen at a report, and the checkpoint the state to go on from.
         """
         began = time.monotonic()
-        reason = self._train()
+        ended = self._train()
         self.train_seconds = time.monotonic() - began - self.compile_seconds
-        return reason
+        return Trained(
+            ended, "\n".join(self.problems) or None, {stage.name: stage.step for stage in self.stages},
+            sum(stage.states_visited for stage in self.stages), float(self.ledger.best_error.numpy()),
+        )  # fmt: skip
 
     def _train(self) -> str:
         self._start = self._saved = time.monotonic()
@@ -168,8 +125,8 @@ class Loop:
             while reason is None and not stage.done:
                 reason = self._satisfied() or self._until_report(stage)
             if reason in ("patience", "diverged") and stage is not stages[-1]:  # the next one may do better
-                log.info("%s ended: %s", stage.name, self.problem or reason)
-                reason = self.problem = None
+                log.info("%s ended: %s", stage.name, reason)
+                reason = None
             if reason is not None:
                 break
         return self._end(reason or "steps")
@@ -204,7 +161,8 @@ class Loop:
                 pace = (time.monotonic() - began) / cycles
             self._pace = pace
             if not finite:
-                self.problem = f"diverged at step {self.step + 1}: {diagnose(self.validator.economy, stage.batch)}"
+                cause = diagnose(self.validator.economy, stage.batch)
+                self.problems.append(f"{stage.name} diverged at step {stage.step + 1}: {cause}")
                 return "diverged"
             cycle += cycles
             self.on_progress(stage, stage.mean_loss())
@@ -225,10 +183,9 @@ class Loop:
 
     def measure(self) -> Report:
         """Errors on fresh validation states, and the mean loss since the last report."""
-        pooled, mean, largest = self.validator()
-        stage = self._stage
+        errors, stage = self.validator(), self._stage
         value = stage.mean_loss(reset=True) if stage.step else math.nan
-        return Report(self.step, stage.name, self.elapsed, value, stage.rates, pooled, mean, largest)
+        return Report(self.step, stage.name, self.elapsed, value, stage.rates, **vars(errors))
 
     def _report(self, stage: Stage) -> None:
         report = self.measure()

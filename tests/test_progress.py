@@ -11,7 +11,7 @@ from deqn.progress import Display
 from deqn.train import Report
 
 REPORT = Report(
-    100, "adam", 1.0, 1e-6, {"learning_rate": 1e-3}, 3e-5, {"euler": 2e-5, "labour": 4e-5},
+    100, "adam", 1.0, 1e-6, {"learning_rate": 1e-3}, 4e-5, "labour", {"euler": 2e-5, "labour": 4e-5},
     {"euler": 3e-3, "labour": 1e-4},
 )  # fmt: skip
 
@@ -32,7 +32,7 @@ def test_plain_lines_without_a_terminal(monkeypatch):
     first, second, third = out.getvalue().splitlines()
     assert third.startswith("levenberg_marquardt 1/40: ") and "left" not in third  # nothing is known of its pace
     assert first == "adam 50/1000: loss 1.0e-05" and second.startswith("adam 100/1000, ") and "s left: " in second
-    assert "error mean 3.0e-05, worst 3.0e-03 (euler)" in second and "\x1b" not in second
+    assert "error mean 4.0e-05 (labour), max 3.0e-03" in second and "\x1b" not in second
 
 
 def test_lines_come_every_few_seconds_only():
@@ -49,7 +49,7 @@ def test_a_live_display_on_a_terminal():
         display.report(REPORT)
         display.update(at(500), 1e-6)
         display._live.refresh()
-    assert "500/1000" in out.getvalue() and "worst 3.0e-03 (euler)" in out.getvalue()
+    assert "500/1000" in out.getvalue() and "4.0e-05 (labour), max 3.0e-03" in out.getvalue()
 
 
 def test_the_first_signal_is_noted_and_the_second_stops():

@@ -1,5 +1,7 @@
-"""Numbers that are not finite: exit code 3, the equation, the state, the policies and the parameters, and the last good
-checkpoint."""
+"""Numbers that are not finite: the equation, the state, the policies and the parameters, and the last good checkpoint.
+
+Exit code 3 where no policy was finite at a report; else the best one is judged.
+"""
 
 import json
 
@@ -54,15 +56,16 @@ def test_it_is_named_and_what_was_good_is_kept(here, tmp_path, monkeypatch, name
         (tmp_path / "conf" / "model" / "mine.yaml").write_text(f"_target_: {name.lower()}_file.{name}\n")
         arguments += ["--config-dir", "conf", "model=mine"]
     done = here(*arguments, "hydra.run.dir=run")
-    assert done.returncode == 3, done.stderr
     said = " ".join(done.stdout.split())
     assert "diverged at step" in said and SAID[name] in said and ", s=" in said and "parameters alpha=0.36" in said
     assert "Traceback" not in done.stdout + done.stderr
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
-    assert (
-        summary["status"] == "diverged"
-        and "diverged; mean path error" in (tmp_path / "run" / "report.html").read_text()
-    )
+    assert summary["training"]["ended"] == "diverged" and SAID[name] in summary["training"]["problem"]
+    if name == "Step":  # the start was finite, within the tolerance, and is judged
+        assert done.returncode == 0 and summary["status"] == "converged", done.stderr
+    else:
+        assert done.returncode == 3 and summary["status"] == "diverged", done.stderr
+        assert "diverged; mean path error" in (tmp_path / "run" / "report.html").read_text()
     solution = deqn.load(tmp_path / "run")
     read_policy(tmp_path / "run", solution.economy.policy.network)
     assert all(np.isfinite(w).all() for w in solution.economy.policy.network.get_weights())
