@@ -66,7 +66,7 @@ def row_of(report: Report) -> dict[str, str | float]:
     return {
         "step": report.step, "stage": report.stage, "seconds": round(report.seconds, 3), "loss": report.loss,
         **dict.fromkeys(("learning_rate", "damping"), ""), **report.rates,
-        "error": report.error, "worst": report.worst,
+        "error": report.error, "worst": report.worst, "lost_paths": report.lost_paths,
         **{f"mean_{name}": x for name, x in report.mean.items()},
         **{f"max_{name}": x for name, x in report.max.items()},
     }  # fmt: skip

@@ -100,7 +100,7 @@ def run(
                 "seed": settings.seed, "dtype": settings.dtype,
                 "seconds": {}, "steps": {"adam": 0, "levenberg_marquardt": 0, "bfgs": 0, **trained.steps},
                 "states_visited": trained.states_visited,
-                "training": {"ended": trained.ended, "problem": trained.problem},
+                "training": {"ended": trained.ended, "problem": trained.problem, "lost_paths": trained.lost_paths},
             }  # fmt: skip
             return conclude(Solution(economy, settings, summary, folder), console, interrupt, clock)
     except OSError as error:

@@ -89,7 +89,10 @@ class Box:
 
     def points(self, generator: tf.random.Generator | None = None, of: tf.Tensor | None = None) -> tf.Tensor:
         """[points, n_states]; another set at each call with a generator, all with the parameters `of` one state."""
-        unit = self._unit
         if generator is not None:
-            unit = tf.math.floormod(unit + generator.uniform((1, unit.shape[1]), dtype=unit.dtype), 1)
-        return placed(self._model, unit, of)
+            return self.shifted(generator.uniform((1, self._unit.shape[1]), dtype=self._unit.dtype), of)
+        return placed(self._model, self._unit, of)
+
+    def shifted(self, by: tf.Tensor, of: tf.Tensor | None = None) -> tf.Tensor:
+        """The set [points, n_states] that a shift [1, n_states] of the unit cube makes."""
+        return placed(self._model, tf.math.floormod(self._unit + by, 1), of)

@@ -17,7 +17,7 @@ from deqn.optimizers.first_order import GradientStage, first_order
 from deqn.optimizers.levenberg_marquardt import LeastSquaresStage, batch_size
 from deqn.optimizers.self_scaled_bfgs import QuasiNewtonStage, fits
 from deqn.progress import Display
-from deqn.sampler import Sampler
+from deqn.sampler import FAR, Sampler
 from deqn.solution import TRAINING, VALIDATION, stream
 from deqn.train import Loop, Report, Stage, Trained
 from deqn.validation import Ledger, Validator
@@ -55,6 +55,8 @@ def train(
         for record in records:
             record.add(latest)
         display.report(latest)
+        if latest.lost_paths:
+            log.info("lost paths drawn anew so far: %d", latest.lost_paths)
         log.info("%s, step %d: loss %.3e, error %.3e (%s)", latest.stage, latest.step, latest.loss, latest.error,
                  latest.worst)  # fmt: skip
         if watch is not None:
@@ -72,10 +74,17 @@ def train(
     log.info("training ended: %s", trained.ended)
     if trained.ended == "interrupted":
         console.print("interrupted: evaluating what is there; Ctrl-C again stops at once", highlight=False)
-    for problem in loop.problems:
+    for problem in lost(trained.lost_paths) + loop.problems:
         log.error(problem)
         console.print(problem, highlight=False, markup=False)
     return trained
+
+
+def lost(paths: int) -> list[str]:
+    """A sentence about the paths that were lost, if any were."""
+    if not paths:
+        return []
+    return [f"{paths} times a training path was lost (not finite, or {FAR} widths of the box away) and drawn anew"]
 
 
 def restore(checkpoints: Checkpoints, folder: Path, console: Console) -> None:

@@ -17,6 +17,7 @@ import tensorflow as tf
 from deqn.checkpoint import Checkpoints
 from deqn.divergence import diagnose
 from deqn.interrupt import Interrupt
+from deqn.sampler import Sampler
 from deqn.settings import Training
 from deqn.validation import Ledger, Validator
 
@@ -36,6 +37,7 @@ class Stage(Protocol):
     batch: tf.Tensor  # the states of the newest step
     states_visited: int
     rates: dict[str, float]
+    sampler: Sampler
 
     def warm_up(self) -> None:
         """Prepare the states of the first cycle."""
@@ -45,6 +47,9 @@ class Stage(Protocol):
 
     def mean_loss(self, reset: bool = False) -> float:
         """The loss since it was last reset."""
+
+    def fall_back(self) -> bool:
+        """Draw states from the box alone; returns whether that is new."""
 
     def on_plateau(self, reports: int) -> bool:
         """Told for how many reports nothing improved; returns whether it answered."""
@@ -63,6 +68,7 @@ class Report:
     worst: str  # that equation, "euler" or "euler[3]"
     mean: dict[str, float]
     max: dict[str, float]
+    lost_paths: int = 0  # simulated paths drawn anew so far, of training and validation
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,7 @@ class Trained:
     problem: str | None  # what went wrong in any stage, a line each
     steps: dict[str, int]  # by stage
     states_visited: int
+    lost_paths: int  # simulated paths that were lost and drawn anew, of training and validation
     error: float  # the best mean validation error of the worst equation; infinite where none was finite
 
     @property
@@ -110,7 +117,8 @@ class Loop:
         self.train_seconds = time.monotonic() - began - self.compile_seconds
         return Trained(
             ended, "\n".join(self.problems) or None, {stage.name: stage.step for stage in self.stages},
-            sum(stage.states_visited for stage in self.stages), float(self.ledger.best_error.numpy()),
+            sum(stage.states_visited for stage in self.stages), self.lost_paths,
+            float(self.ledger.best_error.numpy()),
         )  # fmt: skip
 
     def _train(self) -> str:
@@ -161,15 +169,28 @@ class Loop:
                 pace = (time.monotonic() - began) / cycles
             self._pace = pace
             if not finite:
-                cause = diagnose(self.validator.economy, stage.batch)
-                self.problems.append(f"{stage.name} diverged at step {stage.step + 1}: {cause}")
-                return "diverged"
+                return self._diverged(stage)
             cycle += cycles
             self.on_progress(stage, stage.mean_loss())
             if cycle == due or stage.done:
                 self._report(stage)
             reason = self._outside()
         return reason
+
+    def _diverged(self, stage: Stage) -> str | None:
+        """Note what was not finite; before a stage is given up it tries the box alone, from the best weights."""
+        cause = diagnose(self.validator.economy, stage.batch)
+        self.problems.append(f"{stage.name} diverged at step {stage.step + 1}: {cause}")
+        if not stage.fall_back():
+            return "diverged"
+        self.ledger.recall()
+        self.problems[-1] += "; it went on with states of the box alone"
+        return None
+
+    @property
+    def lost_paths(self) -> int:
+        """Simulated paths that were drawn anew, of training and validation."""
+        return sum(int(s.lost.numpy()) for s in (self.validator.sampler, *(stage.sampler for stage in self.stages)))
 
     @property
     def step(self) -> int:
@@ -184,8 +205,12 @@ class Loop:
     def measure(self) -> Report:
         """Errors on fresh validation states, and the mean loss since the last report."""
         errors, stage = self.validator(), self._stage
+        never_finite = not math.isfinite(self.ledger.best_error.numpy())
+        if never_finite and not math.isfinite(errors.error) and self.validator.sampler.fall_back():
+            errors = self.validator()  # at points of the box
         value = stage.mean_loss(reset=True) if stage.step else math.nan
-        return Report(self.step, stage.name, self.elapsed, value, stage.rates, **vars(errors))
+        rates, lost = stage.rates, self.lost_paths
+        return Report(self.step, stage.name, self.elapsed, value, rates, **vars(errors), lost_paths=lost)
 
     def _report(self, stage: Stage) -> None:
         report = self.measure()

@@ -99,9 +99,11 @@ def test_the_sampler_mixes_path_and_box():
     s = settings("model=stochastic_growth", "sampling.box_share=0.25", "sampling.paths=64", "sampling.periods=8")
     e = economy("model=stochastic_growth")
     sampler = Sampler(e.model, s.sampling, 0, e.policy.dtype)
+    start = sampler.paths.numpy()
     states = sampler(e.policy).numpy()
     assert states.shape == (512, 2) and sampler.states == 512
-    np.testing.assert_array_equal(sampler.paths, states[320:384])  # six periods of 64 paths, then 128 box points
+    np.testing.assert_array_equal(start, states[:64])  # six periods of 64 paths, then 128 box points
+    assert (sampler.paths.numpy() != states[320:384]).all() and sampler.lost.numpy() == 0
     np.testing.assert_allclose(
         states[384:].mean(0), [(low + high)[0] / 2 for low, high in (s.box for s in e.model.states)], atol=0.05
     )

@@ -1,13 +1,14 @@
 import numpy as np
 import pandas as pd
 import pytest
-from small_economies import Ledgers
+import tensorflow as tf
+from small_economies import Harvest, Ledgers
 
 from conftest import settings
 from deqn.checkpoint import Checkpoints
 from deqn.interrupt import Interrupt
 from deqn.metrics import Metrics
-from deqn.sampler import Sampler
+from deqn.sampler import FAR, Sampler
 from deqn.solution import build
 from deqn.stages import stages
 from deqn.train import Loop
@@ -150,3 +151,49 @@ def test_the_worst_row_decides(tmp_path):
     assert found.worst == "account[49]" and found.error == pytest.approx(1e-4, rel=0.1)
     assert found.mean["account"] == pytest.approx(2e-6, rel=0.1)
     assert pd.read_csv(tmp_path / "metrics.csv")["worst"].iloc[0] == "account[49]"
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "levenberg_marquardt"])
+def test_lost_paths_are_drawn_anew_and_counted(tmp_path, optimizer):
+    """Under consumption as at rest paths eat up their capital; what the box alone would solve is solved."""
+    words = ["model=stochastic_growth", "sampling=mixture", f"optimizer={optimizer}", "train.steps=0"]
+    squares = ["optimizer.iterations=40", "optimizer.refresh=5", "optimizer.states=400", "optimizer.polish=0"]
+    words += ["train.steps=200"] if optimizer == "adam" else squares
+    trained = loop(tmp_path, *words, model=Harvest())
+    found = trained.run()
+    rows = pd.read_csv(tmp_path / "metrics.csv")
+    assert found.ended == "steps" and found.problem is None and found.status == "trained"
+    assert found.lost_paths > 10 and found.lost_paths == rows["lost_paths"].iloc[-1]
+    assert found.error < (0.01 if optimizer == "levenberg_marquardt" else 0.3) * rows["error"].iloc[0]
+
+
+def test_a_lost_path_goes_on_from_the_box():
+    """From below zero and from far away, to a state of the box; the others go on, and the evaluation keeps its own."""
+    s = settings("sampling.paths=4", "sampling.periods=2", "train.batch=8", "sampling.box_share=0")
+    e = build(settings("model=stochastic_growth"), model=Harvest())
+    sampler = Sampler(e.model, s.sampling, 0, e.policy.dtype)
+    k, z = e.steady.states
+    states = np.array([[k, z], [-1.0, z], [np.nan, z], [k, 0.4 * FAR]])
+    sampler.paths.assign(states)
+    constant = lambda states: tf.fill((4, 1), tf.constant(e.steady.policies[0], tf.float64))
+    drawn = sampler(constant).numpy().reshape(2, 4, 2)
+    assert sampler.lost.numpy() == 3 and np.isfinite(drawn).all() and drawn[0, 0].tolist() == [k, z]
+    assert (abs(drawn[0, 1:, 0] / k - 1) < 0.6).all()
+
+
+def test_before_it_gives_up_a_stage_draws_from_the_box_alone(tmp_path):
+    """Paths that are finite where the equations are not: the box has no such states."""
+
+    class Chasm(Harvest):
+        def residuals(self, now, nxt, E):
+            euler = super().residuals(now, nxt, E)["euler"]
+            return {"euler": tf.where(now.k > 1.6 * self.steady_state()["k"], tf.constant(np.nan, euler.dtype), euler)}
+
+        def transition(self, now, shock):
+            return {**super().transition(now, shock), "k": 1.7 * self.steady_state()["k"] + 0 * (now.y - now.c)}
+
+    words = ("model=stochastic_growth", "sampling=mixture", "optimizer=levenberg_marquardt", "optimizer.iterations=2",
+             "optimizer.polish=0", "train.steps=0", "optimizer.states=100")  # fmt: skip
+    found = loop(tmp_path, *words, model=Chasm()).run()
+    assert found.ended == "steps" and np.isfinite(found.error) and found.steps["levenberg_marquardt"] == 2
+    assert "'euler' is not finite at k=" in found.problem and found.problem.endswith("with states of the box alone")

@@ -52,6 +52,11 @@ class BatchStage(tf.Module, ABC):
         """Nothing to lower here."""
         return False
 
+    def fall_back(self) -> bool:
+        """Go on with points of the box alone; returns whether that is new."""
+        self.discard()
+        return self.sampler.fall_back()
+
     def discard(self) -> None:
         """Let the next iteration begin with other states."""
         self.age.assign(self.life)

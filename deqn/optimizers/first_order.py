@@ -114,6 +114,10 @@ class GradientStage(tf.Module):
         """Leave the dispersed start behind."""
         self.sampler.warm_up(self.economy.policy)
 
+    def fall_back(self) -> bool:
+        """Go on with points of the box alone; returns whether that is new."""
+        return self.sampler.fall_back()
+
     def on_plateau(self, reports: int) -> bool:
         """Lower the learning rate where the schedule waits for a plateau, but not below its share `final`."""
         schedule = self.schedule
