@@ -13,8 +13,8 @@ from deqn.config import completed, recalled
 from deqn.errors import FileError, InputError
 
 MAY_CHANGE_ON_RESUME = (
-    "optimizer.iterations", "optimizer.polish", "train.steps", "train.seconds", "train.target", "train.tensorboard",
-    "tolerance", "resume",
+    "optimizer.iterations", "optimizer.polish", "train.steps", "train.finish", "train.seconds", "train.target",
+    "train.tensorboard", "tolerance", "resume",
 )  # fmt: skip
 MAY_CHANGE_ON_EVALUATION = ("evaluation", "expectation", "seed", "tolerance")  # keys, and sections with all theirs
 

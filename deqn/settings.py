@@ -123,6 +123,7 @@ class Training:
     patience: int | None = within(COUNT)
     seconds: float | None = within(POSITIVE)
     checkpoint_seconds: float = within("[0, inf)")
+    finish: bool = False
     tensorboard: bool = False
 
 

@@ -63,8 +63,9 @@ def train(
             watch(latest)
 
     display = Display(console)
+    enough = 0.0 if settings.train.finish else settings.tolerance / 10
     loop = Loop(
-        chosen, validator, ledger, settings.train, checkpoints, on_report, display.update, interrupt,
+        chosen, validator, ledger, settings.train, checkpoints, on_report, display.update, interrupt, enough,
         settings.optimizer.good_start,
     )  # fmt: skip
     with display:

@@ -68,6 +68,7 @@ class Report:
     worst: str  # that equation, "euler" or "euler[3]"
     mean: dict[str, float]
     max: dict[str, float]
+    exact: bool = False  # whether all equations are at their rounding errors
     lost_paths: int = 0  # simulated paths drawn anew so far, of training and validation
 
 
@@ -75,7 +76,7 @@ class Report:
 class Trained:
     """How training went."""
 
-    ended: str  # steps, target, patience, seconds, interrupted or diverged
+    ended: str  # steps, target, enough, patience, seconds, interrupted or diverged
     problem: str | None  # what went wrong in any stage, a line each
     steps: dict[str, int]  # by stage
     states_visited: int
@@ -102,6 +103,7 @@ class Loop:
     on_report: Callable[[Report], None]
     on_progress: Callable[[Stage, float], None]  # the stage, its loss
     interrupt: Interrupt
+    enough: float = 0.0  # a mean validation error at which slow progress ends the training
     good_start: float | None = None  # a mean error at the start that leaves out the first stage
     compile_seconds: float = 0.0
     train_seconds: float = 0.0
@@ -148,7 +150,7 @@ class Loop:
         self._save()  # so that there is always one to go on from
         self.validator.sampler.warm_up(self.validator.economy.policy)
         start = self.measure()
-        self.ledger.note(start.error)
+        self._note(start)
         good = self.good_start is not None and start.error <= self.good_start
         chosen = self.stages[1:] if good else self.stages
         self._tell(replace(start, stage=chosen[0].name, rates=chosen[0].rates))
@@ -214,19 +216,25 @@ class Loop:
 
     def _report(self, stage: Stage) -> None:
         report = self.measure()
-        self.ledger.note(report.error)
+        self._note(report)
         self._tell(report)
         if stage.on_plateau(int(self.ledger.plateau.numpy())):
             self.ledger.plateau.assign(0)
+
+    def _note(self, report: Report) -> None:
+        self.ledger.note(report.error)
+        self.ledger.exact.assign(report.exact)
 
     def _tell(self, report: Report) -> None:
         self.on_report(report)
         self.ledger.reports.assign_add(1)
 
     def _satisfied(self) -> str | None:
-        """Whether the reports so far end the stage; read from the ledger, so that a resumed run answers the same."""
+        """Whether the reports so far end the training; read from the ledger, so that a resumed run answers the same."""
         if self.training.target is not None and self.ledger.best_error.numpy() <= self.training.target:
             return "target"
+        if self.ledger.exact.numpy() or (self.ledger.best_error.numpy() <= self.enough and self.ledger.slow):
+            return "enough"
         if self.training.patience is not None and self.ledger.stale.numpy() >= self.training.patience:
             return "patience"
         return None
@@ -252,6 +260,6 @@ class Loop:
         if reason != "diverged":
             self._save()
         if reason in ("interrupted", "seconds") and self.step:  # the newest weights may be the best
-            self.ledger.note(self.measure().error)
+            self._note(self.measure())
         self.ledger.recall()
         return reason

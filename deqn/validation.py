@@ -9,6 +9,10 @@ import tensorflow as tf
 from deqn.economy import Economy
 from deqn.sampler import Sampler
 
+ROUND_OFF = 5  # errors at most so many times the rounding error are rounding errors
+DIGITS = 1e4  # times the type's precision: only below it the rounding error is measured
+SLOW = 5.0  # factor by which the best error is to fall from report to report
+
 
 @dataclass(frozen=True)
 class Errors:
@@ -18,6 +22,7 @@ class Errors:
     worst: str  # that equation, "euler" or "euler[3]"
     mean: dict[str, float]  # over states and rows, by equation
     max: dict[str, float]
+    exact: bool  # whether every equation is at the rounding error of its own arithmetic
 
 
 class Validator(tf.Module):
@@ -29,14 +34,27 @@ class Validator(tf.Module):
 
     def __call__(self) -> Errors:
         """Errors at newly drawn states."""
-        parts = [self._sizes(part) for part in self.economy.slices(self._draw())]
-        sizes = {name: np.concatenate([p[name].numpy() for p in parts], -1) for name in parts[0]}
+        states = self._draw()
+        sizes = self._measure(states)
         means = dict(row_means(sizes))
         worst = max(means, key=lambda name: np.nan_to_num(means[name], nan=np.inf))
         return Errors(
             means[worst], worst, {n: float(r.mean()) for n, r in sizes.items()},
-            {n: float(r.max()) for n, r in sizes.items()},
+            {n: float(r.max()) for n, r in sizes.items()}, self._is_exact(states, sizes, means),
         )  # fmt: skip
+
+    def _measure(self, states: tf.Tensor) -> dict[str, np.ndarray]:
+        parts = [self._sizes(part) for part in self.economy.slices(states)]
+        return {name: np.concatenate([p[name].numpy() for p in parts], -1) for name in parts[0]}
+
+    def _is_exact(self, states: tf.Tensor, sizes: dict[str, np.ndarray], means: dict[str, float]) -> bool:
+        """Whether residuals are no larger than what moves them when the states move by a rounding error."""
+        precision = np.finfo(states.dtype.as_numpy_dtype).eps
+        if not max(means.values()) <= DIGITS * precision:
+            return False
+        moved = self._measure(nudged(states))
+        noise = dict(row_means({name: np.abs(moved[name] - r) for name, r in sizes.items()}))
+        return all(mean <= ROUND_OFF * max(precision, noise[name]) for name, mean in means.items())
 
     @tf.function(autograph=False)
     def _draw(self) -> tf.Tensor:
@@ -45,6 +63,11 @@ class Validator(tf.Module):
     @tf.function(reduce_retracing=True, autograph=False)
     def _sizes(self, states: tf.Tensor) -> dict[str, tf.Tensor]:
         return {name: tf.abs(r) for name, r in self.economy.residuals(states).items()}
+
+
+def nudged(states: tf.Tensor) -> tf.Tensor:
+    """States that a few rounding errors have moved."""
+    return states * (1 + 2 * np.finfo(states.dtype.as_numpy_dtype).eps)
 
 
 def row_means(sizes: dict[str, np.ndarray]) -> Iterator[tuple[str, float]]:
@@ -62,6 +85,8 @@ class Ledger(tf.Module):
         super().__init__()
         self.best_error = tf.Variable(np.inf, dtype=tf.float64)
         self.best_weights = [tf.Variable(w.value) for w in weights]
+        self.error_before = tf.Variable(np.inf, dtype=tf.float64)  # the best before the newest report
+        self.exact = tf.Variable(False)  # whether the newest report found rounding errors alone
         self.stale = tf.Variable(0)  # reports without improvement
         self.plateau = tf.Variable(0)  # the same since the learning rate was last reduced
         self.reports = tf.Variable(0)  # rows of metrics.csv
@@ -70,6 +95,7 @@ class Ledger(tf.Module):
 
     def note(self, error: float) -> None:
         """Compare a report with the best so far."""
+        self.error_before.assign(self.best_error)
         if error < self.best_error.numpy():
             self.best_error.assign(error)
             self.stale.assign(0)
@@ -79,6 +105,11 @@ class Ledger(tf.Module):
         else:
             self.stale.assign_add(1)
             self.plateau.assign_add(1)
+
+    @property
+    def slow(self) -> bool:
+        """Whether the newest report brought little."""
+        return bool(self.error_before.numpy() < SLOW * self.best_error.numpy())
 
     def recall(self) -> None:
         """Put the best weights back into the network."""

@@ -42,8 +42,9 @@ def loop(folder, *overrides, interrupt=None, restore=False, model=None):
     if restore:
         checkpoints.restore()
     metrics = Metrics(folder, sum(stage.step for stage in chosen))
+    enough = 0.0 if s.train.finish else s.tolerance / 10
     return Loop(chosen, Validator(e, other), ledger, s.train, checkpoints, metrics.add, lambda *_: None,
-                interrupt or Interrupt(), s.optimizer.good_start)  # fmt: skip
+                interrupt or Interrupt(), enough, s.optimizer.good_start)  # fmt: skip
 
 
 def weights(trained):
@@ -197,3 +198,28 @@ def test_before_it_gives_up_a_stage_draws_from_the_box_alone(tmp_path):
     found = loop(tmp_path, *words, model=Chasm()).run()
     assert found.ended == "steps" and np.isfinite(found.error) and found.steps["levenberg_marquardt"] == 2
     assert "'euler' is not finite at k=" in found.problem and found.problem.endswith("with states of the box alone")
+
+
+def test_slow_progress_far_below_the_tolerance_is_the_end(tmp_path):
+    """The error is at most a tenth of the tolerance, and the newest report gained less than a factor of five."""
+    words = ("optimizer=adam", "train.steps=400", "tolerance=0.5")
+    (tmp_path / "whole").mkdir()
+    short = loop(tmp_path, *words, "train.finish=false").run()
+    errors = pd.read_csv(tmp_path / "metrics.csv")["error"].cummin().to_numpy()
+    enough = (errors[1:] <= 0.05) & (errors[:-1] < 5 * errors[1:])
+    assert short.ended == "enough" and short.steps["adam"] < 400
+    assert enough[-1] and not enough[:-1].any()
+    assert loop(tmp_path / "whole", *words, "train.finish=true").run().steps["adam"] == 400
+
+
+def test_a_start_at_rounding_errors_is_the_end_of_all_stages(tmp_path):
+    """The linear anchor of the accounts is exact; a large number beside them makes their rounding error a thousand."""
+
+    class Large(Ledgers):
+        def residuals(self, now, nxt, E):
+            return {"account": (1000.0 + super().residuals(now, nxt, E)["account"]) - 1000.0}
+
+    words = ("network.anchor=linear", "sampling=box", "optimizer=adam_lm", "optimizer.good_start=0.1")
+    for model in (Ledgers(), Large()):
+        found = loop(tmp_path, *words, "tolerance=1e-4", "train.finish=true", model=model).run()
+        assert found.ended == "enough" and sum(found.steps.values()) == 0 and found.error < 1e-12

@@ -23,13 +23,13 @@ from deqn.optimizers.batch_stage import BatchStage
 from deqn.residuals import residuals, row_weights, stacked
 from deqn.sampler import Sampler
 from deqn.settings import Optimizer
+from deqn.validation import ROUND_OFF, nudged
 
 ACCEPT, GOOD, POOR = 1e-3, 0.5, 0.25  # actual over predicted reduction: taken; damping falls; damping rises
 FALL, RISE, TRIES = 1 / 3, 4.0, 10  # factors of the damping; at most so many tries with one Jacobian
 HELD_OUT = 2.0  # a step is refused where it multiplies the held-out loss by more
 PRODUCTS = 60  # conjugate gradient iterations of a step
 PROGRESS, IDLE = 0.98, 5  # a batch whose loss stays above this share of its first is idle; so many end the stage
-ROUND_OFF = 5  # root mean square residual that ends the stage, in units of the type's precision
 RESIDUALS, STATES, BATCH = 4, 100, (640, 8192)  # residuals for each weight, states for each dimension; and limits
 SMALL = 600  # weights below which LAPACK takes one thread: two would fight with TensorFlow's for the cores
 
@@ -113,6 +113,10 @@ class LeastSquares(tf.Module):
     def loss(self, states: tf.Tensor) -> float:
         """The loss at states."""
         return float(np.sum(self.values(states) ** 2)) / len(states)
+
+    def noise(self, states: tf.Tensor) -> float:
+        """The loss that rounding errors make: of the change when the states move by a few of them."""
+        return float(np.sum((self.values(nudged(states)) - self.values(states)) ** 2)) / len(states)
 
     def jacobian(self, states: tf.Tensor) -> np.ndarray:
         """Their derivatives in the weights, [equations * batch, parameters]."""
@@ -281,9 +285,9 @@ def factorized(matrix: np.ndarray, shift: float) -> Callable[[np.ndarray], np.nd
     return lambda b: scipy.linalg.cho_solve(factor, b, check_finite=False)
 
 
-def is_precise(loss: float, dtype: tf.DType) -> bool:
-    """Whether the root mean square residual is at round-off."""
-    return loss <= (ROUND_OFF * np.finfo(dtype.as_numpy_dtype).eps) ** 2
+def is_precise(loss: float, dtype: tf.DType, noise: float = 0.0) -> bool:
+    """Whether the root mean square residual is at round-off; `noise` is the loss that rounding errors alone make."""
+    return loss <= ROUND_OFF**2 * max(np.finfo(dtype.as_numpy_dtype).eps ** 2, noise)
 
 
 def batch_size(economy: Economy) -> int:
@@ -303,12 +307,13 @@ class LeastSquaresStage(BatchStage):
         self.idle = tf.Variable(0, trainable=False)  # batches in a row without progress worth the name
         self.first_loss = tf.Variable(0.0, dtype=tf.float64, trainable=False)  # on the current batch
         self.last_loss = tf.Variable(0.0, dtype=tf.float64, trainable=False)
+        self.noise = tf.Variable(0.0, dtype=tf.float64, trainable=False)  # of rounding errors, on the current batch
         self._training = self._held_out = None
 
     @property
     def done(self) -> bool:
         """Whether round-off is reached, or several batches in a row brought no progress."""
-        precise = self.step > 0 and is_precise(self.last_loss.numpy(), self.drawn.dtype)
+        precise = self.step > 0 and self._is_precise(self.last_loss.numpy())
         return self.step >= self.cycles or self.idle.numpy() >= IDLE or precise
 
     @property
@@ -327,7 +332,7 @@ class LeastSquaresStage(BatchStage):
             if losses is None:
                 return False
             before, after = losses
-            fits = is_precise(after, self.drawn.dtype)
+            fits = self._is_precise(after)
             if fits:  # a batch that has been interpolated says nothing of other states
                 after = max(after, self.solver.loss(self._held_out))
             if self.age.numpy() == 0:
@@ -352,6 +357,10 @@ class LeastSquaresStage(BatchStage):
             self.idle.assign(0 if gained else self.idle + 1)
         self.draw()
         self._split()
+        self.noise.assign(self.solver.noise(self.batch))
+
+    def _is_precise(self, loss: float) -> bool:
+        return is_precise(loss, self.drawn.dtype, self.noise.numpy())
 
     def _split(self) -> None:
         """Every fifth state of the batch is held out."""
