@@ -27,6 +27,11 @@ class Economy:
         """Residuals by equation at packed states [batch, n_states]."""
         return residuals(self.model, lambda s: self.policy(s, training=training), self.expectation, states)
 
+    @property
+    def gradient_work(self) -> float:
+        """Multiplications of the gradient of the residuals at one state, roughly."""
+        return 3.0 * (self.expectation.nodes + 1) * self.policy.network.count_params()
+
     def slices(self, states: tf.Tensor) -> Iterator[tf.Tensor]:
         """Packed states in pieces whose residuals fit into memory, however many nodes and policies there are."""
         each = (self.expectation.nodes + 1) * self.policy.floats

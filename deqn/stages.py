@@ -10,6 +10,7 @@ from rich.console import Console
 from deqn.checkpoint import Checkpoints
 from deqn.clock import Clock
 from deqn.config import Config
+from deqn.divergence import lost_derivative
 from deqn.economy import Economy
 from deqn.interrupt import Interrupt
 from deqn.metrics import Events, Metrics
@@ -62,7 +63,7 @@ def train(
         if watch is not None:
             watch(latest)
 
-    display = Display(console)
+    display = Display(console, chosen, settings.train.seconds)
     enough = 0.0 if settings.train.finish else settings.tolerance / 10
     loop = Loop(
         chosen, validator, ledger, settings.train, checkpoints, on_report, display.update, interrupt, enough,
@@ -75,10 +76,22 @@ def train(
     log.info("training ended: %s", trained.ended)
     if trained.ended == "interrupted":
         console.print("interrupted: evaluating what is there; Ctrl-C again stops at once", highlight=False)
-    for problem in lost(trained.lost_paths) + loop.problems:
+    problems = loop.problems + stuck(economy, chosen, trained, settings.tolerance)
+    trained = replace(trained, problem="\n".join(problems) or None)
+    for problem in lost(trained.lost_paths) + problems:
         log.error(problem)
         console.print(problem, highlight=False, markup=False)
     return trained
+
+
+def stuck(economy: Economy, chosen: list[Stage], trained: Trained, tolerance: float) -> list[str]:
+    """Why stages ended before their last step though the error is above the tolerance, if they did."""
+    if trained.ended != "steps" or trained.error <= tolerance:
+        return []
+    early = [stage for stage in chosen if 0 < stage.step < stage.cycles * stage.steps_per_cycle]
+    cause = early and lost_derivative(economy, early[-1].batch)
+    return [f"{stage.name} stuck after {stage.step} steps, no step lowers the error of {trained.error:.1e}"
+            + (f": {cause}" if cause else "") for stage in early]  # fmt: skip
 
 
 def lost(paths: int) -> list[str]:

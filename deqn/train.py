@@ -33,6 +33,7 @@ class Stage(Protocol):
     report_every: int  # cycles
     step: int  # done so far
     steps_per_cycle: int
+    work: float  # multiplications of a step, roughly
     done: bool
     batch: tf.Tensor  # the states of the newest step
     states_visited: int

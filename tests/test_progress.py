@@ -18,7 +18,7 @@ REPORT = Report(
 
 def at(step, name="adam", cycles=500):
     """A stage of 1000 steps that has come so far."""
-    return SimpleNamespace(name=name, step=step, cycles=cycles, steps_per_cycle=2)
+    return SimpleNamespace(name=name, step=step, cycles=cycles, steps_per_cycle=2, work=1.0)
 
 
 def test_plain_lines_without_a_terminal(monkeypatch):
@@ -31,7 +31,7 @@ def test_plain_lines_without_a_terminal(monkeypatch):
         display.update(at(1, "levenberg_marquardt", 20), 1e-9)
     first, second, third = out.getvalue().splitlines()
     assert third.startswith("levenberg_marquardt 1/40: ") and "left" not in third  # nothing is known of its pace
-    assert first == "adam 50/1000: loss 1.0e-05" and second.startswith("adam 100/1000, ") and "s left: " in second
+    assert first == "adam 50/1000: loss 1.0e-05" and second.startswith("adam 100/1000, ") and "left: " in second
     assert "error mean 4.0e-05 (labour), max 3.0e-03" in second and "\x1b" not in second
 
 
@@ -60,3 +60,22 @@ def test_the_first_signal_is_noted_and_the_second_stops():
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is previous
+
+
+def test_the_time_left_is_that_of_all_stages_to_come(monkeypatch):
+    """Half a second a step, 90 steps left; then 20 steps of tenfold work take 100 s more, unless time is up before."""
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0)
+    first = SimpleNamespace(name="adam", step=5, cycles=100, steps_per_cycle=1, work=2.0)
+    later = SimpleNamespace(name="bfgs", step=0, cycles=20, steps_per_cycle=1, work=20.0)
+    for limit, said in ((None, "at most 2 min left"), (61.0, "at most 60 s left")):
+        out = io.StringIO()
+        with Display(Console(file=out, width=120), [first, later], limit) as display:
+            display.report(REPORT)  # at one second
+            first.step = 5
+            display.update(first, 1.0)
+            first.step, now[0] = 10, now[0] + 2.5
+            display.update(first, 1.0)
+        assert said in out.getvalue()
+    assert [progress.duration(s) for s in (9.4, 150, 14823)] == ["9 s", "2 min", "4.1 h"]

@@ -83,6 +83,11 @@ class GradientStage(tf.Module):
         return self.epochs * self.batches
 
     @property
+    def work(self) -> float:
+        """Multiplications of a step, roughly: a gradient on a mini-batch, and the simulation of its states."""
+        return (1 + 1 / (3 * self.epochs)) * self.batch_size * self.economy.gradient_work
+
+    @property
     def step(self) -> int:
         """Gradient steps taken."""
         return int(self.optimizer.iterations.numpy())

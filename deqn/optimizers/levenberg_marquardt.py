@@ -292,9 +292,13 @@ def is_precise(loss: float, dtype: tf.DType, noise: float = 0.0) -> bool:
 
 def batch_size(economy: Economy) -> int:
     """States of a batch, held-out ones included: RESIDUALS for each weight, STATES for each dimension, within BATCH."""
-    weights, steady = economy.policy.network.count_params(), economy.steady.states
-    equations = stacked(economy.residuals(tf.constant(steady[None], economy.policy.dtype)), 1).shape[0]
-    return int(np.clip(max(math.ceil(5 / 4 * RESIDUALS * weights / equations), STATES * len(steady)), *BATCH))
+    weights, wanted = economy.policy.network.count_params(), STATES * len(economy.steady.states)
+    return int(np.clip(max(math.ceil(5 / 4 * RESIDUALS * weights / equation_count(economy)), wanted), *BATCH))
+
+
+def equation_count(economy: Economy) -> int:
+    """The number of equations, rows of vector equations counted one by one."""
+    return stacked(economy.residuals(tf.constant(economy.steady.states[None], economy.policy.dtype)), 1).shape[0]
 
 
 class LeastSquaresStage(BatchStage):
@@ -304,6 +308,7 @@ class LeastSquaresStage(BatchStage):
         each = settings.refresh
         super().__init__("levenberg_marquardt", economy, sampler, settings.iterations, report_every=each, life=each)
         self.solver = LeastSquares(economy, settings.damping, settings.memory * 2**30, weights)
+        self.equations = equation_count(economy)
         self.idle = tf.Variable(0, trainable=False)  # batches in a row without progress worth the name
         self.first_loss = tf.Variable(0.0, dtype=tf.float64, trainable=False)  # on the current batch
         self.last_loss = tf.Variable(0.0, dtype=tf.float64, trainable=False)
@@ -315,6 +320,14 @@ class LeastSquaresStage(BatchStage):
         """Whether round-off is reached, or several batches in a row brought no progress."""
         precise = self.step > 0 and self._is_precise(self.last_loss.numpy())
         return self.step >= self.cycles or self.idle.numpy() >= IDLE or precise
+
+    @property
+    def work(self) -> float:
+        """Multiplications of a step, roughly: a gradient of each equation, normal equations, factorization."""
+        n, states = self.solver.parameters, self.sampler.states
+        rows = self.equations * states
+        dense = min(n, rows) ** 2 * (max(n, rows) + min(n, rows) / 3)
+        return rows * self.economy.gradient_work + dense
 
     @property
     def rates(self) -> dict[str, float]:

@@ -141,6 +141,12 @@ class QuasiNewtonStage(BatchStage):
         return self.step >= self.cycles or self.stuck.numpy() >= STUCK or bool(self.precise.numpy())
 
     @property
+    def work(self) -> float:
+        """Multiplications of a step, roughly: one or two gradients of the loss, and the update of H."""
+        n = self.economy.policy.network.count_params()
+        return 1.5 * self.sampler.states * self.economy.gradient_work + 6.0 * n**2
+
+    @property
     def rates(self) -> dict[str, float]:
         """There is none: the line search chooses."""
         return {}

@@ -49,7 +49,14 @@ def test_it_is_named_and_what_was_good_is_kept(here, tmp_path, monkeypatch, name
     monkeypatch.syspath_prepend(tmp_path)
     arguments = ["optimizer=adam", "network.anchor=steady_state", "network.hidden=[8]", "train.steps=400", *LITTLE]
     if name == "Step":  # one that throws the weights out of range
-        arguments += ["model=growth", "optimizer=sgd", "optimizer.learning_rate=1e12", "schedule=constant"]
+        arguments += [
+            "model=growth",
+            "model.delta=0.5",
+            "tolerance=10",
+            "optimizer=sgd",
+            "optimizer.learning_rate=1e12",
+            "schedule=constant",
+        ]
     else:
         (tmp_path / f"{name.lower()}_file.py").write_text(MINE.format(name=name, function=MISTAKES[name]))
         (tmp_path / "conf" / "model").mkdir(parents=True)
