@@ -24,16 +24,16 @@ def impulse_response(economy: Economy, name: str, size: float, periods: int) -> 
 
     Both start where the economy rests when shocks stay at their means. A shock deviates from its mean by `size`
     standard deviations; of a vector one the entry `eps[2]`, or the first. A state, or one entry `k[2]` of it, is
-    displaced by the share `size` of its own value, or by `size` where that is zero. Raises KeyError for another name.
+    displaced by the share `size` of its own value, or by `size` where that is zero. A name of both a shock and a state
+    means the shock. Raises KeyError for another name.
     """
     model, policy = economy.model, economy.policy
     dtype = policy.dtype
     rest = last(model, policy, steady_row(economy), tf.constant(2000), None)
     now = point(model, policy, rest)
     shocks = mean_shocks(model, now, dtype)
-    values = {n: getattr(shocks, n) for n in shock_names(model.shocks)} | {
-        s.name: getattr(now, s.name) for s in model.states
-    }
+    values = {n: getattr(shocks, n) for n in shock_names(model.shocks)}
+    values |= {s.name: getattr(now, s.name) for s in model.states if s.name not in values}  # of both: the shock
     whole, entry = part(name, {n: len(x) if x.shape.rank == 3 else None for n, x in values.items()})
     value = values[whole]
     if whole in shock_names(model.shocks):

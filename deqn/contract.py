@@ -15,6 +15,7 @@ from deqn.errors import InputError
 from deqn.expectation import Expectation, expectation
 from deqn.findings import Finding, Line, call, check
 from deqn.model import Markov, Model, Point, Policy, State, box, box_widths, flatten, limits, outcome_count, width
+from deqn.names import equation_problems, variable_problems
 from deqn.residuals import residuals, without_risk
 from deqn.simulate import Box
 from deqn.steady_state import TOLERANCE, SteadyState, moderate, steady_state
@@ -138,12 +139,13 @@ def check_definitions(model: Model, trial: tuple[tf.Tensor, tf.Tensor]) -> Findi
     now = call("definitions", lambda: point(model, constant(row), states))
     declared = {v.name for v in (*model.states, *model.policies)}
     given = call("definitions", lambda: model.definitions(now))
-    problems = [
+    problems = [*variable_problems("definition", given)]
+    problems += [
         f"definitions returned {name!r}, which is declared as a state or policy" for name in given if name in declared
     ]
     for name, value in given.items():
         problems += shape_problems("definitions", name, value, (1, BATCH))
-    return Finding(now, ", ".join(given) or "none", problems)
+    return Finding(now, ", ".join(map(str, given)) or "none", problems)
 
 
 def check_transition(model: Model, chosen: Expectation, now: Point) -> Finding:
@@ -170,12 +172,12 @@ def check_equations(model: Model, chosen: Expectation, trial: tuple[tf.Tensor, t
     errors = call("residuals", lambda: model.residuals(now, nxt, chosen.operator(now, states.dtype)), Mapping)
     if not errors:
         raise InputError("residuals returned no equation")
-    problems = []
+    problems = [*equation_problems(errors)]
     for name, value in errors.items():
         hint = "; is an expectation E missing?" if np.shape(value)[-2:-1] == (chosen.nodes,) else ""
         problems += shape_problems("residuals", name, value, (1, BATCH), hint=hint)
     sizes = {name: f"[{np.shape(value)[0]}]" if np.ndim(value) == 3 else "" for name, value in errors.items()}
-    return Finding(list(errors), ", ".join(name + size for name, size in sizes.items()), problems)
+    return Finding(list(errors), ", ".join(f"{name}{size}" for name, size in sizes.items()), problems)
 
 
 def check_compilation(model: Model, chosen: Expectation, trial: tuple[tf.Tensor, tf.Tensor]) -> Finding:

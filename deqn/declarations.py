@@ -22,6 +22,7 @@ from deqn.model import (
     outcome_count,
     shock_names,
 )
+from deqn.names import SHOCKS, VARIABLES, variable_problems
 from deqn.ranges import nearest
 
 KINDS = {"states": (State,), "policies": (Policy, Multiplier), "shocks": (Normal, Discrete, Markov)}
@@ -38,8 +39,7 @@ def check_declarations(model: Model) -> Finding:
     if not model.states or not model.policies:
         raise InputError("a model declares at least one state and one policy")
     problems = [
-        *repeated("variable", (v.name for v in (*model.states, *model.policies))),
-        *repeated("shock", shock_names(model.shocks)),
+        *name_problems(model),
         *range_problems(model),
         *(problem for s in model.states for problem in box_problems(s)),
         *(problem for p in model.policies for problem in bound_problems(p)),
@@ -74,6 +74,17 @@ def shown(variable: State | Policy) -> str:
     lower = "(-inf" if variable.lower is None else f"[{variable.lower:.3g}"
     upper = "inf)" if variable.upper is None else f"{variable.upper:.3g}]"
     return f"{name} in {lower}, {upper}"
+
+
+def name_problems(model: Model) -> Iterator[str]:
+    """Names that are declared twice, or that cannot be used."""
+    states, policies = ([v.name for v in declared] for declared in (model.states, model.policies))
+    for kind, names, taken in (
+        ("state", states, VARIABLES), ("policy", policies, VARIABLES), ("shock", shock_names(model.shocks), SHOCKS),
+    ):  # fmt: skip
+        yield from variable_problems(kind, names, taken)
+    yield from repeated("variable", map(str, [*states, *policies]))
+    yield from repeated("shock", map(str, shock_names(model.shocks)))
 
 
 def repeated(kind: str, names: Iterable[str]) -> Iterator[str]:

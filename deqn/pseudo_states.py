@@ -12,6 +12,7 @@ from deqn.errors import InputError
 from deqn.family import Family
 from deqn.findings import call
 from deqn.model import Markov, Model, Normal
+from deqn.names import PARAMETERS, variable_problems
 
 
 def family(model: Model, pseudo_states: Mapping[str, Sequence[float]]) -> Model:
@@ -26,6 +27,11 @@ def family(model: Model, pseudo_states: Mapping[str, Sequence[float]]) -> Model:
     for name, interval in pseudo_states.items():
         if name in [v.name for v in (*model.states, *model.policies)]:
             raise InputError(f"pseudo_states.{name}: the model has a variable of this name, too")
+        if name in PARAMETERS:
+            raise InputError(f"pseudo_states.{name}: rename the parameter; {PARAMETERS[name]} have an argument of this "
+                             f"name")  # fmt: skip
+        for problem in variable_problems("parameter", [name]):
+            raise InputError(f"pseudo_states.{name}: {problem}")
         for value in interval:
             other = replace(model, **{name: float(value)})
             differs = call(f"with {name}={value:g} the model", partial(difference, other, model), str)

@@ -24,7 +24,8 @@ deqn-irf draws and tabulates impulse responses of a solved model.
   deqn-irf run=outputs/growth/... shock=k size=0.1    a state, 10 % above rest
 
   run      folder of a solution
-  shock    a shock, or a state; an entry of a vector as eps[2]
+  shock    a shock, or a state; an entry of a vector as eps[2]; a name of both
+           means the shock
   size     standard deviations, or of a state a share of its value (1)
   periods  dates after the shock (40)
   others   parameters of a family, beta=0.97; the usual ones where left out

@@ -90,8 +90,8 @@ class Solution:
         """Deviations, in levels, of every variable from the path without the shock, dates 0 to `periods`.
 
         `name` is a shock, moved by `size` standard deviations, or a state, displaced by the share `size` of its value.
-        In a family the economy has the `parameters`, else the usual ones. Raises KeyError for another name, ValueError
-        for fewer than one period.
+        A name of both means the shock. In a family the economy has the `parameters`, else the usual ones. Raises
+        KeyError for another name, ValueError for fewer than one period.
         """
         if periods < 1:
             raise ValueError(f"periods={periods}; an impulse response has at least one")
