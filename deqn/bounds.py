@@ -60,8 +60,11 @@ class Bounds:
 
     def pre_image(self, slope: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         """The slope [outputs, n] of the outputs, at given ones, that gives policies the slope [n_policies, n]."""
-        moving = np.where(self._kinked & (outputs < 0), self._beside, self._own)
-        off_kink = np.where(self._kinked & (outputs == 0), ZERO, outputs)  # at the kink: the side of the policy
+        size = np.abs(slope).max(1)
+        held = size[self._own] < ZERO * size[self._beside]  # at the kink: the side on which the rule moves
+        side = np.where(self._kinked & (np.abs(outputs) < ZERO), np.where(held, -ZERO, ZERO), 0.0)
+        off_kink = np.where(side != 0, side, outputs)
+        moving = np.where(self._kinked & (off_kink < 0), self._beside, self._own)
         u = tf.constant(off_kink[None], self._smooth.dtype)
         with tf.GradientTape() as tape:
             tape.watch(u)

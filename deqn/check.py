@@ -5,7 +5,7 @@ The contract, then what would harm training. A check that fails leaves out those
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from rich.box import SIMPLE_HEAD
@@ -26,12 +26,14 @@ from deqn.ranges import shown
 from deqn.run import check_equations
 from deqn.solution import build
 from deqn.steady_state import SteadyState
+from deqn.telling import telling
 from deqn.undefined import check_box
 
 
 def inspect(settings: Config, name: str, console: Console, began: float) -> int:
     """Check a model and print the table; returns the exit code: 0, or 2 where a check failed."""
-    lines = [*checks(family(build_model(settings.model), settings.pseudo_states), settings)]
+    with telling(console) as tell:
+        lines = [*checks(family(build_model(settings.model), settings.pseudo_states), settings, tell)]
     failed, skipped = sum(bool(line.failures) for line in lines), sum(line.lacking is not None for line in lines)
     warned = sum(bool(line.warnings) for line in lines)
     console.print(table(lines))
@@ -42,11 +44,11 @@ def inspect(settings: Config, name: str, console: Console, began: float) -> int:
     return 2 if failed else 0
 
 
-def checks(model: Model, settings: Config) -> Iterator[Line]:
-    """Every check, in the order in which they build on each other."""
+def checks(model: Model, settings: Config, tell: Callable[[str], None] = lambda text: None) -> Iterator[Line]:
+    """Every check, in the order in which they build on each other; `tell` hears about what takes long."""
     lines = {}
     yield check("parameters", check_parameters, model)
-    for line in contract(model, partial(rule, settings.expectation)):
+    for line in contract(model, partial(rule, settings.expectation), tell):
         lines[line.name] = line
         yield line
     declared, moved, equations, steady, sound = (

@@ -14,6 +14,7 @@ from deqn.declarations import check_declarations
 from deqn.errors import InputError
 from deqn.expectation import Expectation, expectation
 from deqn.findings import Finding, Line, call, check
+from deqn.linear import free_directions
 from deqn.model import Markov, Model, Point, Policy, State, box, box_widths, flatten, limits, outcome_count, width
 from deqn.names import equation_problems, variable_problems
 from deqn.residuals import residuals, without_risk
@@ -25,20 +26,23 @@ BATCH = 2
 NormalRule = Callable[[int], tuple[np.ndarray, np.ndarray]]
 
 
-def check_model(model: Model, normal_rule: NormalRule) -> tuple[SteadyState, list[str]]:
+def check_model(
+    model: Model, normal_rule: NormalRule, tell: Callable[[str], None] = lambda text: None
+) -> tuple[SteadyState, list[str]]:
     """Refuse a model that breaks the contract; returns its steady state and the names of its equations.
 
-    `normal_rule` is that of the expectation with which the model will be solved. Raises InputError.
+    `normal_rule` is that of the expectation with which the model will be solved; `tell` hears about what takes long.
+    Raises InputError.
     """
     lines = {}
-    for line in contract(model, normal_rule):
+    for line in contract(model, normal_rule, tell):
         for failure in line.failures:
             raise failure
         lines[line.name] = line
     return lines["steady state"].value, lines["residuals"].value
 
 
-def contract(model: Model, normal_rule: NormalRule) -> Iterator[Line]:
+def contract(model: Model, normal_rule: NormalRule, tell: Callable[[str], None] = lambda text: None) -> Iterator[Line]:
     """The checks in the order in which they build on each other; all that can be made are made."""
     yield (declared := check("declarations", check_declarations, model))
     yield (chosen := check("expectation", check_expectation, declared, normal_rule))
@@ -52,7 +56,7 @@ def contract(model: Model, normal_rule: NormalRule) -> Iterator[Line]:
     yield (compiled := check("compilation", check_compilation, declared, chosen, trial, after=[moved, equations]))
     steady = given
     if not given.failures and given.value is None:
-        yield (steady := check("steady state", find_steady_state, declared, after=[compiled]))
+        yield (steady := check("steady state", find_steady_state, declared, tell, after=[compiled]))
     if declared.passed and any(isinstance(s, Markov) for s in model.shocks):
         yield check("probabilities", check_probabilities, declared, steady)
     yield check("zero residuals", check_residuals, declared, steady, after=[compiled])
@@ -103,9 +107,9 @@ def limit_problems(policy: Policy, value: Any) -> Iterator[str]:
         yield f"steady_state returned {policy.name}={x} outside its bounds [{policy.lower}, {policy.upper}]"
 
 
-def find_steady_state(model: Model) -> Finding:
+def find_steady_state(model: Model, tell: Callable[[str], None]) -> Finding:
     """The steady state found from the equations. Raises InputError."""
-    steady = steady_state(model)
+    steady = steady_state(model, tell)
     return Finding(steady, f"found: {named(model, steady)}")
 
 
@@ -225,7 +229,12 @@ def check_residuals(model: Model, steady: SteadyState) -> Finding:
             if slope is not None and not np.isfinite(slope).all():
                 problems.append(f"residuals: equation {name!r} has the derivative {slope.numpy()[0]} in the {where} "
                                 f"at steady_state")  # fmt: skip
-    return Finding(None, f"at most {max(sizes.values()):.1e} at the steady state", problems)
+    text = f"at most {max(sizes.values()):.1e} at the steady state"
+    if not problems:
+        for names in free_directions(model, steady)[:1]:
+            text += f", one of many rest points: {', '.join(names[:8])} {'may move' if names[1:] else 'is free'}"
+            text += " together" * bool(names[1:])
+    return Finding(None, text, problems)
 
 
 def shape_problems(

@@ -18,7 +18,7 @@ from deqn.findings import Finding, call
 from deqn.linear import linear_solution
 from deqn.members import placed
 from deqn.model import Model, Normal, labels, limits, width
-from deqn.residuals import residuals, without_risk
+from deqn.residuals import residuals, slackness_names, without_risk
 from deqn.simulate import Box
 from deqn.steady_state import SteadyState, spread
 from deqn.undefined import affordable, check_box, described
@@ -95,6 +95,7 @@ def check_units(model: Model, steady: SteadyState) -> Finding:
     cuts = np.cumsum([len(steady.states), len(steady.policies), len(steady.states)])
     dates = [tf.constant(part) for part in np.split(rows, cuts, axis=1)]
     errors = call("residuals", lambda: without_risk(model, *dates)[1])
+    errors = {name: r for name, r in errors.items() if name not in slackness_names(model)}  # no equation of the model's
     problems, sizes = [], {}
     for name, r in errors.items():
         r = np.reshape(r, (-1, len(rows)))
@@ -113,14 +114,15 @@ def check_units(model: Model, steady: SteadyState) -> Finding:
 def check_roots(model: Model, steady: SteadyState, needed: bool) -> Finding:
     """Blanchard and Kahn's count. Raises InputError where there is no stable solution and it is `needed`."""
     try:
-        roots = linear_solution(model, steady).roots
+        found = linear_solution(model, steady)
     except InputError as error:
         if needed:
             raise
         return Finding(None, "no first-order solution", warnings=[str(error)])
-    n = len(steady.states)
+    n, roots = len(steady.states), found.roots
     unstable = f"unstable from {roots[n]:.4g}" if roots[n] < INFINITE else "the others infinite"
-    return Finding(None, f"{n} stable, {n} state{'s' * (n > 1)}: up to {roots[n - 1]:.4g}, {unstable}")
+    text = f"{n} stable, {n} state{'s' * (n > 1)}: up to {roots[n - 1]:.4g}, {unstable}"
+    return Finding(None, text, warnings=[found.note] * bool(found.note))
 
 
 def check_quadrature(economy: Economy, finer: Expectation, settings: Config) -> Finding:

@@ -19,7 +19,7 @@ from scipy.stats import qmc
 
 from deqn.continuation import followed
 from deqn.errors import InputError
-from deqn.linear import LinearSolution, solved, system
+from deqn.linear import LinearSolution, solved_at_rest, system
 from deqn.model import (
     Markov,
     Model,
@@ -176,7 +176,7 @@ class Family(Model):
             T, F = J[: n - k, : n - k + m], J[n:]
             parts = np.split(T, [n - k], axis=1), np.split(F, np.cumsum([n - k, m, n - k]), axis=1)
             member = SteadyState(rest.states[own], rest.policies)
-            found.append(self._at(values, partial(solved, *parts, member)))
+            found.append(self._at(values, partial(solved_at_rest, self.base, *parts, member)))
         return found
 
     @cached_property

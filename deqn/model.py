@@ -114,9 +114,11 @@ class Model(ABC):
 
     `ranges` maps parameters to intervals such as "(0, 1)", "[0, inf)", or to a tuple of allowed words. They are checked
     before a model is built from a configuration, apart from construction, so that the engine may bind tensors instead.
+    `search_seconds`: how long a steady state is looked for where `steady_state` gives none.
     """
 
     ranges: ClassVar[Mapping[str, str | tuple[str, ...]]] = {}
+    search_seconds: ClassVar[float] = 20.0
 
     @property
     @abstractmethod

@@ -39,14 +39,24 @@ def without_risk(
 
 
 def fischer_burmeister(a: Any, b: Any) -> tf.Tensor:
-    """a + b - sqrt(a^2 + b^2): zero exactly where a >= 0, b >= 0 and a b = 0 (Fischer 1992)."""
-    return a + b - tf.sqrt(a**2 + b**2)
+    """a + b - sqrt(a^2 + b^2): zero exactly where a >= 0, b >= 0 and a b = 0 (Fischer 1992).
+
+    At the kink a = b = 0 its derivatives are one and one, an element of the generalized Jacobian (Qi and Sun 1993).
+    """
+    square = a**2 + b**2
+    apart = square > 0
+    return a + b - tf.where(apart, tf.sqrt(tf.where(apart, square, tf.ones_like(square))), tf.zeros_like(square))
 
 
 def slackness(model: Model, now: Point) -> dict[str, tf.Tensor]:
     """Complementary slackness of every declared multiplier, which a policy function of the engine meets exactly."""
-    return {f"slackness of {m.name}": fischer_burmeister(gap(model, m, now), getattr(now, m.name))
-            for m in multipliers(model)}  # fmt: skip
+    return {name: fischer_burmeister(gap(model, m, now), getattr(now, m.name))
+            for name, m in zip(slackness_names(model), multipliers(model), strict=True)}  # fmt: skip
+
+
+def slackness_names(model: Model) -> list[str]:
+    """What complementary slackness is called among the equations, for each multiplier."""
+    return [f"slackness of {m.name}" for m in multipliers(model)]
 
 
 def gap(model: Model, multiplier: Multiplier, now: Point) -> tf.Tensor:

@@ -25,6 +25,7 @@ from deqn.pseudo_states import family
 from deqn.record import environment, log_file
 from deqn.solution import Solution, build
 from deqn.stages import train
+from deqn.telling import telling
 from deqn.train import Report
 from deqn.verdict import conclude
 
@@ -80,9 +81,9 @@ def run(
         claim(folder, config, settings.resume is not None)
         with log_file(folder), Interrupt() as interrupt:
             log.info("deqn-solve %s", " ".join(job.overrides))
-            with clock.phase("compile"):
+            with clock.phase("compile"), telling(console) as tell:
                 model = family(build_model(settings.model), settings.pseudo_states)
-                steady, equations = check_model(model, partial(rule, settings.expectation))
+                steady, equations = check_model(model, partial(rule, settings.expectation), tell)
                 check_equations(settings, equations)
                 economy = build(settings, steady, model)
                 for concern in concerns(economy):

@@ -2,11 +2,12 @@
 
 States s and policies u solve transition(s, u) = s and residuals = 0 with every shock at its mean. Trust-region least
 squares with automatic derivatives start from the middle of the box and from points spread over box and bounds; Newton's
-method polishes what they find.
+method polishes what they find. The search ends after the model's `search_seconds`.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,10 @@ from deqn.residuals import stacked, without_risk
 from deqn.taylor import jacobian
 
 TOLERANCE = 1e-8  # of every equation at the steady state
+ROUNDING = 1e-9  # from zero or a bound: a steady state that lies there but for rounding errors
 STARTS = 16
+SILENT = 3.0  # seconds before a search says anything
+SHOWN = 12  # variables in a message
 
 
 @dataclass(frozen=True)
@@ -31,36 +35,46 @@ class SteadyState:
     policies: np.ndarray
 
 
-def steady_state(model: Model) -> SteadyState:
-    """The steady state that the model gives, or the one found in its box. Raises InputError where none is found."""
+def steady_state(model: Model, tell: Callable[[str], None] = lambda text: None) -> SteadyState:
+    """The steady state that the model gives, or the one found in its box. Raises InputError where none is found.
+
+    `tell` is called about once a second with what is going on.
+    """
     given = model.steady_state()
     if given is not None:
         return SteadyState(flatten(given, model.states), flatten(given, model.policies))
-    system = System(model)
+    system = System(model, tell)
     system.check_square()
-    best, smallest = None, np.inf
-    for start in system.starts():
-        for found in system.solutions(start):
-            size = np.abs(system.values(found)).max()
-            if size < smallest:
-                best, smallest = found, size
-        if smallest <= TOLERANCE / 100:
-            break
-    if best is None:
+    ended = "was found in the box"
+    try:
+        for start in system.starts():
+            system.search(start)
+            if system.smallest <= TOLERANCE / 100:
+                break
+    except TimeoutError:
+        ended = f"was found in {model.search_seconds:g} s"
+    if system.best is None:
         start = next(system.starts())
         raise InputError(f"no steady state was found: the equations are not finite at any start; at "
                          f"{system.described(start)}, {system.worst(start)}; give steady_state")  # fmt: skip
-    if not smallest <= TOLERANCE:
-        raise InputError(f"no steady state was found in the box; the closest point is {system.described(best)}, where "
-                         f"{system.worst(best)}; give steady_state, or another box")  # fmt: skip
-    return SteadyState(*np.split(best, [system.n_states]))
+    if not system.smallest <= TOLERANCE:
+        remedy = "or another box" if ended.endswith("box") else "or search_seconds, a member of the model, more"
+        raise InputError(f"no steady state {ended}; the closest point is {system.described(system.best)}, where "
+                         f"{system.worst(system.best)}; give steady_state, {remedy}")  # fmt: skip
+    return SteadyState(*np.split(system.rounded(), [system.n_states]))
 
 
 class System:
-    """The equations of a steady state as a function of one vector: packed states, then packed policies."""
+    """The equations of a steady state as a function of one vector: packed states, then packed policies.
 
-    def __init__(self, model: Model):
+    `best` is the point with the `smallest` largest error so far. Every evaluation raises TimeoutError once the time of
+    the search is over.
+    """
+
+    def __init__(self, model: Model, tell: Callable[[str], None]):
         self.model = model
+        self.best, self.smallest = None, np.inf
+        self._tell, self._began, self._told = tell, time.monotonic(), SILENT - 1
         self.n_states = sum(map(width, model.states))
         (low, high), (lower, upper) = box(model.states), limits(model.policies)
         self.corners = np.concatenate([low, lower]), np.concatenate([high, upper])
@@ -82,23 +96,50 @@ class System:
         for unit in sobol.random_base2(STARTS.bit_length() - 1):
             yield spread(unit, low, high)
 
-    def solutions(self, start: np.ndarray) -> Iterator[np.ndarray]:
-        """Where least squares end inside box and bounds, and Newton's method from there."""
+    def search(self, start: np.ndarray) -> None:
+        """Least squares inside box and bounds, and Newton's method from where they end."""
         low, high = self.corners
         scale = np.concatenate([self._units, np.maximum(np.abs(start[self.n_states :]), 1e-3)])
         with contextlib.suppress(ValueError, np.linalg.LinAlgError):  # not finite at the start, or on the way
             coarse = scipy.optimize.least_squares(self.values, start, self.slopes, bounds=(low, high), x_scale=scale).x
-            yield coarse
-            fine = np.clip(scipy.optimize.root(self.values, coarse, jac=self.slopes, tol=1e-14).x, low, high)
-            self.values(fine)
-            yield fine
+            self.values(np.clip(scipy.optimize.root(self.values, coarse, jac=self.slopes, tol=1e-14).x, low, high))
+
+    def rounded(self) -> np.ndarray:
+        """The best point, with what is zero or on a bound but for rounding errors put there if the equations agree."""
+        low, high = self.corners
+        near = self.best
+        for value in (np.zeros(len(near)), low, high):
+            near = np.where(np.abs(near - value) < ROUNDING, value, near)
+        with contextlib.suppress(ValueError):
+            if np.abs(self._evaluated(near)).max() <= max(TOLERANCE / 100, self.smallest):
+                return near
+        return self.best
 
     def values(self, x: np.ndarray) -> np.ndarray:
         """The states' change in widths of the box, then the residuals, at x. Raises ValueError unless finite."""
+        found = self._evaluated(x)
+        low, high = self.corners
+        if np.abs(found).max() < self.smallest and (x >= low).all() and (x <= high).all():
+            self.best, self.smallest = x.copy(), np.abs(found).max()
+        self._keep_time()
+        return found
+
+    def _evaluated(self, x: np.ndarray) -> np.ndarray:
         return finite(self._equations(tf.constant(x[None])).numpy()[0])
+
+    def _keep_time(self) -> None:
+        """Say once a second what is going on. Raises TimeoutError at the end of the search."""
+        seconds, limit = time.monotonic() - self._began, self.model.search_seconds
+        if seconds > limit:
+            raise TimeoutError
+        if seconds > self._told + 1:
+            self._told = seconds
+            self._tell(f"looking for a steady state, for up to {limit:g} s; steady_state saves this: {seconds:.0f} s, "
+                       f"largest error {self.smallest:.1e}")  # fmt: skip
 
     def slopes(self, x: np.ndarray) -> np.ndarray:
         """Their derivatives, [equations, unknowns]."""
+        self._keep_time()
         return finite(jacobian(self._equations, x))
 
     @tf.function(autograph=False)
@@ -109,9 +150,10 @@ class System:
         return tf.concat([(tomorrow - states) / self._units, tf.transpose(stacked(errors, x.shape[0]))], 1)
 
     def described(self, x: np.ndarray) -> str:
-        """x by name."""
-        names = labels([*self.model.states, *self.model.policies])
-        return ", ".join(f"{name}={value:.4g}" for name, value in zip(names, x, strict=True))
+        """x by name, the first of many."""
+        named = zip(labels([*self.model.states, *self.model.policies]), x, strict=True)
+        words = [f"{name}={value:.4g}" for name, value in named]
+        return ", ".join(words[:SHOWN]) + f" and {len(words) - SHOWN} more" * (len(words) > SHOWN)
 
     def worst(self, x: np.ndarray) -> str:
         """The equation with the largest error at x."""
