@@ -15,7 +15,7 @@ from deqn.errors import InputError
 from deqn.evaluate import closed_form, exact_residuals
 from deqn.expectation import Expectation, chosen
 from deqn.findings import Finding, call
-from deqn.linear import linear_solution
+from deqn.linear import derivatives, linear_solution
 from deqn.members import placed
 from deqn.model import Model, Normal, labels, limits, width
 from deqn.residuals import residuals, slackness_names, without_risk
@@ -43,8 +43,10 @@ def check_gradients(model: Model, steady: SteadyState | None) -> Finding:
     points = [*scattered(model, 3)] + [steady] * (steady is not None)
     reach = call("residuals", lambda: influence(model, points))
     unread = np.logical_not(sum(reach.values()))
+    if unread.any():
+        unread &= ~call("residuals", lambda: acts_later(model, points), np.ndarray)
     problems = [
-        f"policy {name!r} enters no equation: residuals have no derivative in it"
+        f"policy {name!r} enters no equation: residuals have no derivative in it, today or by way of tomorrow's states"
         for name, lost in zip(labels(model.policies), unread, strict=True) if lost
     ]  # fmt: skip
     problems += [
@@ -71,6 +73,22 @@ def influence(model: Model, points: Sequence[SteadyState]) -> dict[str, np.ndarr
         name: sum(np.abs(slope).sum(0) for slope in tape.gradient(row, [now, later], unconnected_gradients="zero"))
         for name, row in rows.items()
     }
+
+
+def acts_later(model: Model, points: Sequence[SteadyState]) -> np.ndarray:
+    """Which policies move a state of tomorrow on which tomorrow's policies depend, [n_policies].
+
+    That is a state which enters an equation, or moves a state which does, while an equation reads tomorrow's policies.
+    """
+    parts = [derivatives(model, p) for p in points]
+    (T_s, T_u), (F_s, _, F_later_s, F_later_u) = (
+        [sum(np.nan_to_num(np.abs(x)) for x in matrices) for matrices in zip(*side, strict=True)]
+        for side in zip(*parts, strict=True)
+    )
+    matters = (F_s + F_later_s).any(0)  # [n_states]
+    for _ in matters:
+        matters = matters | T_s[matters].any(0)
+    return T_u[matters].any(0) & F_later_u.any()
 
 
 def scattered(model: Model, count: int) -> Iterator[SteadyState]:

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.resources import files
 
 import numpy as np
@@ -16,14 +16,61 @@ from command_line import CANARY
 from conftest import economy, settings
 from deqn.check import checks
 from deqn.config import build_model
-from deqn.diagnosis import concerns
+from deqn.diagnosis import check_gradients, concerns
 from deqn.errors import InputError
-from deqn.model import Multiplier, Policy, State
+from deqn.findings import check
+from deqn.model import Model, Multiplier, Normal, Policy, State
 from deqn.models.stochastic_growth import StochasticGrowth
 
 NAMES = sorted(p.name.removesuffix(".yaml") for p in files("deqn.configs").joinpath("model").iterdir())
 STEADY = StochasticGrowth().steady_state()
 K, S = STEADY["k"], STEADY["s"]
+
+
+@dataclass(frozen=True)
+class Order(Model):
+    """Capacity that is ordered today, o, stands tomorrow, works a day later and lowers the price expected then.
+
+    p = rho E p' - k + z, and orders q keep w = E p' + k' at zero. `reads`: where the capacity that stands is read.
+    """
+
+    rho: float = 0.5
+    reads: str = "price"
+    delays: int = 1
+    policies = (Policy("p"), Policy("o"))
+    shocks = (Normal("eps"),)
+
+    @property
+    def states(self):
+        return (*(State(f"k{i}", -1, 1) for i in range(self.delays)), State("z", -1, 1))
+
+    def definitions(self, now):
+        return {}
+
+    def transition(self, now, shock):
+        later = {f"k{i}": getattr(now, f"k{i - 1}") for i in range(1, self.delays)}
+        return {"k0": now.o, **later, "z": 0.9 * now.z + 0.1 * shock.eps}
+
+    def residuals(self, now, nxt, E):
+        read = getattr(now, f"k{self.delays - 1}") if self.reads != "nowhere" else 0.0 * now.z
+        price = self.rho * E(nxt.p) - read + now.z - now.p
+        return {"price": price, "order": E(nxt.p) - 0.2 * now.z if self.reads != "nobody" else now.p - now.z}
+
+
+@pytest.mark.parametrize("delays", [1, 2, 3])
+def test_a_policy_may_act_through_states_of_tomorrow_alone(delays):
+    """Tomorrow's policies are functions of tomorrow's states: no derivative in today's order, and no false alarm."""
+    line = check("gradients", check_gradients, Order(delays=delays), None)
+    assert line.passed and not line.warnings
+
+
+@pytest.mark.parametrize("model", [Order(reads="nowhere"), Order(reads="nobody", rho=0.0)])
+def test_a_policy_whose_state_nobody_reads_is_named(model):
+    """Where no equation reads the state that it moves; where, moreover, none reads tomorrow's policies."""
+    line = check("gradients", check_gradients, model, None)
+    assert [str(f) for f in line.failures][0].startswith("policy 'o' enters no equation")
+
+
 CORNER = f"corner k={K / 2:.4g}, z={np.log(0.75):.4g}"  # the lowest, by the default of k_box and tfp_box
 
 
@@ -118,7 +165,7 @@ WRONG = {  # the model, the line that fails, its messages, and lines that pass n
             residuals=returning("residuals", labor=lambda now, nxt, E: 0 * now.z),
         ),
         "gradients",
-        ["policy 'h' enters no equation: residuals have no derivative in it",
+        ["policy 'h' enters no equation: residuals have no derivative in it, today or by way of tomorrow's states",
          "equation 'labor' depends on no policy: training cannot change it"],
         ["zero residuals", "units"],
     ),
