@@ -15,7 +15,7 @@ from rich.text import Text
 
 from deqn.config import Config, build_model
 from deqn.contract import contract
-from deqn.diagnosis import check_closed_form, check_gradients, check_quadrature, check_roots, check_units
+from deqn.diagnosis import check_choices, check_closed_form, check_gradients, check_quadrature, check_roots, check_units
 from deqn.expectation import expectation, finer_rule, rule
 from deqn.family import Family
 from deqn.findings import Finding, Line, check
@@ -61,6 +61,7 @@ def checks(model: Model, settings: Config, tell: Callable[[str], None] = lambda 
     yield check("units", check_units, declared, steady, after=[moved, equations])
     yield (roots := check("roots", check_roots, declared, steady, settings.network.anchor == "linear", after=[sound]))
     yield (economy := check("network", check_network, declared, steady, settings, after=[roots]))
+    yield check("choices", check_choices, economy, settings)
     yield (inside := check("box", check_box, economy))
     yield check("quadrature", check_quadrature, economy, finer, settings, after=[inside])
     yield check("closed form", check_closed_form, declared, steady, finer, after=[moved, equations])

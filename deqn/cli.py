@@ -23,7 +23,7 @@ from hydra._internal.utils import get_args_parser  # noqa: E402
 from hydra.core.override_parser.overrides_parser import OverridesParser  # noqa: E402
 
 from deqn.composition import COMPOSITION_ERRORS, explained, opened  # noqa: E402
-from deqn.config import checked, composed  # noqa: E402
+from deqn.config import checked, composed, prepared  # noqa: E402
 from deqn.errors import DeqnError, InputError  # noqa: E402
 from deqn.extras import check_extra, check_launcher  # noqa: E402
 from deqn.launch import hydra_main, run_single, run_sweep, with_tensorflow  # noqa: E402
@@ -94,7 +94,7 @@ def check_command(arguments: list[str]) -> int:
     if args.multirun or args.cfg or args.info or value_of("resume", args.overrides) is not None:
         raise InputError("it checks one model; sweeps, resume= and --cfg belong to deqn-solve")
     config, name = composed(args.overrides, args.config_dir)
-    settings = checked(config)
+    _, settings = prepared(config, args.overrides)
     console = with_tensorflow()
     from deqn.check import inspect
 

@@ -10,6 +10,7 @@ import os
 import sys
 import types
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 from deqn.composition import COMPOSITION_ERRORS, aside, brief, composition, explained, flat, opened, unknown_key
 from deqn.errors import InputError
 from deqn.extras import is_there
+from deqn.findings import call
 from deqn.harmless import check_harmless
 from deqn.model import Model
 from deqn.postponed import postpone_tensorflow
@@ -216,6 +218,8 @@ def model_class(parameters: dict[str, Any]) -> type[Model]:
         raise InputError(f"model._target_={target}: {brief(error)}{where}") from error
     if not issubclass(kind, Model) or not dataclasses.is_dataclass(kind):
         raise InputError(f"model._target_={target} is not a dataclass derived from deqn.Model")
+    if kind.__hash__ is None:
+        raise InputError(f"model._target_={target} can be changed after it was made; write @dataclass(frozen=True)")
     if kind.__abstractmethods__:
         raise InputError(f"model._target_={target} does not define {', '.join(sorted(kind.__abstractmethods__))}")
     fields = {f.name: f for f in dataclasses.fields(kind)}
@@ -251,22 +255,55 @@ def check_type(key: str, value: Any, f: dataclasses.Field) -> None:
     elif isinstance(default, int):
         right, wanted = isinstance(value, int) and not isinstance(value, bool), "an integer"
     else:
-        right = isinstance(value, list | tuple) and all(isinstance(x, int | float) for x in value)
-        right, wanted = right and len(value) == len(default), f"a list of {len(default)} numbers"
+        right, wanted = is_alike(value, default), f"like its default, {shown(default)}"
+        if isinstance(default, list | tuple) and all(map(is_number, default)):
+            wanted = f"a list of {len(default)} numbers"
     if not right:
         raise InputError(f"{key}={shown(value)} is not {wanted}")
 
 
+def is_alike(value: Any, default: Any) -> bool:
+    """Whether a list has the lengths of its default, at every depth, and numbers where it has numbers."""
+    if isinstance(default, list | tuple):
+        alike = isinstance(value, list | tuple) and len(value) == len(default)
+        return alike and all(map(is_alike, value, default))
+    return is_number(value) if is_number(default) else isinstance(value, type(default))
+
+
+def tupled(value: Any) -> Any:
+    """A parameter as a model holds it: lists, and lists of lists, as tuples, their numbers as floats."""
+    if isinstance(value, list | tuple):
+        return tuple(float(x) if is_number(x) else tupled(x) for x in value)
+    return value
+
+
+def check_parameters(model: Model) -> None:
+    """A model that can be compared, stored and written down: of numbers, words, and tuples. Raises InputError."""
+    for f in dataclasses.fields(model):
+        if not is_plain(value := getattr(model, f.name)):
+            raise InputError(f"model.{f.name} is a {type(value).__name__}; a parameter is a number, a word, true, "
+                             f"false, none or a tuple of these: write an array or a list as a tuple, which numpy takes "
+                             f"where it is used, and a dictionary as several parameters")  # fmt: skip
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a parameter never changes, and can be stored in YAML."""
+    if isinstance(value, tuple):
+        return all(map(is_plain, value))
+    return value is None or isinstance(value, int | float | str)
+
+
 def build_model(parameters: dict[str, Any]) -> Model:
-    """The model of a checked configuration, its numbers as floats and its lists as tuples."""
+    """The model of a checked configuration, its numbers as floats and its lists as tuples. Raises InputError."""
     kind = model_class(parameters)
     values = {}
     for f in dataclasses.fields(kind):
         if f.name in parameters:
-            value = parameters[f.name]
-            value = tuple(float(x) for x in value) if isinstance(value, list) else value
+            value = tupled(parameters[f.name])
             values[f.name] = float(value) if is_real(f) else value
-    return kind(**values)
+    model = call("the model", partial(kind, **values), Model)
+    check_parameters(model)
+    return model
 
 
 def changed(config: DictConfig, name: str, config_dir: str | None) -> dict[str, dict[str, Any]]:
@@ -292,9 +329,23 @@ def completed(config: DictConfig) -> DictConfig:
     """The configuration with every parameter of the model, those that its YAML leaves at their defaults included."""
     parameters = OmegaConf.to_container(config.model)
     model = build_model(parameters)
-    whole = {"_target_": parameters["_target_"], **dataclasses.asdict(model)}
-    lists = {k: list(v) if isinstance(v, tuple) else v for k, v in whole.items()}
     result = config.copy()
     OmegaConf.set_struct(result, False)
-    result.model = lists
+    result.model = {"_target_": parameters["_target_"], **{k: listed(v) for k, v in dataclasses.asdict(model).items()}}
     return result
+
+
+def listed(value: Any) -> Any:
+    """A parameter as YAML holds it: tuples as lists, numbers as Python's."""
+    if isinstance(value, tuple):
+        return [listed(x) for x in value]
+    return float(value) if isinstance(value, float) else value
+
+
+def prepared(config: DictConfig, overrides: list[str]) -> tuple[DictConfig, Config]:
+    """The configuration of a run, complete, and its settings: what deqn-solve and deqn-check begin with.
+
+    Raises InputError.
+    """
+    whole = completed(applicable(config, overrides))
+    return whole, checked(whole)

@@ -12,12 +12,13 @@ import tensorflow as tf
 from deqn.config import Config
 from deqn.economy import Economy
 from deqn.errors import InputError
-from deqn.evaluate import closed_form, exact_residuals
+from deqn.evaluate import box_states, closed_form, exact_residuals
 from deqn.expectation import Expectation, chosen
 from deqn.findings import Finding, call
 from deqn.linear import derivatives, linear_solution
 from deqn.members import placed
 from deqn.model import Model, Normal, labels, limits, width
+from deqn.optimizers.first_order import first_order
 from deqn.residuals import residuals, slackness_names, without_risk
 from deqn.simulate import Box
 from deqn.steady_state import SteadyState, spread
@@ -141,6 +142,17 @@ def check_roots(model: Model, steady: SteadyState, needed: bool) -> Finding:
     unstable = f"unstable from {roots[n]:.4g}" if roots[n] < INFINITE else "the others infinite"
     text = f"{n} stable, {n} state{'s' * (n > 1)}: up to {roots[n - 1]:.4g}, {unstable}"
     return Finding(None, text, warnings=[found.note] * bool(found.note))
+
+
+def check_choices(economy: Economy, settings: Config) -> Finding:
+    """Options of the optimizer and the box of the evaluation, which this economy must be able to use.
+
+    Raises InputError.
+    """
+    if settings.optimizer.learning_rate is not None:
+        first_order(settings.optimizer, settings.schedule, settings.train.steps)
+    box_states(economy, settings.evaluation, 0)
+    return Finding(None, f"optimizer {settings.optimizer.name}, box times {settings.evaluation.box_scale:g}")
 
 
 def check_quadrature(economy: Economy, finer: Expectation, settings: Config) -> Finding:

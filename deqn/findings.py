@@ -16,6 +16,7 @@ from deqn.model import Point
 ENGINE = Path(__file__).parent
 FUNCTIONS = (
     "states", "policies", "shocks", "definitions", "transition", "residuals", "steady_state", "closed_form",
+    "__post_init__",
 )  # fmt: skip
 
 

@@ -58,4 +58,4 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def shown(value: Any) -> str:
     """A value as it is typed on the command line."""
-    return "[" + ",".join(map(str, value)) + "]" if isinstance(value, list | tuple) else str(value)
+    return "[" + ",".join(map(shown, value)) + "]" if isinstance(value, list | tuple) else str(value)

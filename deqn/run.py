@@ -14,9 +14,9 @@ from rich.console import Console
 from deqn import files
 from deqn.checkpoint import write_policy
 from deqn.clock import Clock
-from deqn.config import Config, applicable, build_model, changed, checked, completed, composed
+from deqn.config import Config, build_model, changed, checked, composed, prepared
 from deqn.contract import check_model
-from deqn.diagnosis import concerns
+from deqn.diagnosis import check_choices, concerns
 from deqn.errors import FileError, InputError
 from deqn.expectation import rule
 from deqn.interrupt import Interrupt
@@ -75,8 +75,7 @@ def run(
 
     `watch` is told of every report of training, and ends the run by raising an exception of its own.
     """
-    config = completed(applicable(job.config, job.overrides))
-    settings = checked(config)
+    config, settings = prepared(job.config, job.overrides)
     try:
         claim(folder, config, settings.resume is not None)
         with log_file(folder), Interrupt() as interrupt:
@@ -86,6 +85,7 @@ def run(
                 steady, equations = check_model(model, partial(rule, settings.expectation), tell)
                 check_equations(settings, equations)
                 economy = build(settings, steady, model)
+                check_choices(economy, settings)
                 for concern in concerns(economy):
                     log.warning(concern)
             files.write_json(folder / "environment.json", environment(settings.seed, job.overrides, job.config_dir))

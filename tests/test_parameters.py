@@ -1,0 +1,101 @@
+"""What a parameter may be: deqn-check and deqn-solve refuse the same, by name, before anything is trained."""
+
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+import deqn
+from conftest import settings
+from deqn.check import checks
+from deqn.config import build_model, composed, prepared
+from deqn.errors import InputError
+from deqn.models.stochastic_growth import StochasticGrowth
+
+FILE = """
+    from dataclasses import dataclass, field
+
+    import numpy as np
+
+    from deqn import Model
+    from deqn.models.stochastic_growth import StochasticGrowth
+
+
+    @dataclass({frozen})
+    class Mine({base}):
+        {field}
+"""
+REFUSED = {
+    "array": ("frozen=True", "w: np.ndarray = field(default_factory=lambda: np.eye(2))", "", "model.w is a ndarray; "),
+    "dict": ("frozen=True", "w: dict = field(default_factory=dict)", "", "model.w is a dict; a parameter is a number"),
+    "list": ("frozen=True", "w: list = field(default_factory=lambda: [1.0])", "", "model.w is a list; a parameter is"),
+    "set in a tuple": ("frozen=True", "w: tuple = ({1, 2}, 3)", "", "model.w is a tuple; a parameter is a number"),
+    "dict in YAML": ("frozen=True", "w: tuple = None", "w: {a: 1}", "model.w is a dict; a parameter is a number"),
+    "matrix of another shape": (
+        "frozen=True", "w: tuple = ((0.9, 0.1), (0.2, 0.8))", "w: [[1, 2, 3]]",
+        "model.w=[[1,2,3]] is not like its default, [[0.9,0.1],[0.2,0.8]]",
+    ),
+    "not frozen": ("", "w: float = 1.0", "", "can be changed after it was made; write @dataclass(frozen=True)"),
+    "its own check": (
+        "frozen=True", "def __post_init__(self): raise ValueError('alpha + beta exceed one')", "",
+        "the model failed (mine_{}.py, line 12): ValueError: alpha + beta exceed one",
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """Makes a user's model; each with a module of its own, since Python imports a name once."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+
+    def make(number, frozen, field, line=""):
+        name = f"mine_{number}"
+        (tmp_path / f"{name}.py").write_text(
+            textwrap.dedent(FILE.format(frozen=frozen, field=field, base="StochasticGrowth" if frozen else "Model"))
+        )
+        (tmp_path / "conf" / "model").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "conf" / "model" / f"{name}.yaml").write_text(f"_target_: {name}.Mine\n{line}\n")
+        return name
+
+    return make
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_deqn_check_refuses_deqn_solve_refuses(case, mine, tmp_path):
+    number = list(REFUSED).index(case)
+    frozen, field, line, message = REFUSED[case]
+    name = mine(number, frozen, field, line)
+    with pytest.raises(InputError) as by_check:
+        prepared(composed([f"model={name}"], "conf")[0], [])
+    with pytest.raises(InputError) as by_solve:
+        deqn.solve(name, config_dir="conf", quiet=True, folder="run")
+    assert message.format(number) in str(by_check.value) and str(by_solve.value) == str(by_check.value)
+    assert not (tmp_path / "run" / "config.yaml").exists()
+
+
+def test_a_matrix_is_a_parameter(mine):
+    """As a tuple of tuples, from its default and from YAML; it can be stored, compared and hashed."""
+    name = mine(100, "frozen=True", "w: tuple = ((0.9, 0.1), (0.2, 0.8))", "w: [[0.5, 0.5], [1, 0]]")
+    config, checked = prepared(composed([f"model={name}"], "conf")[0], [])
+    model = build_model(checked.model)
+    assert model.w == ((0.5, 0.5), (1.0, 0.0)) and hash(model) == hash(build_model(checked.model))
+    assert config.model.w == [[0.5, 0.5], [1.0, 0.0]]
+    name = mine(101, "frozen=True", "w: tuple = ((0.9, 0.1), (0.2, 0.8))\n        x: float = np.float64(2)")
+    config, checked = prepared(composed([f"model={name}"], "conf")[0], [])
+    assert config.model.w == [[0.9, 0.1], [0.2, 0.8]] and np.shape(build_model(checked.model).w) == (2, 2)
+    assert prepared(config, [])[0] == config
+
+
+@pytest.mark.parametrize("words, message", [
+    ("optimizer=adam +optimizer.options.beta_9=0.5", "adam refuses: Argument(s) not recognized: {'beta_9': 0.5}"),
+    ("evaluation.box_scale=5", "evaluation.box_scale=5 leads the state k to"),
+])  # fmt: skip
+def test_a_choice_that_this_economy_cannot_use_is_refused_by_both_before_training(words, message, tmp_path):
+    chosen = settings("model=stochastic_growth", *words.split())
+    found = {line.name: line for line in checks(StochasticGrowth(), chosen)}["choices"]
+    assert message in str(found.failures[0])
+    with pytest.raises(InputError) as refused:
+        deqn.solve("stochastic_growth", words.split(), folder=tmp_path / "run", quiet=True)
+    assert str(refused.value) == str(found.failures[0]) and not (tmp_path / "run" / "config.yaml").exists()
