@@ -12,6 +12,7 @@ import numpy as np
 import scipy.special
 import tensorflow as tf
 
+from deqn.cubature import degree_five
 from deqn.model import Discrete, Markov, Model, Normal, Point, outcome_count, width
 from deqn.settings import Quadrature
 from deqn.variables import probabilities
@@ -34,26 +35,11 @@ def gauss_hermite(dimension: int, nodes: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def monomial(dimension: int, degree: int) -> tuple[np.ndarray, np.ndarray]:
-    """The monomial rule for N(0, I), exact for polynomials of total degree 3 (2 d nodes) or 5 (2 d^2 + 1 nodes)."""
-    d = dimension
-    axes = np.concatenate([np.eye(d), -np.eye(d)])  # +-e_i
-    if degree == 3:
-        return np.sqrt(d) * axes, np.full(2 * d, 1 / (2 * d))
-    pairs = [
-        a * np.eye(d)[i] + b * np.eye(d)[j]
-        for i, j in itertools.combinations(range(d), 2)
-        for a, b in itertools.product((1, -1), repeat=2)
-    ]  # +-e_i +-e_j
-    diagonals = np.array(pairs).reshape(-1, d)
-    nodes = np.concatenate([np.zeros((1, d)), np.sqrt(d + 2) * axes, np.sqrt((d + 2) / 2) * diagonals])
-    weights = np.concatenate(
-        [
-            [2 / (d + 2)],
-            np.full(len(axes), (4 - d) / (2 * (d + 2) ** 2)),
-            np.full(len(diagonals), 1 / (d + 2) ** 2),
-        ]
-    )
-    return nodes, weights
+    """The monomial rule for N(0, I), exact for polynomials of total degree 3 (2 d nodes) or 5 (deqn/cubature.py)."""
+    if degree == 5:
+        return degree_five(dimension)
+    axes = np.concatenate([np.eye(dimension), -np.eye(dimension)])  # +-e_i
+    return np.sqrt(dimension) * axes, np.full(2 * dimension, 1 / (2 * dimension))
 
 
 def spherical_radial(dimension: int, degree: int, copies: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -65,7 +51,8 @@ def spherical_radial(dimension: int, degree: int, copies: int, seed: int) -> tup
     nodes, weights = monomial(dimension, degree)
     lengths = np.linalg.norm(nodes, axis=1)
     outside = lengths > 0
-    directions, shares = nodes[outside] / lengths[outside, None], weights[outside] / weights[outside].sum()
+    directions, shares = nodes[outside] / lengths[outside, None], weights[outside] * lengths[outside] ** 4
+    shares /= shares.sum()  # on the sphere, where E |x|^4 is no longer to be met
     halves, masses = scipy.special.roots_genlaguerre(RADII, dimension / 2 - 1)
     rng = np.random.default_rng(seed)
     turns = [np.linalg.qr(rng.standard_normal((dimension,) * 2))[0] for _ in range(copies)]

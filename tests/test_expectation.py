@@ -38,8 +38,36 @@ def worst_moment_error(nodes, weights, degree) -> float:
 @pytest.mark.parametrize("degree", [3, 5])
 def test_monomial_rules_are_exact_to_their_degree(dimension, degree):
     nodes, weights = monomial(dimension, degree)
-    assert len(nodes) == len(weights) == (2 * dimension if degree == 3 else 2 * dimension**2 + 1)
-    assert worst_moment_error(nodes, weights, degree) < 1e-12
+    assert len(nodes) == len(weights) and worst_moment_error(nodes, weights, degree) < 1e-12
+    if degree == 3:
+        assert len(nodes) == 2 * dimension
+
+
+@pytest.mark.parametrize("dimension", [*range(1, 22), 30])
+def test_rules_of_degree_five_have_positive_weights(dimension):
+    """Every monomial of degree 5 at most: its moments by their kinds, all positions of each kind at once."""
+    nodes, weights = monomial(dimension, 5)
+    assert (weights >= 0).all() and np.abs(weights).sum() == pytest.approx(1, abs=1e-13)
+    assert len(nodes) <= max(1.6 if dimension < 23 else 2.7, 1) * (2 * dimension**2 + 1)
+    products = [nodes]
+    for _ in range(2):  # of two, then of three coordinates
+        products.append((products[-1][:, :, None] * nodes[:, None]).reshape(len(nodes), -1))
+    exact = [np.zeros(dimension), np.eye(dimension).ravel()]
+    pairs = np.multiply.outer(exact[1], exact[1]).reshape((dimension,) * 4)
+    fourth = pairs + pairs.transpose(0, 2, 1, 3) + pairs.transpose(0, 2, 3, 1)  # Isserlis
+    for power, moments in ((0, exact[0]), (1, exact[1]), (2, np.zeros(dimension**3))):
+        np.testing.assert_allclose(weights @ products[power], moments, atol=1e-12)
+    np.testing.assert_allclose((products[1].T * weights) @ products[1], fourth.reshape((dimension**2,) * 2), atol=1e-11)
+    odd = (products[1].T * weights) @ products[2] if dimension < 9 else (products[0].T ** 3 * weights) @ products[1]
+    assert np.abs(odd).max() < 1e-11
+
+
+def test_the_expectation_of_a_positive_function_is_positive():
+    """Of one that lives where a rule with negative weights takes away: beyond the axes, in eleven dimensions."""
+    nodes, weights = rule(settings("expectation=auto").expectation, 11)
+    far = np.abs(nodes).max(1) > 0.99 * np.abs(nodes).max()
+    assert weights @ np.where(far, 1.0, 1e-6) > 0
+    assert weights @ np.exp(3 * np.abs(nodes).max(1)) > 0
 
 
 @pytest.mark.parametrize("dimension", range(1, 11))
@@ -98,7 +126,7 @@ def test_monte_carlo_is_antithetic_and_converges():
     np.testing.assert_allclose((nodes.T * weights) @ nodes, np.eye(3), atol=0.02)
 
 
-@pytest.mark.parametrize("dimension, size", [(1, 5), (3, 125), (4, 33), (11, 243)])
+@pytest.mark.parametrize("dimension, size", [(1, 5), (3, 125), (4, 33), (5, 43), (11, 278)])
 def test_auto_is_product_up_to_three_and_monomial_above(dimension, size):
     assert len(rule(settings("expectation=auto").expectation, dimension)[0]) == size
 
