@@ -14,6 +14,7 @@ from deqn.config import composed
 from deqn.files import fresh_folder, make_folder, number, write_text
 from deqn.run import Job, run
 from deqn.space import Search
+from deqn.summary import path_error
 
 
 def fresh_solve(search: Search, words: dict[str, str], trial: int, console: Console) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def write_best(search: Search, words: dict[str, str], error: float, summary: dic
 
     `error`: the mean path error (share) by which the settings were chosen; `summary`: that of the fresh solution.
     """
-    fresh = summary["euler_errors"]["path"]["all"]["mean"]
+    fresh = path_error(summary)["mean"]
     found = (
         f"mean path error {number(error)} under seed {search.seed}, which chose it; "
         f"{number(fresh)} under seed {fresh_seed(search)}"

@@ -18,6 +18,7 @@ from deqn.findings import Finding, call
 from deqn.linear import derivatives, linear_solution
 from deqn.members import placed
 from deqn.model import Model, Normal, labels, limits, width
+from deqn.modes import equilibrium_modes
 from deqn.optimizers.first_order import first_order
 from deqn.residuals import residuals, slackness_names, without_risk
 from deqn.simulate import Box
@@ -141,7 +142,10 @@ def check_roots(model: Model, steady: SteadyState, needed: bool) -> Finding:
     n, roots = len(steady.states), found.roots
     unstable = f"unstable from {roots[n]:.4g}" if roots[n] < INFINITE else "the others infinite"
     text = f"{n} stable, {n} state{'s' * (n > 1)}: up to {roots[n - 1]:.4g}, {unstable}"
-    return Finding(None, text, warnings=[found.note] * bool(found.note))
+    unit_roots = equilibrium_modes(model, steady, found).unit_roots
+    text += "".join(f"\n{root}" for root in unit_roots if root.kind != "drift")
+    drifts = [f"{root}; under risk there is no long-run distribution" for root in unit_roots if root.kind == "drift"]
+    return Finding(None, text, warnings=[*[found.note] * bool(found.note), *drifts])
 
 
 def check_choices(economy: Economy, settings: Config) -> Finding:

@@ -14,32 +14,59 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from deqn.closed_loop import closed_loop_modes, decay_periods
 from deqn.economy import Economy
 from deqn.errors import InputError
 from deqn.expectation import Expectation
 from deqn.linear import LinearRule
-from deqn.members import MembersRule, box_corners, resting
+from deqn.members import MembersRule
 from deqn.model import Model, fixed, in_logs, labels, multipliers, width
+from deqn.modes import Modes
 from deqn.residuals import residuals
 from deqn.settings import Evaluation
-from deqn.simulate import Box, last, path, step
+from deqn.simulate import Box, last, path
 from deqn.steady_state import SteadyState
 from deqn.variables import named_point, point
 
-RETURN_SPREAD = 0.01  # of the box: paths that end closer have come together
+FORGOTTEN = 1e-3  # share of its start that a path still shows after the burn-in
+BURN_IN = (200, 10_000)  # dates of the burn-in, at least and at most
 STATISTICS = {"median": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
 
 
-def path_states(economy: Economy, evaluation: Evaluation, seed: int, of: tf.Tensor | None = None) -> tf.Tensor:
-    """Fresh simulated states [periods, paths, n_states], from starts spread over the box, after `burn_in` periods.
+def path_states(
+    economy: Economy, evaluation: Evaluation, seed: int, of: tf.Tensor | None = None, loop: Modes | None = None
+) -> tf.Tensor:
+    """Fresh simulated states [periods, paths, n_states], the first dates left out (see `sample`).
 
-    `of`: a packed state [1, n_states] whose parameters, in a family, all paths have.
+    `of`: a packed state [1, n_states] whose parameters, in a family, all paths have. `loop`: the modes of the closed
+    loop where they are known already.
     """
     generator = tf.random.Generator.from_seed(seed, alg="philox")
     start = Box(economy.model, evaluation.paths, seed, economy.policy.dtype).points(of=of)
-
-    states = last(economy.model, economy.policy, start, tf.constant(evaluation.burn_in), generator)
+    chosen = sample(economy.model, evaluation, closed_loop_modes(economy) if loop is None else loop)
+    start = at_rest(economy, start) if chosen["at_rest"] else start
+    states = last(economy.model, economy.policy, start, tf.constant(chosen["burn_in"]), generator)
     return path(economy.model, economy.policy, states, evaluation.periods, generator)
+
+
+def sample(model: Model, evaluation: Evaluation, loop: Modes) -> dict[str, Any]:
+    """How paths are sampled: `burn_in` dates come before the `periods` that are judged, so that starts are forgotten.
+
+    That takes `needed` dates. Without shocks there are none, since the transition is all that there is. Unit roots
+    forget nothing, so that paths start `at_rest`. `evaluation.burn_in` overrides all of this.
+    """
+    needed = decay_periods(loop.decaying, FORGOTTEN) if model.shocks else 0.0
+    chosen = {"periods": evaluation.periods, "needed": needed, "at_rest": False}
+    if evaluation.burn_in is not None:
+        return chosen | {"burn_in": evaluation.burn_in}
+    if not model.shocks or loop.unit_roots:
+        return chosen | {"burn_in": 0, "at_rest": bool(model.shocks)}
+    return chosen | {"burn_in": int(np.clip(needed, *BURN_IN))}
+
+
+def at_rest(economy: Economy, states: tf.Tensor) -> tf.Tensor:
+    """Packed states [n, n_states] moved to the steady state, the parameters of a family as they are."""
+    return tf.where(fixed(economy.model.states), states, steady_row(economy))
 
 
 def box_states(economy: Economy, evaluation: Evaluation, seed: int) -> tf.Tensor:
@@ -83,6 +110,17 @@ def error_summary(errors: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
     """Statistics by equation, and over all of them as `all`."""
     pooled = np.concatenate([r.ravel() for r in errors.values()])
     return {name: statistics(r) for name, r in errors.items()} | {"all": statistics(pooled)}
+
+
+def worst_equation(errors: dict[str, np.ndarray]) -> dict[str, Any]:
+    """The `equation` with the largest `mean` over states, which decides: each row of a vector one is its own."""
+    means = {
+        name if len(r) == 1 else f"{name}[{i}]": float(row.mean())
+        for name, r in errors.items()
+        for i, row in enumerate(r)
+    }
+    name = max(means, key=lambda n: math.inf if math.isnan(means[n]) else means[n])
+    return {"equation": name, "mean": means[name]}
 
 
 def by_thirds(economy: Economy, errors: dict[str, np.ndarray], states: tf.Tensor) -> dict[str, list[dict[str, float]]]:
@@ -207,40 +245,6 @@ def closed_form(model: Model, steady: SteadyState) -> Exact | None:
     if values(tf.constant(steady.states[None])) is None:
         return None
     return Exact("closed_form", values, lambda states: np.ones(states.shape[0], bool))
-
-
-def stability(economy: Economy) -> dict[str, float]:
-    """The closed loop with shocks at their means: its spectral radius, and how far dispersed starts stay apart.
-
-    `return_spread` is the largest remaining distance between paths, `return_distance` that to the deterministic steady
-    state, both in widths of the box, after as many periods as the spectral radius needs to shrink them by 1e-4. Of a
-    family, the worst among its usual member, the corners of its parameters, and some in between.
-    """
-    model, policy = economy.model, economy.policy
-    rests = tf.constant(resting(model, economy.steady), policy.dtype)  # [members, n_states]
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(rests)
-        tomorrow = tf.reduce_sum(step(model, policy, rests, None), 0)  # no member enters another's
-    slopes = tape.jacobian(tomorrow, rests, unconnected_gradients="zero", experimental_use_pfor=False)
-    moving = ~fixed(model.states)
-    slopes = np.swapaxes(slopes, 0, 1)[:, moving][:, :, moving]  # [members, states, states]
-    radius = float(np.abs(np.linalg.eigvals(slopes)).max()) if np.isfinite(slopes).all() else math.inf
-    needed = math.log(1e-4) / math.log(radius) if 0 < radius < 1 else 1000.0
-    periods = int(np.clip(needed, 50, 5000))
-    box = Box(model, 128, 3, policy.dtype)
-    starts = tf.concat([box.points(of=rest[None]) for rest in rests], 0)
-    low, high = (x.numpy() for x in box_corners(model, rests))
-    ends = last(model, policy, starts, tf.constant(periods), None).numpy().reshape(len(rests), 128, -1)
-    spread = np.max((ends.max(1) - ends.min(1)) / (high - low))
-    distance = np.max(np.abs(ends - rests.numpy()[:, None]) / (high - low)[:, None])
-    return {"spectral_radius": radius, "return_spread": float(spread), "return_distance": float(distance),
-            "return_periods": periods}  # fmt: skip
-
-
-def is_stable(measured: dict[str, float]) -> bool:
-    """Whether the closed loop contracts and dispersed starts come together, as far as its radius lets them."""
-    slowest = measured["spectral_radius"] ** measured["return_periods"] if measured["spectral_radius"] < 1 else 0.0
-    return measured["spectral_radius"] < 1 and measured["return_spread"] < max(RETURN_SPREAD, 3 * slowest)
 
 
 def steady_row(economy: Economy) -> tf.Tensor:

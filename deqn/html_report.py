@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from omegaconf import OmegaConf
 
 from deqn import report
 from deqn.files import number
@@ -70,7 +69,7 @@ def run_page(folder: Path) -> str:
         ],
         simulation={
             "paths": simulated["path"].nunique(), "periods": simulated["period"].nunique(),
-            "burn_in": OmegaConf.load(folder / "config.yaml").evaluation.burn_in,
+            "burn_in": summary["sample"]["burn_in"], "at_rest": summary["sample"]["at_rest"],
         },
         moments=framed("variable", few.drop(columns=orders), "{:.4g}".format),
         autocorrelations=framed("variable", few[orders].rename(columns=lambda c: f"order {c[-1]}"), "{:.4f}".format),

@@ -18,6 +18,7 @@ from deqn.extras import LAUNCHERS
 from deqn.files import fresh_folder, locked_log, make_folder, number, write_json
 from deqn.overrides import value_of
 from deqn.postponed import load_tensorflow
+from deqn.summary import path_error
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -87,7 +88,7 @@ def solve_sweep_job(config: DictConfig) -> None:
     signal = None
     try:
         summary = solve_job(config, time.monotonic(), quiet=beside)
-        signal, error = summary["signal"], summary["euler_errors"]["path"]["all"]["mean"]
+        signal, error = summary["signal"], path_error(summary)["mean"]
         outcome = f"{summary['status']}, mean path error {number(error)}, {summary['seconds']['total']:.0f} s"
     except Exception as error:  # the traceback stands in the job's run.log
         known = isinstance(error, DeqnError)

@@ -10,7 +10,9 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from deqn.advice import failure_lines, instability, sample_lines, stability_lines
 from deqn.files import number
+from deqn.summary import path_error
 
 STATISTICS = {"mean": "mean", "median": "median", "p99": "p99", "p99.9": "p999", "max": "max"}  # heading: key
 COMPARED = {
@@ -106,11 +108,12 @@ def verdict(summary: dict[str, Any]) -> str:
 
 def reason(summary: dict[str, Any]) -> str:
     """Why the run passed or failed, in a few words."""
-    error, tolerance = summary["euler_errors"]["path"]["all"]["mean"], summary["tolerance"]
-    compared = f"mean path error {number(error)}, tolerance {tolerance:g}"
+    worst, several = path_error(summary), len(summary["euler_errors"]["path"]) > 2
+    name = f" ({worst['equation']})" if several or "[" in worst["equation"] else ""
+    compared = f"mean path error {number(worst['mean'])}{name}, tolerance {summary['tolerance']:g}"
     if summary["status"] in ("diverged", "interrupted"):
         return f"{summary['status']}; {compared}"
-    return compared if summary["stable"] else f"{compared}; the closed loop is not stable"
+    return compared if summary["stable"] else f"{compared}; {instability(summary)}"
 
 
 def remarks(summary: dict[str, Any]) -> Iterator[str]:
@@ -119,12 +122,10 @@ def remarks(summary: dict[str, Any]) -> Iterator[str]:
         yield "The closed form does not solve the equations: see its residual. One of the two is wrong."
     if summary["status"] == "interrupted":
         yield "Training goes on from its last checkpoint with resume=FOLDER."
-    radius, spread = (summary["stability"][key] for key in ("spectral_radius", "return_spread"))
+    yield from stability_lines(summary)
+    yield from sample_lines(summary)
+    yield from failure_lines(summary)
     seconds = summary["seconds"]
-    yield (
-        f"Spectral radius {'-' if radius is None else f'{radius:.4f}'}; dispersed starts end "
-        f"{'-' if spread is None else f'{spread:.0e}'} of the box apart."
-    )
     yield (
         f"{seconds['total']:.0f} s: import {seconds['import']:.0f}, compile {seconds['compile']:.0f}, "
         f"train {seconds['train']:.0f}, evaluate {seconds['evaluate']:.0f}, report {seconds['report']:.0f}."

@@ -133,7 +133,7 @@ class Evaluation:
 
     paths: int = within(COUNT)
     periods: int = within(COUNT)
-    burn_in: int = within("[0, inf)")
+    burn_in: int | None = within("[0, inf)")
     box: int = within(COUNT)
     box_scale: float = within(POSITIVE)
     reference: bool

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 
 from deqn import analysis, evaluate, html_report, moments, report
 from deqn.checkpoint import read_policy
+from deqn.closed_loop import closed_loop_modes
 from deqn.composition import COMPOSITION_ERRORS
 from deqn.config import Config, build_model, checked, recalled
 from deqn.economy import Economy
@@ -23,9 +24,11 @@ from deqn.family import Family
 from deqn.files import number
 from deqn.frames import state_frame
 from deqn.model import Model, free_policies, labels, width
+from deqn.modes import Modes
 from deqn.network import PolicyNetwork, approximator
 from deqn.pseudo_states import family
 from deqn.steady_state import SteadyState, steady_state
+from deqn.summary import path_error
 
 ROUNDING = 1e-5  # of an interval, by which a parameter in single precision may lie outside
 MARGIN = 0.3  # by which a polynomial's domain is wider than the box: tomorrow's states may lie outside
@@ -49,7 +52,7 @@ class Solution:
 
     def __repr__(self) -> str:
         s = self.summary
-        error = number(s["euler_errors"]["path"]["all"]["mean"])
+        error = number(path_error(s)["mean"])
         return f"Solution({report.verdict(s)} {s['model']}, mean path error {error}, {self.folder})"
 
     def _repr_html_(self) -> str:
@@ -75,7 +78,7 @@ class Solution:
         """
         chosen = replace(self.settings.evaluation, periods=periods, paths=paths)
         of = evaluate.steady_row(self.member(parameters)) if parameters else None
-        states = evaluate.path_states(self.economy, chosen, stream(seed, SIMULATION), of)
+        states = evaluate.path_states(self.economy, chosen, stream(seed, SIMULATION), of, self.closed_loop)
         return analysis.simulation(self.economy, states)
 
     def euler_errors(self, seed: int | None = None) -> pd.DataFrame:
@@ -112,6 +115,11 @@ class Solution:
         """The matrix of correlations of all variables along simulated paths."""
         return moments.correlations(self.simulate(periods, paths, seed, **parameters))
 
+    @cached_property
+    def closed_loop(self) -> Modes:
+        """The eigenvalues of the closed loop at the steady state."""
+        return closed_loop_modes(self.economy)
+
     @property
     def judged(self) -> Economy:
         """The economy under the finer rule of the evaluation."""
@@ -121,7 +129,7 @@ class Solution:
     def evaluation_states(self, seed: int) -> dict[str, tf.Tensor]:
         """Fresh states of the sets `path` and `box`, packed, [n, n_states]."""
         chosen, seed = self.settings.evaluation, stream(seed, EVALUATION)
-        walked = evaluate.path_states(self.economy, chosen, seed)
+        walked = evaluate.path_states(self.economy, chosen, seed, loop=self.closed_loop)
         box = evaluate.box_states(self.economy, chosen, seed)
         return {"path": tf.reshape(walked, (-1, walked.shape[-1])), "box": box}
 

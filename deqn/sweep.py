@@ -17,6 +17,7 @@ from deqn import report
 from deqn.errors import exit_code
 from deqn.files import number, write_text
 from deqn.html_report import embedded, page
+from deqn.summary import path_error
 from deqn.sweep_figure import draw
 
 RESULTS = ("status", "mean", "max", "seconds", "import_seconds", "code", "reason", "folder")
@@ -53,7 +54,7 @@ def job_row(job: Path, overrides: list[str]) -> dict[str, Any]:
     summary = json.loads((job / "summary.json").read_text(encoding="utf-8"))
     errors, seconds = summary["euler_errors"]["path"]["all"], summary["seconds"]
     return row | {
-        "status": summary["status"], "mean": errors["mean"], "max": errors["max"],
+        "status": summary["status"], "mean": path_error(summary)["mean"], "max": errors["max"],
         "seconds": seconds["total"], "import_seconds": seconds["import"],
         "code": exit_code(summary["status"], summary.get("signal")),
         "reason": None if summary["status"] == "converged" else report.reason(summary),

@@ -24,6 +24,7 @@ from deqn.errors import DeqnError, FileError, InputError, exit_code, first_line
 from deqn.files import fresh_folder, locked, make_folder, number, write_text
 from deqn.run import Job, run
 from deqn.space import Choice, Interval, Search, word
+from deqn.summary import path_error
 from deqn.sweep import publish, show
 from deqn.train import Report
 
@@ -165,18 +166,18 @@ def is_behind(seen: dict[int, float], others: list[dict[int, float]]) -> bool:
 
 def judged(study: optuna.Study, trial: Trial, summary: dict[str, Any]) -> str:
     """Tell the study what a trial found; returns it in words."""
-    errors, seconds = summary["euler_errors"]["path"]["all"], summary["seconds"]
+    error, seconds = path_error(summary)["mean"], summary["seconds"]
     if summary["status"] == "diverged":
         failed(study, trial, "diverged; its run.log says more", exit_code("diverged", None))
         return "diverged"
-    if not math.isfinite(errors["mean"]):
+    if not math.isfinite(error):
         failed(study, trial, "its errors are not finite", exit_code("not_converged", None))
         return "errors that are not finite"
-    for key, value in (("status", summary["status"]), ("max", errors["max"]), ("import_seconds", seconds["import"]),
-                       ("seconds", seconds["total"])):  # fmt: skip
+    for key, value in (("status", summary["status"]), ("max", summary["euler_errors"]["path"]["all"]["max"]),
+                       ("import_seconds", seconds["import"]), ("seconds", seconds["total"])):  # fmt: skip
         trial.set_user_attr(key, value)
-    study.tell(trial, errors["mean"])
-    return f"{summary['status']}, mean path error {number(errors['mean'])}, {seconds['total']:.0f} s"
+    study.tell(trial, error)
+    return f"{summary['status']}, mean path error {number(error)}, {seconds['total']:.0f} s"
 
 
 def failed(study: optuna.Study, trial: Trial, reason: str, code: int) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 import tensorflow as tf
 from rich.console import Console
 
-from deqn import analysis, evaluate, figures, files, html_report, latex, moments, report
+from deqn import analysis, closed_loop, evaluate, figures, files, html_report, latex, moments, report
 from deqn.clock import Clock
 from deqn.economy import Economy
 from deqn.errors import InputError
@@ -75,7 +75,7 @@ def measure(solution: Solution, finer: Economy) -> Measured:
     """Errors on fresh states, distances to what is exact, and stability; `finer` has the expectation that judges."""
     economy, sets = solution.economy, solution.evaluation_states(solution.settings.seed)
     errors = {name: evaluate.euler_errors(finer, states) for name, states in sets.items()}
-    summary = judged(solution.summary, errors, evaluate.stability(economy))
+    summary = judged(solution.summary, errors, closed_loop.stability(economy, solution.closed_loop))
     linear, beside = first_order(solution, finer, sets)
     exact, independent = exact_solution(solution, finer, sets)
     compared = None if exact is None else evaluate.comparison(economy, linear, exact, sets)
@@ -85,6 +85,7 @@ def measure(solution: Solution, finer: Economy) -> Measured:
     constraints = {name: evaluate.constraint_summary(errors[name], flags) for name, flags in binds.items()}
     thirds = {name: evaluate.by_thirds(economy, errors[name], states) for name, states in sets.items()}
     summary |= beside | independent | {"constraints": constraints, "errors_by_thirds": thirds}
+    summary["sample"] = evaluate.sample(economy.model, solution.settings.evaluation, solution.closed_loop)
     return Measured(summary, errors, exact, compared)
 
 
@@ -140,12 +141,16 @@ def judged(
 ) -> dict[str, Any]:
     """The summary with all that was measured, and the status that follows."""
     measured = {name: evaluate.error_summary(e) for name, e in errors.items()}
-    stable, status = evaluate.is_stable(stability), summary["status"]
-    if status not in ("diverged", "interrupted"):
-        met = measured["path"]["all"]["mean"] <= summary["tolerance"]
+    worst = {name: evaluate.worst_equation(e) for name, e in errors.items()}
+    stable, status = closed_loop.is_stable(stability), summary["status"]
+    if not np.isfinite(worst["path"]["mean"]) and status != "interrupted":
+        status = "diverged"
+    elif status not in ("diverged", "interrupted"):
+        met = worst["path"]["mean"] <= summary["tolerance"]
         status = "converged" if met and stable else "not_converged"
     return summary | {
         "status": status,
+        "worst_equation": worst,
         "euler_errors": measured,
         "policy_errors": {"closed_form": {}, "reference": {}},
         "stability": stability,

@@ -17,7 +17,7 @@ from deqn.postponed import load_tensorflow
 
 load_tensorflow()
 
-from deqn import evaluate  # noqa: E402
+from deqn import closed_loop  # noqa: E402
 from deqn.cli import main  # noqa: E402
 from deqn.config import checked, composed  # noqa: E402
 from deqn.progress import Display  # noqa: E402
@@ -76,10 +76,10 @@ class Sender:
 @pytest.fixture
 def sender(monkeypatch):
     """Signals to this process at a place of the run."""
-    found, shown, stability = Sender(), Display.update, evaluate.stability
+    found, shown, stability = Sender(), Display.update, closed_loop.stability
     found.plan("nowhere")
     monkeypatch.setattr(Display, "update", lambda self, s, loss: (shown(self, s, loss), found.meet(s.name)))
-    monkeypatch.setattr(evaluate, "stability", lambda economy: (found.meet("evaluation"), stability(economy))[1])
+    monkeypatch.setattr(closed_loop, "stability", lambda *asked: (found.meet("evaluation"), stability(*asked))[1])
     return found
 
 
