@@ -64,7 +64,7 @@ def checks(model: Model, settings: Config, tell: Callable[[str], None] = lambda 
     yield check("choices", check_choices, economy, settings)
     yield (inside := check("box", check_box, economy))
     yield check("quadrature", check_quadrature, economy, finer, settings, after=[inside])
-    yield check("closed form", check_closed_form, declared, steady, finer, after=[moved, equations])
+    yield check("closed form", check_closed_form, declared, steady, finer, settings, after=[moved, equations])
 
 
 def check_parameters(model: Model) -> Finding:
