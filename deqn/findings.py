@@ -75,9 +75,16 @@ def call(function: str, run: Callable[[], Any], returns: Any = Mapping | Point |
     return result
 
 
-def line_of(error: Exception) -> str:
+def origin(error: BaseException) -> BaseException:
+    """What was raised in a model's function; TensorFlow raises an error of its own in place of it while it traces."""
+    while error.__context__ is not None and str(error).startswith("in user code:"):
+        error = error.__context__
+    return error
+
+
+def line_of(error: BaseException) -> str:
     """The deepest line of the model's own file on the way to an error, " (mine.py, line 12)"; empty where unknown."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).parent != ENGINE]
+    frames = [f for f in traceback.extract_tb(origin(error).__traceback__) if Path(f.filename).parent != ENGINE]
     files = [f.filename for f in frames if f.name in FUNCTIONS]
     own = [f for f in frames if f.filename in files[-1:]]
     return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""

@@ -17,8 +17,9 @@ from deqn.clock import Clock
 from deqn.config import Config, build_model, changed, checked, composed, prepared
 from deqn.contract import check_model
 from deqn.diagnosis import check_choices, concerns
-from deqn.errors import FileError, InputError
+from deqn.errors import DeqnError, FileError, InputError, first_line
 from deqn.expectation import rule
+from deqn.findings import line_of, origin
 from deqn.interrupt import Interrupt
 from deqn.overrides import check_resumable, continued, value_of
 from deqn.pseudo_states import family
@@ -104,8 +105,15 @@ def run(
                 "training": {"ended": trained.ended, "problem": trained.problem, "lost_paths": trained.lost_paths},
             }  # fmt: skip
             return conclude(Solution(economy, settings, summary, folder), console, interrupt, clock)
-    except OSError as error:
-        raise FileError(f"{error.filename or folder}: {error.strerror or error}") from error
+    except DeqnError:
+        raise
+    except Exception as error:
+        if place := line_of(error):  # whatever it is, it was raised in a function of the model
+            what = origin(error)
+            raise InputError(f"the model failed{place}: {type(what).__name__}: {first_line(what)}") from error
+        if isinstance(error, OSError):
+            raise FileError(f"{error.filename or folder}: {error.strerror or error}") from error
+        raise
     finally:
         tf.keras.backend.clear_session()
 

@@ -2,16 +2,23 @@
 
 import sys
 import textwrap
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import tensorflow as tf
+from test_contract import altered
 
 import deqn
 from conftest import settings
 from deqn.check import checks
 from deqn.config import build_model, composed, prepared
 from deqn.errors import InputError
+from deqn.evaluate import euler_errors
+from deqn.findings import line_of, origin
 from deqn.models.stochastic_growth import StochasticGrowth
+from deqn.simulate import path
+from deqn.solution import build
 
 FILE = """
     from dataclasses import dataclass, field
@@ -99,3 +106,48 @@ def test_a_choice_that_this_economy_cannot_use_is_refused_by_both_before_trainin
     with pytest.raises(InputError) as refused:
         deqn.solve("stochastic_growth", words.split(), folder=tmp_path / "run", quiet=True)
     assert str(refused.value) == str(found.failures[0]) and not (tmp_path / "run" / "config.yaml").exists()
+
+
+@pytest.mark.parametrize("when", ["steady_state", pytest.param("closed_form", marks=pytest.mark.slow), "disk"])
+def test_a_file_that_the_models_function_misses_is_the_models_failure(when, mine, tmp_path, monkeypatch):
+    """With file and line, and exit code 2; a disk that is full stays one of the run's folder, exit code 5."""
+    field = """def closed_form(self, now): return open("missing.csv")"""
+    if when == "steady_state":
+        field = """def steady_state(self): return np.loadtxt("missing.csv")"""
+    name = mine(200 + len(when), "frozen=True", field)
+    short = ["optimizer.iterations=1", "optimizer.polish=0", "expectation.nodes=2", "evaluation.figures=false"]
+    if when == "disk":
+        full = OSError(28, "No space left on device", "metrics.csv")
+        monkeypatch.setattr("deqn.run.train", lambda *given: (_ for _ in ()).throw(full))
+        with pytest.raises(deqn.FileError, match="metrics.csv: No space left on device"):
+            deqn.solve(name, short, config_dir="conf", quiet=True, folder="run")
+        return
+    with pytest.raises(InputError) as refused:
+        deqn.solve(name, short, config_dir="conf", quiet=True, folder="run")
+    assert f"failed ({name}.py, line 12): FileNotFoundError: " in str(refused.value)
+    assert "missing.csv" in str(refused.value)
+
+
+@pytest.mark.parametrize("function", ["definitions", "transition", "residuals"])
+def test_the_line_of_a_failure_is_known_inside_compiled_functions(function):
+    """Paths, steps and errors are compiled; what fails while they are traced keeps the model's file and line."""
+
+    def transition(self, now, shock):
+        return open("missing.csv")
+
+    def definitions(self, now):
+        return open("missing.csv")
+
+    def residuals(self, now, nxt, E):
+        return open("missing.csv")
+
+    failing = {"transition": transition, "definitions": definitions, "residuals": residuals}[function]
+    economy = build(settings("model=stochastic_growth"), None, StochasticGrowth())
+    economy = replace(economy, model=altered(**{function: failing}))
+    states = tf.constant(economy.steady.states[None])
+    walk = lambda: path(economy.model, economy.policy, states, 2, None)
+    for use in [lambda: euler_errors(economy, states)] + [walk] * (function != "residuals"):
+        with pytest.raises(Exception) as failed:  # noqa: B017, TensorFlow's own while it traces
+            use()
+        assert line_of(failed.value).startswith(" (test_parameters.py, line ")
+        assert isinstance(origin(failed.value), FileNotFoundError)
