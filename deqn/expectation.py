@@ -130,11 +130,16 @@ class Expectation:
         """The shocks at every node: [nodes, 1], or [n, nodes, 1] for vectors."""
         return Point({name: tf.constant(value[..., None], dtype) for name, value in self.values.items()})
 
+    def weights_given(self, now: Point, dtype) -> tf.Tensor:
+        """The weight of every node given today, [nodes, batch], or [nodes, 1] where it is the same for all."""
+        weights = tf.constant(self.weights[:, None], dtype)
+        for chain, outcome in self.chains:
+            weights = weights * tf.gather(probabilities(chain, now, dtype), outcome)
+        return weights
+
     def operator(self, now: Point, dtype):
         """E: contracts the node axis with the weights given today, and keeps it with length one."""
-        weights = tf.constant(self.weights[:, None], dtype)  # [nodes, 1]
-        for chain, outcome in self.chains:
-            weights = weights * tf.gather(probabilities(chain, now, dtype), outcome)  # [nodes, batch]
+        weights = self.weights_given(now, dtype)
         return lambda v: tf.reduce_sum(weights * v, -2, keepdims=True)
 
 

@@ -45,11 +45,17 @@ class ChebyshevBasis(keras.layers.Layer):
         self._factors = factors.T  # [factors, products]
 
     def call(self, x):
+        table = tf.reshape(
+            tf.transpose(self.univariate(x), (1, 2, 0)), (x.shape[1] * (self.degree + 1), -1)
+        )  # T_p(x_v)
+        products = tf.gather(table, self._factors[0])  # of rows, which lie together in memory
+        for factor in self._factors[1:]:
+            products *= tf.gather(table, factor)
+        return tf.transpose(products)
+
+    def univariate(self, x):
+        """T_p(x_v), [batch, n, degree + 1]."""
         values = [tf.ones_like(x), x]
         for _ in range(2, self.degree + 1):
             values.append(2 * x * values[-1] - values[-2])
-        table = tf.reshape(tf.stack(values, 2), (-1, x.shape[1] * (self.degree + 1)))  # T_p(x_v)
-        products = tf.gather(table, self._factors[0], axis=1)
-        for factor in self._factors[1:]:
-            products *= tf.gather(table, factor, axis=1)
-        return products
+        return tf.stack(values, 2)

@@ -1,111 +1,171 @@
-"""An independent solution of small models: the projection method with complete Chebyshev polynomials.
+"""An independent solution of small models, and how far it can be trusted.
 
-The same equations, with the finer quadrature of the evaluation, are solved by least squares for a polynomial of high
-degree, from the first-order solution on. It shares neither network nor training states with what it judges; its own
-residuals tell how far it can be trusted. The region follows the principal components of the visited states: a box
-along the axes has corners that the economy never visits and where an explosive solution, or a bound, spoils the fit.
-Sources: Judd (1992); Judd, Maliar and Maliar (2011).
+The same equations are solved by the projection method (deqn/projection.py), from the first-order solution on, with the
+quadrature of the evaluation. It shares neither network nor training states with what it judges.
+
+A small residual does not bound the distance from the truth: where a value is worth .999 of tomorrow's, the distance is
+a thousand times the residual. So the equations are solved again and again, on a region that holds the states of one
+more date and with a polynomial of a higher degree. A distance is reported only where two solutions in a row, and the
+quadrature with a finer one, agree ten times better than that distance.
 """
 
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from scipy.stats import qmc
 
 from deqn.economy import Economy
 from deqn.errors import InputError
 from deqn.evaluate import Exact
-from deqn.model import coordinates, fixed, free_policies, in_logs, multipliers, width
-from deqn.network import PolicyNetwork, chebyshev
-from deqn.optimizers.levenberg_marquardt import LeastSquares
-from deqn.variables import point
+from deqn.expectation import expectation, gauss_hermite
+from deqn.files import number
+from deqn.model import Model, Normal, fixed, free_policies, in_logs, multipliers, width
+from deqn.projection import Policies, Projection, gaps, policies_at, policies_on
+from deqn.region import Region, reached
 
-DEGREES = {1: 24, 2: 16}  # by the number of states; beyond two the polynomial is no better than the network
-STATES, ITERATIONS = 1024, 40
-FITTED, DOMAIN = 1.2, 1.3  # sides of the region that is fitted, and of the polynomial's domain, against what is inside
-MEMORY = 2**30
-DAMPING = 1e-8  # small: polynomials are linear in their coefficients
-
-
-@dataclass(frozen=True)
-class Region:
-    """A box along the principal components of a cloud of states; logarithms are taken where states declare them."""
-
-    in_logs: np.ndarray
-    center: np.ndarray
-    axes: np.ndarray  # [n_states, n_states], a component in each column, its half width included
-
-    @classmethod
-    def around(cls, states: np.ndarray, logs: np.ndarray) -> "Region":
-        """The region that just holds packed states [n, n_states]."""
-        x = coordinates(states, logs)
-        directions = np.linalg.eigh(np.cov(x.T).reshape(len(logs), -1))[1]
-        along = x @ directions
-        low, high = along.min(0), along.max(0)
-        half = np.maximum((high - low) / 2, 1e-3 * np.max(high - low))
-        return cls(logs, directions @ (low + high) / 2, directions * half)
-
-    def states(self, unit: np.ndarray) -> np.ndarray:
-        """Packed states at coordinates in [-1, 1], [n, n_states]; beyond it, outside the region."""
-        x = self.center + unit @ self.axes.T
-        return np.where(self.in_logs, np.exp(np.where(self.in_logs, x, 0)), x)
-
-    def covers(self, states: tf.Tensor) -> np.ndarray:
-        """Which of the packed states lie inside, [n]."""
-        x = coordinates(np.asarray(states), self.in_logs)
-        unit = np.linalg.solve(self.axes, (x - self.center).T)
-        return np.abs(unit).max(0) <= 1 + 1e-6
+ATTEMPTS = {  # by the number of states: dates whose states the region holds, and degree of the polynomial
+    1: ((1, 10), (2, 14), (1, 18), (2, 24)),
+    2: ((1, 8), (2, 11), (1, 14), (2, 16)),
+}
+COEFFICIENTS = 1000  # of all policies together, at most
+AGREEMENT = 0.1  # of the distance that is reported, within which two solutions agree
+SETTLED = 0.01  # of that distance: smaller steps change nothing
+CHECKING = {1: 24, 2: 14, 3: 9, 4: 5, 5: 4, 6: 3}  # nodes of the finer quadrature, by the number of normal shocks
+JUDGED = 256  # states of each set at which a fit tells whether it moves on
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The solved economy, the region in which it holds, and mean and largest residual there."""
+    """A solution by projection, and the policies that it can judge; none where there is no solution.
 
-    economy: Economy
-    region: Region
-    residual: dict[str, float]
+    `residual`: its mean and largest one; `agreement`: of each policy, mean and largest difference from the solution
+    before it and under a finer quadrature; `omitted`: why policies are not judged, a sentence.
+    """
 
-    def exact(self) -> Exact:
+    economy: Economy | None = None
+    region: Region | None = None
+    policies: tuple[str, ...] = ()
+    residual: dict[str, float] = field(default_factory=dict)
+    agreement: dict[str, dict[str, float]] = field(default_factory=dict)
+    omitted: str | None = None
+
+    def exact(self) -> Exact | None:
         """The policies to compare with."""
 
         def values(states: tf.Tensor) -> dict[str, np.ndarray]:
-            found = point(self.economy.model, self.economy.policy, tf.cast(states, tf.float64))
-            return {p.name: getattr(found, p.name).numpy() for p in self.economy.model.policies}
+            found = policies_at(self.economy, states)
+            return {name: found[name] for name in self.policies}
 
-        return Exact("reference", values, self.region.covers)
+        return Exact("reference", values, self.region.covers) if self.policies else None
+
+    def record(self) -> dict[str, Any]:
+        """What the summary tells of it."""
+        found = {"agreement": self.agreement} if self.agreement else {}
+        return found | (self.residual if self.policies else {}) | ({"omitted": self.omitted} if self.omitted else {})
 
 
-def reference(economy: Economy, states: tf.Tensor) -> Reference | None:
-    """The solution around the given states [n, n_states]; None for more than two states, or where there is none.
+def reference(economy: Economy, sets: Mapping[str, tf.Tensor]) -> Reference:
+    """The solution around the simulated states `sets["path"]`, of policies that it knows better than the economy does.
 
-    None also where a constraint may bind: a polynomial of high degree is no reference for a kink. None for a family,
-    whose states fill no region around the economy's path.
-
-    `economy` carries the finer expectation of the evaluation; nothing of its policy is used.
+    Policies are judged at all states of the sets [n, n_states] that the region around the simulated ones covers. The
+    expectation of `economy` is the one under which they are exact.
     """
-    model, n = economy.model, states.shape[1]
-    if n not in DEGREES or multipliers(model) or fixed(model.states).any():
-        return None
-    region = Region.around(states.numpy().astype(float), in_logs(model.states))
-    unit = 2 * qmc.Sobol(n, scramble=True, rng=np.random.default_rng(5)).random_base2(STATES.bit_length()) - 1
-    edges = FITTED * np.sin(np.pi / 2 * unit)  # denser at the edges, as Chebyshev's nodes are
-    fitted, held_out, inside = (
-        tf.constant(region.states(x)) for x in (edges[:STATES], edges[STATES : 5 * STATES // 4], unit[STATES:])
-    )
-    outputs = sum(map(width, free_policies(model.policies)))
-    network = chebyshev(n, outputs, DEGREES[n], "float64")
-    ends = region.states(FITTED * DOMAIN * np.array(np.meshgrid(*[[-1, 1]] * n)).reshape(n, -1).T)
-    try:
-        solved = PolicyNetwork(model, economy.steady, network, "float64", "linear", domain=(ends.min(0), ends.max(0)))
-    except InputError:
-        return None
-    solver = LeastSquares(replace(economy, policy=solved), DAMPING, MEMORY)
-    for _ in range(ITERATIONS):
-        losses = solver.iterate(fitted, held_out)
-        if losses is None:
-            return None
-        if losses[1] > 0.99 * losses[0]:
-            break
-    size = np.abs(solver.values(inside))
-    return Reference(solver.economy, region, {"mean": float(size.mean()), "max": float(size.max())})
+    model, path = economy.model, sets["path"].numpy().astype(float)
+    reason = unsuitable(model)
+    if reason is not None:
+        return Reference(omitted=f"No reference solution: {reason}.")
+    region = Region.around(path, in_logs(model.states))
+    covered = {name: tf.boolean_mask(states, region.covers(states)) for name, states in sets.items()}
+    covered = {name: states for name, states in covered.items() if len(states)}
+    learned, spread = policies_on(economy, covered), {n: s[:: -(-len(s) // JUDGED)] for n, s in covered.items()}
+    few = tf.cast(tf.concat(list(spread.values()), 0), tf.float64)
+    regions, outside, near = [region], region.outermost(path), policies_at(economy, few)
+    for _ in range(max(dates for dates, _ in ATTEMPTS[path.shape[1]])):
+        outside = region.outermost(reached(economy, outside))
+        regions.append(regions[-1].holding(outside))
+    values = differing = projection = None
+    for dates, degree in attempts(model):
+        try:
+            attempt = Projection(economy, regions[dates], degree)
+        except InputError as error:
+            return Reference(omitted=f"No reference solution: {error}.")
+        if not attempt.solve(few, near, SETTLED):
+            continue
+        projection, before, values = attempt, values, policies_on(attempt.economy, covered)
+        if before is not None:
+            differing = gaps(values, before)
+            if not doubtful(differing, gaps(values, learned)):
+                break
+    if differing is None:
+        return Reference(omitted="No reference solution: the projection method did not converge.")
+    finer = expectation(model, partial(gauss_hermite, nodes=CHECKING.get(normals(model))))
+    shift = projection.correction(finer, covered)
+    differing = {s: {p: x + shift[s][p] for p, x in named.items()} for s, named in differing.items()}
+    return judgement(projection.economy, region, covered, differing, gaps(values, learned))
+
+
+def attempts(model: Model) -> list[tuple[int, int]]:
+    """Those that have few enough coefficients."""
+    n, outputs = (sum(map(width, declared)) for declared in (model.states, free_policies(model.policies)))
+    return [a for a in ATTEMPTS[n] if outputs * math.comb(n + a[1], n) <= COEFFICIENTS]
+
+
+def unsuitable(model: Model) -> str | None:
+    """Why a model has no reference solution, None where it may have one."""
+    n = sum(map(width, model.states))
+    if n not in ATTEMPTS:
+        return f"it is made for up to {max(ATTEMPTS)} states, and the model has {n}"
+    if fixed(model.states).any():
+        return "it is made for one economy, and this is a family"
+    if multipliers(model):
+        return "a polynomial does not follow the kink of a constraint that binds at times"
+    if len(attempts(model)) < 2:
+        return "it is made for fewer policies"
+    if normals(model) > max(CHECKING):
+        return f"it is made for up to {max(CHECKING)} normal shocks, and the model has {normals(model)}"
+    return None
+
+
+def normals(model: Model) -> int:
+    """The number of normal shocks, entries of vectors included."""
+    return sum(width(s) for s in model.shocks if isinstance(s, Normal))
+
+
+def doubtful(differing: Policies, distances: Policies) -> list[str]:
+    """The policies whose distance, its mean or maximum on some set, is not known to AGREEMENT."""
+    return [
+        p for p in next(iter(distances.values()))
+        if not all(statistic(differing[s][p]) <= AGREEMENT * statistic(named[p])
+                   for s, named in distances.items() for statistic in (np.mean, np.max))
+    ]  # fmt: skip
+
+
+def judgement(
+    economy: Economy, region: Region, states: Mapping[str, tf.Tensor], differing: Policies, distances: Policies
+) -> Reference:
+    """What a solution tells of the policies whose differences and distances at the states are given."""
+    left_out = doubtful(differing, distances)
+    policies = next(iter(distances.values()))
+    agreement, shown = (
+        {p: {name: float(statistic([statistic(named[p]) for named in found.values()]))
+             for name, statistic in (("mean", np.mean), ("max", np.max))} for p in policies}
+        for found in (differing, distances)
+    )  # fmt: skip
+    omitted = None
+    if left_out:
+        worst = max(left_out, key=lambda p: agreement[p]["max"] / max(shown[p]["max"], np.finfo(float).tiny))
+        omitted = (
+            f"No reference for {', '.join(left_out)}: two solutions by projection differ by up to "
+            f"{number(agreement[worst]['max'])}, and that is too much to judge a policy that is "
+            f"{number(shown[worst]['max'])} from them."
+        )
+    parts = [states[s][:JUDGED] for s in states]
+    sizes = np.abs(np.concatenate([np.ravel(r) for part in parts for r in economy.residuals(part).values()]))
+    return Reference(
+        economy, region, tuple(p for p in policies if p not in left_out),
+        {"mean": float(sizes.mean()), "max": float(sizes.max())}, agreement, omitted,
+    )  # fmt: skip

@@ -127,11 +127,10 @@ def exact_solution(
         return known, {"closed_form": {"mean": float(sizes.mean()), "max": float(sizes.max())}}
     if not solution.settings.evaluation.reference or solution.summary["status"] == "diverged":
         return None, {}
-    found = reference(finer, sets["path"])
-    if found is None:
-        return None, {}
-    log.info("reference solution: residual mean %(mean).1e, max %(max).1e", found.residual)
-    return found.exact(), {"reference": found.residual}
+    found = reference(finer, sets)
+    if found.omitted is not None:
+        log.info("%s", found.omitted)
+    return found.exact(), {"reference": found.record()}
 
 
 def judged(

@@ -10,7 +10,7 @@ import deqn
 from deqn.errors import FileError, InputError
 
 FILES = ("config.yaml", "summary.json", "report.html", "moments.csv", "tables/euler_errors.tex", "tables/moments.tex",
-         "tables/comparison.tex", "metrics.csv", "euler_errors.csv", "simulation.parquet", "environment.json",
+         "metrics.csv", "euler_errors.csv", "simulation.parquet", "environment.json",
          "run.log", "checkpoints/policy.index", "figures/training.png", "figures/policies.png", "figures/errors.png",
          "figures/distribution.png", "figures/impulse_responses.png")  # fmt: skip
 
@@ -20,8 +20,12 @@ def test_the_run_folder_holds_what_the_contract_names(growth, stochastic, olg):
         for name in FILES:
             assert (solution.folder / name).stat().st_size > 0, name
         assert not list(solution.folder.rglob("*.tmp*")) and not list(solution.folder.rglob("*_temp"))
-    assert "closed_form" in (growth.folder / "comparison.csv").read_text()
-    assert "reference" in (stochastic.folder / "comparison.csv").read_text()
+    for solution, kind in ((growth, "closed_form"), (olg, "closed_form"), (stochastic, "reference")):
+        compared = [(solution.folder / name) for name in ("comparison.csv", "tables/comparison.tex")]
+        if "omitted" in solution.summary.get(kind, {}):
+            assert not any(file.exists() for file in compared) and solution.summary["policy_errors"][kind] == {}
+        else:
+            assert kind in compared[0].read_text() and compared[1].stat().st_size > 0
 
 
 def test_the_summary_has_the_keys_of_the_contract(growth):
