@@ -136,8 +136,8 @@ def solved(once):
 
 @pytest.fixture(scope="session")
 def growth(solved):
-    """Growth at its closed form, which the linear anchor would be already."""
-    return solved("growth", "network.anchor=steady_state", "optimizer.iterations=60")
+    """Growth by savings shares, at its closed form, which the linear anchor would be already."""
+    return solved("growth", "model.head=share", "network.anchor=steady_state", "optimizer.iterations=60")
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ AT_START = ("optimizer=adam", "train.steps=0", "model.delta=0.5", *LITTLE[:-1])
 def test_the_main_job(tmp_path):
     done = deqn_solve(tmp_path, "model=growth", "train.steps=2000")
     assert done.returncode == 0 and done.stderr == ""
-    assert "PASS growth: mean path error" in done.stdout and "s - closed form" in done.stdout
+    assert "PASS growth: mean path error" in done.stdout and "k_next - closed form" in done.stdout
     assert all(len(line) <= 80 for line in done.stdout.splitlines() if str(tmp_path) not in line)
     assert "\x1b" not in done.stdout
     (folder,) = (tmp_path / "outputs" / "growth").iterdir()

@@ -27,7 +27,7 @@ from deqn.residuals import residuals
 from deqn.simulate import Box, path
 from deqn.steady_state import steady_state
 
-GROWTH = ("model=growth", "pseudo_states.alpha=[0.26,0.46]", "pseudo_states.beta=[0.85,0.95]")
+GROWTH = ("model=growth", "model.head=share", "pseudo_states.alpha=[0.26,0.46]", "pseudo_states.beta=[0.85,0.95]")
 STOCHASTIC = ("model=stochastic_growth", "pseudo_states.beta=[0.94,0.99]", "pseudo_states.gamma=[1,5]")
 MEMBERS = [(0.95, 1.0), (0.97, 2.5), (0.98, 4.5)]  # beta, gamma
 

@@ -81,7 +81,7 @@ def test_the_tables_are_those_of_the_other_files(growth):
     for row in report.verdict_rows(growth.summary):
         assert [row.label, *row.cells("{:.1e}".format)] in rows
     assert ["network.anchor", "steady_state", "linear"] in rows and ["optimizer.iterations", "60", "40"] in rows
-    assert set(growth.summary["changed"]) == {"network.anchor", "optimizer.iterations"}
+    assert set(growth.summary["changed"]) == {"model.head", "network.anchor", "optimizer.iterations"}
     assert ["alpha", "0.36"] in rows and ["seed", "0"] in rows
     moments = pd.read_csv(growth.folder / "moments.csv", index_col="variable").loc["k"]
     shown = ("mean", "std", "variance", "skewness", "min", "max")

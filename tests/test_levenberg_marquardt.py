@@ -101,7 +101,7 @@ def test_normal_equations_by_slices_are_the_same():
 
 def test_it_reaches_round_off_without_a_floor():
     """Full depreciation from the steady state on: savings are constant, which the polynomial can be exactly."""
-    solver = problem("model=growth", "network=chebyshev", "network.degree=4")
+    solver = problem("model=growth", "model.head=share", "network=chebyshev", "network.degree=4")
     states, held_out = points(solver, 64), points(solver, 16, seed=1)
     losses = [solver.iterate(states, held_out) for _ in range(12)]
     assert losses[0][0] > 1e-4 and losses[-1][1] < 1e-30
@@ -177,7 +177,7 @@ def stage(*overrides):
 
 
 def test_a_stage_ends_at_round_off_and_where_nothing_is_gained():
-    exact = stage("model=growth", "optimizer.states=100")
+    exact = stage("model=growth", "model.head=share", "optimizer.states=100")
     assert exact.chunk(50) and exact.done and exact.step < 5
     coarse = stage("model=growth", "model.delta=0.1", "network=chebyshev", "network.degree=2", "optimizer.states=100",
                    "optimizer.refresh=5")  # fmt: skip

@@ -26,7 +26,7 @@ def altered(**members):
 
 def test_the_roots_of_growth_are_known():
     """k' = alpha beta k^alpha: roots alpha and 1 / (alpha beta), and a constant savings rate."""
-    found = solved(Growth())
+    found = solved(Growth(head="share"))
     np.testing.assert_allclose(found.roots, [0.36, 1 / (0.36 * 0.99)], rtol=1e-9)
     np.testing.assert_allclose(found.slope, [[0]], atol=1e-9)
     np.testing.assert_allclose(found.dynamics, [[0.36]], rtol=1e-9)
@@ -109,7 +109,15 @@ def test_an_indeterminate_model_is_refused_by_the_anchor_and_solved_without(tmp_
     assert found.summary["first_order"] == {} and found.summary["policy_errors"]["reference"] == {}
 
 
-@pytest.mark.parametrize("case", ["growth model.delta=0.1", "stochastic_growth", "olg_analytic model.head=level"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        "growth model.delta=0.1",
+        "growth model.head=share model.delta=0.1",
+        "stochastic_growth",
+        "olg_analytic model.head=level",
+    ],
+)
 def test_the_untrained_policy_has_the_linear_slope(case):
     """The anchor, through logarithms of states and the bounds of policies."""
     e = economy(*f"model={case}".split())

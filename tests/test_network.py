@@ -16,7 +16,13 @@ def network(*overrides, seed=0, dtype="float64", outputs=2):
 
 
 def test_the_untrained_network_is_the_steady_state_everywhere():
-    for model in ("growth", "stochastic_growth", "olg_analytic", "olg_analytic model.head=level"):
+    for model in (
+        "growth",
+        "growth model.head=share",
+        "stochastic_growth",
+        "olg_analytic",
+        "olg_analytic model.head=level",
+    ):
         e = economy(*f"model={model} network.anchor=steady_state".split())
         states = Box(e.model, 64, 0, tf.float64).points()
         steady = flatten(e.model.steady_state(), e.model.policies)

@@ -87,7 +87,7 @@ def stage(*overrides):
 
 
 def test_a_stage_ends_at_round_off_on_fresh_states():
-    exact = stage("model=growth")
+    exact = stage("model=growth", "model.head=share")
     assert exact.chunk(50) and exact.done and exact.step < 5
 
 
@@ -116,7 +116,7 @@ def test_a_matrix_that_does_not_fit_is_left_out():
 @pytest.mark.slow
 def test_growth_is_solved_to_ten_digits(tmp_path):
     """Slow depreciation, no closed form: residuals and the distance from the polynomial solution."""
-    overrides = ["model.delta=0.1", "evaluation.figures=false"]
+    overrides = ["model.head=share", "model.delta=0.1", "evaluation.figures=false"]
     found = deqn.solve("growth", overrides, folder=tmp_path / "run", quiet=True)
     s = found.summary
     assert s["steps"]["bfgs"] > 100 and s["euler_errors"]["path"]["all"]["max"] < 1e-9

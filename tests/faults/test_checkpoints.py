@@ -14,7 +14,7 @@ from deqn.files import fresh_folder
 
 FOREIGN = {  # runs whose checkpoints are put in the place of this run's
     "width": (*ONE_STAGE, "network.hidden=[9]"),
-    "model": ("model=stochastic_growth", *ONE_STAGE[2:], "model.delta=0.5"),
+    "model": ("model=stochastic_growth", *ONE_STAGE[3:], "model.delta=0.5"),
     "dtype": (*ONE_STAGE, "dtype=float32", "tolerance=10"),
 }
 AT_ONCE = ("train.seconds=1e-9",)  # stops after the first chunk, with a checkpoint from before it and one from after

@@ -17,7 +17,7 @@ def digest(folder):
 
 @pytest.mark.slow
 def test_hashes_are_identical_within_and_across_processes(here, one_stage, three_stages, tmp_path):
-    assert here("model=stochastic_growth", *ONE_STAGE[2:], "seed=1", "hydra.run.dir=another").returncode == 0
+    assert here("model=stochastic_growth", *ONE_STAGE[3:], "seed=1", "hydra.run.dir=another").returncode == 0
     assert here(*THREE_STAGES, "hydra.run.dir=again").returncode == 0
     assert digest(three_stages) == digest(tmp_path / "again")
     assert here(*ONE_STAGE, "seed=1", "hydra.run.dir=other_seed").returncode == 0

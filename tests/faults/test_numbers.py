@@ -51,6 +51,7 @@ def test_it_is_named_and_what_was_good_is_kept(here, tmp_path, monkeypatch, name
     if name == "Step":  # one that throws the weights out of range
         arguments += [
             "model=growth",
+            "model.head=share",
             "model.delta=0.5",
             "tolerance=10",
             "optimizer=sgd",

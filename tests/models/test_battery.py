@@ -25,6 +25,7 @@ from deqn.steady_state import steady_state
 
 NAMES = sorted(p.name.removesuffix(".yaml") for p in files("deqn.configs").joinpath("model").iterdir())
 EXTRA = {
+    "growth": ("model.head=share",),
     "olg_analytic": ("model.head=level", "model.cohorts=2", "model.cohorts=20"),
     "growth_labor": ("model.capped=true",),
     "irbc": ("model.irreversible=true", "model.N=15"),

@@ -14,6 +14,7 @@ from conftest import economy
 from deqn.evaluate import closed_form
 from deqn.expectation import expectation, gauss_hermite, monomial
 from deqn.model import Point
+from deqn.models import growth
 from deqn.models.growth import Growth
 from deqn.models.growth_labor import GrowthLabor
 from deqn.models.olg_analytic import FLOOR, OlgAnalytic, marginal_utility
@@ -38,6 +39,34 @@ def test_published_savings_and_capital_by_age():
     model = OlgAnalytic()
     np.testing.assert_allclose(model.shares, [0.659999, 0.639393, 0.605211, 0.543379, 0.411765], atol=5e-7)
     np.testing.assert_allclose(model.steady_state()["k"], [0.4167, 0.1816, 0.0749, 0.0278, 0.0078], atol=6e-5)
+
+
+def test_capital_beyond_what_there_is_cannot_pass():
+    """Growth in levels with marginal utility c^-gamma above the floor, its tangent below; the residual is a number."""
+    model = Growth(gamma=2.0, delta=0.1)
+    y = tf.ones((1, 5), tf.float64)
+    now = Point({"y": y, "c": growth.FLOOR * tf.constant([[1.5, 1.0, 0.5, 0.0, -3.0]], tf.float64)})
+    np.testing.assert_allclose(growth.FLOOR**2 * model.marginal_utility(now)[0], [1 / 2.25, 1, 2, 3, 9], rtol=1e-12)
+    e = economy("model=growth", "model.delta=0.1", "network.anchor=steady_state")
+    k = e.model.steady_state()["k"]
+    for wanted in (1.0, 1.5, 10.0):  # of all resources at rest
+        kept = wanted * (k**0.36 + 0.9 * k)
+        policy = lambda s, training=False, kept=kept: tf.fill((s.shape[0], 1), tf.constant(kept, tf.float64))
+        residual = replace(e, policy=policy).residuals(tf.constant([[k]], tf.float64))["euler"].numpy().item()
+        assert 1 < residual < np.inf, wanted
+
+
+@pytest.mark.parametrize("head", ["level", "share"])
+def test_both_heads_of_growth_are_one_economy(head):
+    """At the share's policy the equation in levels has the residual of the equation in shares."""
+    e = economy("model=growth", f"model.head={head}", "model.delta=0.1")
+    k = tf.constant([[4.0], [6.0], [9.0]], tf.float64)
+    left, y, s = 0.9 * k, k**0.36, 0.3
+    policy = lambda at, training=False: s + 0 * at if head == "share" else 0.9 * at + s * at**0.36
+    later = left + s * y
+    c, c_next = (1 - s) * y, (1 - s) * later**0.36
+    expected = c_next / (0.99 * (0.36 * later**-0.64 + 0.9)) / c - 1
+    np.testing.assert_allclose(replace(e, policy=policy).residuals(k)["euler"][0], expected[:, 0], rtol=1e-12)
 
 
 def test_savings_beyond_income_cannot_pass():
