@@ -98,7 +98,8 @@ def simulation(economy: Economy, states: tf.Tensor) -> pd.DataFrame:
 def policy_slices(economy: Economy, exact: Exact | None = None, points: int = 101) -> dict[str, pd.DataFrame]:
     """Policies along each packed state across its box, the other states at the steady state.
 
-    A table for each state label: the state, the policies, and `exact <policy>` where it is known.
+    A table for each state label: the state, the policies, `start <policy>`, which training started from, and
+    `exact <policy>` where it is known.
     """
     model = economy.model
     low, high = (x.numpy()[0] for x in box_corners(model, steady_row(economy)))
@@ -108,6 +109,8 @@ def policy_slices(economy: Economy, exact: Exact | None = None, points: int = 10
         rows[:, column] = np.linspace(low[column], high[column], points)
         states = tf.constant(rows, economy.policy.dtype)
         table = state_frame(model, economy.policy, states)[[label, *labels(model.policies)]]
+        start = economy.policy.untrained(states).numpy()
+        table[[f"start {name}" for name in labels(model.policies)]] = start
         for name, value in ({} if exact is None else exact.values(states)).items():
             value = np.where(exact.covers(states), value, np.nan)
             for i, part in enumerate(value.reshape(-1, points)):

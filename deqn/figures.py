@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from deqn.analysis import at_zero, percent_deviations
 from deqn.files import whole
 
-NET, EXACT, MUTED = "#1f4e9c", "#d1495b", "#9aa5b1"
+NET, EXACT, MUTED, START = "#1f4e9c", "#d1495b", "#9aa5b1", "#e08e0b"
 PANELS, LINES = 9, 6  # at most so many panels in a figure, and lines in a panel
 
 
@@ -76,7 +76,8 @@ def policy_functions(
 ) -> None:
     """Each policy along each state, the others at their steady state; a line for each component of a vector.
 
-    `slices`: state -> table with the state's column, policies, and `exact <policy>` where it is known, as `exact` says.
+    `slices`: state -> table with the state's column, policies, `start <policy>` where training started, and
+    `exact <policy>` where it is known, as `exact` says.
     """
     states = spread_out(list(slices), PANELS // len(policies) or 1)
     pairs = [(state, policy) for policy in policies for state in states][:PANELS]
@@ -85,7 +86,10 @@ def policy_functions(
         table = drawable(slices[state])
         shown = spread_out(components(table, policy), LINES)
         for i, column in enumerate(shown):
-            ax.plot(table[state], table[column], color=f"C{i}", lw=2.4, alpha=0.75, label=column)
+            name = "network" if shown == [policy] else column
+            if f"start {column}" in table:
+                ax.plot(table[state], table[f"start {column}"], color=START, lw=1.6, ls=":", label="start of training")
+            ax.plot(table[state], table[column], color=f"C{i}", lw=2.4, alpha=0.75, label=name)
             if f"exact {column}" in table:
                 ax.plot(table[state], table[f"exact {column}"], color="black", lw=1, ls="--", label=exact)
         widen(ax)

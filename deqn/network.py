@@ -172,6 +172,11 @@ class PolicyNetwork(tf.Module):
         x, chart = self._coordinates(states), self._chart_at(states)
         return self._anchored(x, self.network((x - chart.center) / chart.half_width, training=training), chart)
 
+    def untrained(self, states: tf.Tensor) -> tf.Tensor:
+        """Policies [n, n_policies] of the anchor alone: where training started."""
+        x, chart = self._coordinates(states), self._chart_at(states)
+        return self._anchored(x, tf.zeros((1, chart.start.shape[-1]), self.dtype), chart)
+
     def recorded(self, states: tf.Tensor, record: list) -> tf.Tensor:
         """Policies at states; each layer with weights is appended to `record`, with its inputs and outputs."""
         x, chart = self._coordinates(states), self._chart_at(states)

@@ -46,3 +46,28 @@ def test_long_vectors_are_thinned_evenly():
 
 def test_components_are_found_by_name(table):
     assert figures.components(table, "k") == ["k"] and len(figures.components(table, "a")) == 12
+
+
+@pytest.fixture
+def drawn(monkeypatch, tmp_path):
+    """The figures that a test draws."""
+    kept = []
+    monkeypatch.setattr(figures, "save", lambda figure, path: kept.append(figure))
+    return kept
+
+
+def test_policies_show_start_network_and_closed_form(drawn):
+    k = np.linspace(1, 2, 5)
+    values = {"s": k, "a[0]": k, "a[1]": 2 * k}
+    lines = {"": 0.0, "start ": 0.1, "exact ": 0.0}
+    table = {kind + name: value + shift for name, value in values.items() for kind, shift in lines.items()}
+    slices = {"k": pd.DataFrame({"k": k} | table)}
+    figures.policy_functions(slices, ["s", "a"], "policies.png")
+    scalar, vector = drawn[0].axes
+    assert [line.get_label() for line in scalar.lines] == ["start of training", "network", "closed form"]
+    assert [line.get_label() for line in vector.lines][:3] == ["start of training", "a[0]", "closed form"]
+    legend = [text.get_text() for text in drawn[0].legends[0].get_texts()]
+    assert legend == ["start of training", "network", "closed form", "a[0]", "a[1]"]
+    looks = {(line.get_color(), line.get_linestyle()) for line in scalar.lines}
+    assert len(looks) == 3  # also without colour: dotted, solid, dashed
+    np.testing.assert_allclose(scalar.lines[0].get_ydata() - scalar.lines[1].get_ydata(), 0.1)
