@@ -26,7 +26,8 @@ def stage(*overrides):
 @pytest.mark.parametrize("choice", CHOICES)
 def test_every_optimizer_lowers_the_loss(choice):
     g = stage("model=growth", "model.head=share", "model.delta=0.3", *STEADY, f"optimizer={choice}",
-              "schedule=constant", *["optimizer.learning_rate=1e-3"] * (choice in ("rmsprop", "adam", "adamw", "nadam")))  # fmt: skip
+              "schedule=constant",
+              *["optimizer.learning_rate=1e-3"] * (choice in ("rmsprop", "adam", "adamw", "nadam")))  # fmt: skip
     states = g.sampler(g.economy.policy)
     size = lambda: float(tf.reduce_mean(g.economy.residuals(states)["euler"] ** 2))
     before = size()
