@@ -73,6 +73,8 @@ def failure_lines(summary: dict[str, Any]) -> Iterator[str]:
     training = summary.get("training") or {}
     for problem in (training.get("problem") or "").splitlines():
         yield f"{problem[:1].upper()}{problem[1:]}."
+    if summary["first_order"].get("note"):
+        yield f"{summary['first_order']['note']}."
     yield f"To try: {'; '.join(suggestions(summary, training))}."
 
 

@@ -118,8 +118,13 @@ def reason(summary: dict[str, Any]) -> str:
 
 def remarks(summary: dict[str, Any]) -> Iterator[str]:
     """The sentences under the verdict: a wrong closed form, stability, seconds, errors of a family by thirds."""
-    if (summary.get("closed_form", {}).get("mean") or 0.0) > summary["tolerance"]:
-        yield "The closed form does not solve the equations: see its residual. One of the two is wrong."
+    known = summary.get("closed_form", {})
+    if known.get("wrong"):
+        yield f"The closed form does not solve {', '.join(known['wrong'])}: see its residual. One of the two is wrong."
+    elif "wrong" in known:
+        yield "The residual of the closed form is the quadrature's own error: it falls with more nodes."
+    if "omitted" in summary.get("reference", {}):
+        yield summary["reference"]["omitted"]
     if summary["status"] == "interrupted":
         yield "Training goes on from its last checkpoint with resume=FOLDER."
     yield from stability_lines(summary)

@@ -20,8 +20,11 @@ from deqn.linear import LinearRule, linear_solution
 from deqn.members import MembersRule
 from deqn.model import shock_names
 from deqn.reference import reference
+from deqn.refinement import refined
 from deqn.solution import Solution
+from deqn.undefined import affordable
 
+EXACT = 1e-6  # residual up to which a closed form solves an equation
 EXACT_STATES = 1000  # at which a closed form is put into the equations
 log = logging.getLogger("deqn")
 
@@ -110,7 +113,14 @@ def first_order(
         defined[name] = float(usable.mean())
         if usable.any():
             measured[name] = evaluate.error_summary({equation: e[:, usable] for equation, e in errors.items()})
-    return rule, {"first_order": {"euler_errors": measured, "defined": defined, "roots": linear.roots.tolist()}}
+    return rule, {
+        "first_order": {
+            "euler_errors": measured,
+            "defined": defined,
+            "roots": linear.roots.tolist(),
+            "note": linear.note,
+        }
+    }
 
 
 def exact_solution(
@@ -124,13 +134,24 @@ def exact_solution(
         if parts[0] is None:
             return known, {}
         sizes = np.abs(np.concatenate([np.ravel(r) for part in parts for r in part.values()]))
-        return known, {"closed_form": {"mean": float(sizes.mean()), "max": float(sizes.max())}}
+        residual = {"mean": float(sizes.mean()), "max": float(sizes.max())}
+        if not residual["mean"] <= solution.summary["tolerance"]:
+            residual["wrong"] = unsolved(solution, known, sets["path"])
+        return known, {"closed_form": residual}
     if not solution.settings.evaluation.reference or solution.summary["status"] == "diverged":
         return None, {}
     found = reference(finer, sets)
     if found.omitted is not None:
         log.info("%s", found.omitted)
     return found.exact(), {"reference": found.record()}
+
+
+def unsolved(solution: Solution, known: evaluate.Exact, states: tf.Tensor) -> list[str]:
+    """The equations that a closed form leaves unsolved, since their residuals stay as the quadrature grows finer."""
+    model = solution.economy.model
+    few = states[: affordable(model, solution.economy.expectation)]
+    found = refined(model, known, solution.settings.expectation, few)
+    return [name for name, residual in found.items() if not residual.falls and residual.largest > EXACT]
 
 
 def judged(

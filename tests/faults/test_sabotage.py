@@ -60,5 +60,5 @@ def test_a_wrong_closed_form_shows_its_residual(stochastic):
     found = judged(stochastic, model=WrongClosedForm())
     assert found["policy_errors"]["closed_form"]["s"]["mean"] > 0.01 and found["closed_form"]["mean"] > 1e-3
     found["seconds"] = stochastic.summary["seconds"]
-    assert "The closed form does not solve the equations" in next(report.remarks(found))
+    assert "The closed form does not solve euler" in next(report.remarks(found))
     assert "residual of the closed form" in [row.label for row in report.verdict_rows(found)]
