@@ -122,7 +122,7 @@ def test_other_settings_are_refused_by_name(here, part):
 
 @pytest.mark.slow
 def test_two_runs_never_share_a_folder(forks, here, tmp_path):
-    endless = ("optimizer=adam", "train.steps=10000000", "hydra.run.dir=run")
+    endless = ("model.delta=0.5", "optimizer=adam", "train.steps=10000000", "hydra.run.dir=run")
     pid = forks.start(tmp_path, *endless, *LITTLE)
     wait_for((tmp_path / "run" / "metrics.csv").exists)
     rows = len((tmp_path / "run" / "run.log").read_text().splitlines())

@@ -17,7 +17,7 @@ FRESH = (*THREE_STAGES, "hydra.run.dir=parts")
 @pytest.mark.slow
 def test_a_kill_costs_one_interval_at_most(forks, tmp_path):
     interval = 2
-    pid = forks.start(tmp_path, "optimizer=adam", "train.steps=10000000", *LITTLE,
+    pid = forks.start(tmp_path, "model.delta=0.5", "optimizer=adam", "train.steps=10000000", *LITTLE,
                       f"train.checkpoint_seconds={interval}", "hydra.run.dir=run")  # fmt: skip
     place = tmp_path / "run" / "checkpoints"
     wait_for(lambda: len(list(place.glob("*.index"))) > 1)  # the first belongs to the start, before compilation

@@ -76,8 +76,8 @@ def test_an_earlier_handler_that_ends_the_process_comes_last(here, sender, tmp_p
 
 @pytest.mark.slow
 def test_a_second_ctrl_c_stops_at_once(forks, tmp_path):
-    pid = forks.start(tmp_path, "optimizer=adam", "network.anchor=steady_state", "train.steps=10000000", *LITTLE,
-                      "evaluation.box=10000000", "hydra.run.dir=run")  # fmt: skip
+    pid = forks.start(tmp_path, "model.delta=0.5", "optimizer=adam", "network.anchor=steady_state",
+                      "train.steps=10000000", *LITTLE, "evaluation.box=10000000", "hydra.run.dir=run")  # fmt: skip
     wait_for((tmp_path / "run" / "metrics.csv").exists)
     os.kill(pid, signal.SIGINT)
     log = tmp_path / "run" / "run.log"
