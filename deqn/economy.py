@@ -1,7 +1,8 @@
 """An economy under a policy function: what training changes and what evaluation measures."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import tensorflow as tf
 
@@ -31,6 +32,16 @@ class Economy:
     def gradient_work(self) -> float:
         """Multiplications of the gradient of the residuals at one state, roughly."""
         return 3.0 * (self.expectation.nodes + 1) * self.policy.network.count_params()
+
+    @cached_property
+    def sizes(self) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+        """A compiled function: absolute residuals by equation, [n, batch] each, at packed states [batch, n_states]."""
+
+        @tf.function(reduce_retracing=True, autograph=False)
+        def compiled(states: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {name: tf.reshape(tf.abs(r), (-1, tf.shape(r)[-1])) for name, r in self.residuals(states).items()}
+
+        return compiled
 
     def slices(self, states: tf.Tensor) -> Iterator[tf.Tensor]:
         """Packed states in pieces whose residuals fit into memory, however many nodes and policies there are."""

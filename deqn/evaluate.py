@@ -86,13 +86,7 @@ def box_states(economy: Economy, evaluation: Evaluation, seed: int) -> tf.Tensor
 
 def euler_errors(economy: Economy, states: tf.Tensor) -> dict[str, np.ndarray]:
     """Absolute residuals by equation, [n, states] with n = 1 for a scalar equation, at packed states."""
-
-    @tf.function(reduce_retracing=True, autograph=False)
-    def sizes(part: tf.Tensor) -> dict[str, tf.Tensor]:
-        errors = economy.residuals(part)
-        return {name: tf.reshape(tf.abs(r), (-1, tf.shape(r)[-1])) for name, r in errors.items()}
-
-    parts = [sizes(part) for part in economy.slices(states)]
+    parts = [economy.sizes(part) for part in economy.slices(states)]
     return {name: np.concatenate([p[name].numpy() for p in parts], 1) for name in parts[0]}
 
 

@@ -54,7 +54,7 @@ def spread_out(columns: list[str], count: int) -> list[str]:
 
 def training_curve(metrics: pd.DataFrame, path: Path) -> None:
     """Mean and largest validation residual along training, by equation."""
-    stages, metrics = metrics["stage"], metrics.drop(columns="stage").pipe(drawable)
+    stages, metrics = metrics["stage"], metrics.select_dtypes("number").pipe(drawable)
     figure, (ax,) = canvas(1, 3.4)
     equations = [c.removeprefix("mean_") for c in metrics if c.startswith("mean_")]
     for i, name in enumerate(equations[:LINES]):

@@ -1,5 +1,8 @@
 """The economy's path under a policy: draws of the shocks, one step, long paths, points of the box."""
 
+import weakref
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 from scipy.stats import qmc
@@ -40,7 +43,6 @@ def step(
     return pack(model.transition(now, shocks), model.states, 1, batch, dtype)
 
 
-@tf.function
 def path(
     model: Model,
     policy,
@@ -50,14 +52,11 @@ def path(
     scale: float = 1.0,
 ) -> tf.Tensor:
     """`periods` consecutive dates from `states` [paths, n_states] on, itself left out: [periods, paths, n_states]."""
-    visited = tf.TensorArray(states.dtype, size=periods, element_shape=states.shape)
-    for t in tf.range(periods):
-        states = step(model, policy, states, generator, scale)
-        visited = visited.write(t, states)
-    return visited.stack()
+    if not tf.executing_eagerly():
+        return tf.function(whole)(model, policy, states, periods, generator, scale)
+    return compiled(model, policy)(whole, states, periods, generator, scale)
 
 
-@tf.function
 def last(
     model: Model,
     policy,
@@ -67,10 +66,67 @@ def last(
     scale: float = 1.0,
 ) -> tf.Tensor:
     """The states [paths, n_states] after `periods` dates."""
+    if not tf.executing_eagerly():
+        return tf.function(end)(model, policy, states, periods, generator, scale)
+    return compiled(model, policy)(end, states, periods, generator, scale)
+
+
+def whole(model: Model, policy, states: tf.Tensor, periods, generator, scale: float) -> tf.Tensor:
+    """What `path` returns, to be compiled."""
+    visited = tf.TensorArray(states.dtype, size=periods, element_shape=states.shape)
+    for t in tf.range(periods):
+        states = step(model, policy, states, generator, scale)
+        visited = visited.write(t, states)
+    return visited.stack()
+
+
+def end(model: Model, policy, states: tf.Tensor, periods, generator, scale: float) -> tf.Tensor:
+    """What `last` returns, to be compiled."""
     t = tf.constant(0)
     while t < periods:
         states, t = step(model, policy, states, generator, scale), t + 1
     return states
+
+
+class Walks:
+    """Paths of one policy function in one model, compiled once for each number of paths.
+
+    A compiled function knows the generator that it was traced with. So there is one, which goes on where the caller's
+    has come to, and the caller's goes on where it ends: equal seeds give equal paths, whatever was drawn before.
+    """
+
+    def __init__(self, model: Model, policy):
+        self.model, self._policy = model, weakref.ref(policy)
+        self._generator = tf.random.Generator.from_seed(0, alg="philox")
+        self._functions = {}
+
+    def __call__(
+        self, walk: Callable, states: tf.Tensor, periods, generator: tf.random.Generator | None, scale: float
+    ) -> tf.Tensor:
+        """`whole` or `end`, from states [paths, n_states] on."""
+        key = walk.__name__, generator is None, scale
+        if key not in self._functions:
+            own = None if generator is None else self._generator
+            self._functions[key] = tf.function(lambda s, n: walk(self.model, self._policy(), s, n, own, scale))
+        if generator is None:
+            return self._functions[key](states, tf.constant(periods))
+        self._generator.reset(generator.state)
+        ends = self._functions[key](states, tf.constant(periods))
+        generator.reset(self._generator.state)
+        return ends
+
+
+WALKS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # policy function -> Walks in each model
+
+
+def compiled(model: Model, policy) -> Walks:
+    """The compiled paths of a policy function in a model; they live as long as the policy function does."""
+    known = WALKS.setdefault(policy, [])
+    for walks in known:
+        if walks.model is model:
+            return walks
+    known.append(Walks(model, policy))
+    return known[-1]
 
 
 class Box:

@@ -120,7 +120,7 @@ class Solution:
         """The eigenvalues of the closed loop at the steady state."""
         return closed_loop_modes(self.economy)
 
-    @property
+    @cached_property
     def judged(self) -> Economy:
         """The economy under the finer rule of the evaluation."""
         model, settings = self.economy.model, self.settings.expectation
@@ -135,8 +135,17 @@ class Solution:
 
     def member(self, parameters: Mapping[str, float]) -> Economy:
         """The economy resting at given parameters, at the usual ones where there is none."""
-        values = np.array(list(self._parameters(parameters, {}).values()), float)
-        return replace(self.economy, steady=self.economy.model.rest(values)) if parameters else self.economy
+        if not parameters:
+            return self.economy
+        values = tuple(float(x) for x in self._parameters(parameters, {}).values())
+        if values not in self._members:
+            self._members[values] = replace(self.economy, steady=self.economy.model.rest(np.array(values)))
+        return self._members[values]
+
+    @cached_property
+    def _members(self) -> dict[tuple[float, ...], Economy]:
+        """The economies of a family that were asked for, by their parameters."""
+        return {}
 
     def _parameters(self, given: Mapping[str, Any], states: Mapping[str, Any]) -> dict[str, Any]:
         """All parameters of a family, the usual ones where not given here or among the states. Raises KeyError."""

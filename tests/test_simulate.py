@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -64,6 +67,38 @@ def test_last_is_the_end_of_the_path():
     start = Box(e.model, 8, 0, tf.float64).points()
     walked = path(e.model, e.policy, start, 5, generator(1))
     np.testing.assert_array_equal(last(e.model, e.policy, start, tf.constant(5), generator(1)), walked[-1])
+
+
+def test_equal_seeds_give_equal_paths_whatever_was_drawn_before():
+    e = economy("model=olg_analytic")
+    start = Box(e.model, 8, 0, tf.float64).points()
+    first = path(e.model, e.policy, start, 5, generator(1))
+    path(e.model, e.policy, start, 7, generator(2))
+    np.testing.assert_array_equal(path(e.model, e.policy, start, 5, generator(1)), first)
+    both = generator(1)
+    np.testing.assert_array_equal(path(e.model, e.policy, start, 5, both), first)
+    assert (path(e.model, e.policy, start, 5, both) != first).numpy().any()  # it went on
+
+
+def test_paths_are_traced_once_for_each_number_of_them(monkeypatch):
+    e, traces = economy("model=olg_analytic"), []
+    monkeypatch.setattr("deqn.simulate.step", lambda *a: (traces.append(1), step(*a))[1])
+    for paths in (4, 6):
+        traces.clear()
+        start = Box(e.model, paths, 0, tf.float64).points()
+        for seed in range(5):
+            path(e.model, e.policy, start, 3 + seed, generator(seed))
+            last(e.model, e.policy, start, tf.constant(3 + seed), generator(seed))
+        assert len(traces) <= 4  # of each of both loops a trace, or the second look of autograph
+
+
+def test_compiled_paths_go_with_their_policy():
+    e = economy("model=olg_analytic")
+    path(e.model, e.policy, Box(e.model, 4, 0, tf.float64).points(), 3, generator())
+    gone = weakref.ref(e.policy)
+    del e
+    gc.collect()
+    assert gone() is None
 
 
 def test_the_steady_state_stays():

@@ -4,6 +4,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 from test_metrics import agree as event_files_agree
 
 import deqn
@@ -145,6 +146,27 @@ def test_impulse_responses_have_the_right_sign_and_size(stochastic):
 
 def test_a_discrete_shock_responds_in_standard_deviations(olg):
     assert olg.irf("delta", 1.0, 3)["delta"][1] == pytest.approx(0.2)
+
+
+def test_a_method_is_traced_at_its_first_call_alone(stochastic, monkeypatch):
+    """Equations and transitions run in Python while a graph is traced, and at a few states beside it."""
+    model, calls = type(stochastic.economy.model), []
+    for name in ("transition", "residuals"):
+        plain = getattr(model, name)
+        traced = lambda self, *a, plain=plain: (None if tf.executing_eagerly() else calls.append(1), plain(self, *a))[1]
+        monkeypatch.setattr(model, name, traced)
+    asked = {
+        "simulate": lambda seed: stochastic.simulate(periods=7 + seed, paths=5, seed=seed),
+        "moments": lambda seed: stochastic.moments(periods=20, paths=5, seed=seed),
+        "euler_errors": stochastic.euler_errors,
+        "irf": lambda seed: stochastic.irf("eps", periods=5 + seed),
+    }
+    for name, method in asked.items():
+        first = method(1)
+        calls.clear()
+        again = [method(seed) for seed in (2, 3, 1)][-1]
+        pd.testing.assert_frame_equal(again, first, check_exact=True, obj=name)
+        assert not calls, name
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path, growth):
