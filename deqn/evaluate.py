@@ -179,8 +179,8 @@ def comparison(
 ) -> pd.DataFrame:
     """The network against the exact policies, a row for each set of states and policy.
 
-    Errors are absolute, in the policy's own unit, and relative to the exact value; `first_order_*` are those of the
-    linear solution: what the network adds to it is the difference.
+    Errors are absolute, in the policy's own unit, and relative to the exact value where that is not zero;
+    `first_order_*` are those of the linear solution: what the network adds to it is the difference.
     """
     rows = []
     for name, states in sets.items():
@@ -199,9 +199,14 @@ def comparison(
 
 
 def distances(values: np.ndarray, truth: np.ndarray, prefix: str) -> dict[str, float]:
-    """Mean and largest error, absolute and relative to the truth."""
-    error = np.abs(values - truth)
-    relative = error / np.maximum(np.abs(truth), np.finfo(truth.dtype).tiny)
+    """Mean and largest error, absolute and relative to the truth where that is not zero; NaN where it always is.
+
+    Zero is what is smaller than the rounding error of the largest value.
+    """
+    error, truth = np.broadcast_arrays(np.abs(values - truth), truth)
+    size = np.abs(truth)
+    some = size > np.finfo(truth.dtype).eps * size.max()
+    relative = error[some] / size[some] if some.any() else np.array([np.nan])
     return {
         f"{prefix}mean": error.mean(), f"{prefix}max": error.max(),
         f"{prefix}mean_relative": relative.mean(), f"{prefix}max_relative": relative.max(),

@@ -182,9 +182,11 @@ def pooled(compared: pd.DataFrame) -> dict[str, dict[str, float]]:
     """The comparison by policy over all states of path and box: mean and largest error, absolute and relative."""
     found = {}
     for policy, rows in compared.groupby("policy"):
-        shares = rows["states"] / rows["states"].sum()
-        means = {name: float((rows[name] * shares).sum()) for name in rows if "mean" in name}
-        found[policy] = means | {name: float(rows[name].max()) for name in rows if "max" in name}
+        found[policy] = {name: float(rows[name].max()) for name in rows if "max" in name}
+        for name in rows:
+            if "mean" in name:
+                known = rows[rows[name].notna()]  # an error relative to zero is none
+                found[policy][name] = float(np.average(known[name], weights=known["states"])) if len(known) else None
     return found
 
 

@@ -1,16 +1,19 @@
 """The verdict must see what is wrong: sabotage that lowers no residual during training still turns it red."""
 
+import json
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 
 from conftest import economy, settings
 from deqn import economy as economies
-from deqn import evaluate
+from deqn import evaluate, html_report, latex, report, verdict
 from deqn.expectation import expectation, finer_rule, rule
+from deqn.files import write_json
 from deqn.optimizers.batch_stage import BatchStage
 from deqn.run import solve
 from deqn.simulate import Box
@@ -22,6 +25,36 @@ def test_statistics_are_those_of_numpy():
     assert s["mean"] == sizes.mean() and s["max"] == sizes.max() and s["p99"] == np.quantile(sizes, 0.99)
     pooled = evaluate.error_summary({"a": sizes, "b": 2 * sizes})
     assert pooled["all"]["max"] == 2 * sizes.max() and set(pooled) == {"a", "b", "all"}
+
+
+def test_an_error_relative_to_zero_is_none():
+    truth = np.array([0.0, 0.5, -2.0, 1e-18])  # the last is zero, up to rounding
+    found = evaluate.distances(truth + 0.1, truth, "")
+    assert found["mean"] == pytest.approx(0.1) and found["max"] == pytest.approx(0.1)
+    assert found["mean_relative"] == pytest.approx((0.2 + 0.05) / 2) and found["max_relative"] == pytest.approx(0.2)
+    found = evaluate.distances(np.array([[1e-9, 2e-9]]), np.zeros((1, 2)), "first_order_")
+    assert found["first_order_max"] == 2e-9
+    assert np.isnan(found["first_order_mean_relative"]) and np.isnan(found["first_order_max_relative"])
+
+
+def test_tables_leave_out_what_is_relative_to_zero(tmp_path):
+    """A policy that is zero on the path and not in the box, and one that always is."""
+    nothing = {"mean_relative": np.nan, "max_relative": np.nan}
+    some = {"mean_relative": 0.25, "max_relative": 0.5}
+    rows = [{"set": place, "against": "exact", "policy": policy, "states": n, "mean": 1e-9, "max": 2e-9} | relative
+            for place, policy, n, relative in (("path", "x", 300, nothing), ("box", "x", 100, some),
+                                               ("path", "y", 300, nothing), ("box", "y", 100, nothing))]  # fmt: skip
+    compared = pd.DataFrame(rows)
+    pooled = verdict.pooled(compared)
+    assert pooled["x"]["mean_relative"] == 0.25 and pooled["x"]["max_relative"] == 0.5
+    write_json(tmp_path / "summary.json", pooled)
+    read = json.loads((tmp_path / "summary.json").read_text())
+    assert read["y"]["mean_relative"] is None and read["y"]["max_relative"] is None and read["y"]["max"] == 2e-9
+    text = latex.framed("policy", report.comparison_table(compared), latex.scientific)
+    assert "nan" not in text and text.count("--") == 6
+    compared.to_csv(tmp_path / "comparison.csv", index=False)
+    cells = html_report.comparison(tmp_path / "comparison.csv")["table"]["rows"]
+    assert [row[-1] for row in cells] == ["-", "5.0e-01", "-", "-"]
 
 
 @pytest.mark.parametrize("name, value", [("SLICE", 10), ("FLOATS", 10 * 6 * 67 + 1)])
