@@ -28,6 +28,19 @@ Done = namedtuple("Done", "returncode stdout stderr")
 MODELS = ("growth", "stochastic_growth", "olg_analytic")
 
 
+def pytest_addoption(parser):
+    parser.addoption("--all", action="store_true", help="run the slow tests, too")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Slow tests run with --all, with a choice of markers, or where one is named."""
+    if config.getoption("--all") or config.option.markexpr or any("::" in word for word in config.args):
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    items[:] = [item for item in items if item not in slow]
+    config.hook.pytest_deselected(items=slow)
+
+
 @cache
 def composed_once(*overrides):
     return checked(composed(list(overrides))[0])
