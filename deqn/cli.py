@@ -22,7 +22,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # noqa: E40
 from hydra._internal.utils import get_args_parser  # noqa: E402
 from hydra.core.override_parser.overrides_parser import OverridesParser  # noqa: E402
 
-from deqn.composition import COMPOSITION_ERRORS, explained, opened  # noqa: E402
+from deqn.composition import COMPOSITION_ERRORS, explained  # noqa: E402
 from deqn.config import checked, composed, prepared  # noqa: E402
 from deqn.errors import DeqnError, InputError  # noqa: E402
 from deqn.extras import check_extra, check_launcher  # noqa: E402
@@ -30,6 +30,7 @@ from deqn.launch import hydra_main, run_single, run_sweep, with_tensorflow  # no
 from deqn.overrides import check_resumable, continued, value_of  # noqa: E402
 from deqn.space import declared  # noqa: E402
 from deqn.streams import make_lasting  # noqa: E402
+from deqn.words import to_hydra_syntax  # noqa: E402
 
 COMPLETION = re.compile(r"(install|uninstall|query)=")
 GROUP, WIDTH = re.compile(r"\w+: "), 80  # a line of choices on the pages of help, and how wide it may be
@@ -53,7 +54,7 @@ def tune_main() -> None:
 def guarded(program: str, command: Callable[[list[str]], int]) -> int:
     """The exit code of a command; a failure that it explains is printed."""
     make_lasting()
-    sys.argv[1:] = opened(sys.argv[1:])  # Hydra reads them, too
+    sys.argv[1:] = to_hydra_syntax(sys.argv[1:])  # Hydra reads them, too
     try:
         return command(sys.argv[1:])
     except DeqnError as error:
@@ -74,16 +75,15 @@ def solve_command(arguments: list[str]) -> int:
         check_launcher(value_of("hydra/launcher", args.overrides))
         jobs = jobs_of(args.overrides)
         check_jobs(jobs, args.config_dir)
-        return run_sweep(args.flags, args.overrides, jobs)
+        return run_sweep(args.flags, args.overrides, args.config_dir, jobs)
     overrides, config_dir, resumed = args.overrides, args.config_dir, value_of("resume", args.overrides)
     if resumed is not None:
         overrides, config_dir = continued(overrides, config_dir, Path(resumed))
-        args.flags += ["--config-dir", config_dir] if config_dir != args.config_dir else []
     (name,) = check_jobs([overrides], config_dir)
     if args.cfg or args.info:
-        hydra_main(lambda config: None)
+        hydra_main(lambda config: None, config_dir)
         return 0
-    return run_single(args.flags, overrides, name, resumed, STARTED)
+    return run_single(args.flags, overrides, config_dir, name, resumed, STARTED)
 
 
 def check_command(arguments: list[str]) -> int:
@@ -120,13 +120,13 @@ def show_help(args: argparse.Namespace, page: str) -> int:
     """Print one of the pages in configs/hydra/help, with the choices of a group on as many lines as they need."""
     composed([], args.config_dir)  # refuses a folder that is not there
     if args.shell_completion:
-        hydra_main(lambda config: None)
+        hydra_main(lambda config: None, args.config_dir)
         return 0
     sys.argv[1:] = [*args.flags, f"hydra/help={page}"]
     written = io.StringIO()
     try:
         with contextlib.redirect_stdout(written):
-            hydra_main(lambda config: None)
+            hydra_main(lambda config: None, args.config_dir)
     finally:
         for line in written.getvalue().splitlines():
             print(textwrap.fill(line, WIDTH, subsequent_indent="  ") if GROUP.match(line) else line)

@@ -1,6 +1,7 @@
 """Composition by Hydra, and what is wrong where it fails, in words of the configuration. Needs no TensorFlow."""
 
 import contextlib
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,39 +9,57 @@ from typing import Any
 
 import yaml
 from hydra import compose, initialize_config_module
+from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, OverrideParseException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from deqn.errors import first_line
+from deqn.errors import InputError, first_line
 from deqn.ranges import nearest
 
-PATHS = ("hydra.run.dir", "hydra.sweep.dir", "resume", "study")
+PRIMARY = ("config.yaml", "schema.yaml")  # what the package composes first
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
 
 
-def opened(overrides: list[str]) -> list[str]:
-    """Overrides as Hydra accepts them: keys of `pseudo_states`, which are the model's parameters, as new ones, and, in
-    quotes, paths with blanks or letters that its grammar does not know."""
-    found = [f"++{o}" if re.match(r"pseudo_states[.=]", o) else o for o in overrides]
-    return [readable(o) if o.partition("=")[0] in PATHS else o for o in found]
+class OwnFolder(SearchPathPlugin):
+    """The user's folder is searched before the package's: a file of the user's own is the one that is read."""
+
+    folder: str | None = None
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Called by Hydra, in every process that composes a configuration."""
+        if OwnFolder.folder is not None:
+            search_path.prepend("own", f"file://{OwnFolder.folder}", SearchPathQuery("main", None))
 
 
-def readable(override: str) -> str:
-    """An override of a path, in quotes where Hydra could not read it without."""
+Plugins.instance().register(OwnFolder)
+
+
+@contextlib.contextmanager
+def own_folder(config_dir: str | None) -> Iterator[None]:
+    """Let Hydra search a folder of the user's own YAML files, if there is one, before the package's."""
+    before = OwnFolder.folder
+    OwnFolder.folder = None if config_dir is None else os.path.abspath(config_dir)
     try:
-        OverridesParser.create().parse_override(override)
-    except HydraException:
-        return assigned(*override.split("=", 1))
-    return override
+        yield
+    finally:
+        OwnFolder.folder = before
 
 
-def assigned(key: str, text: str) -> str:
-    """An override that sets a key to a text, whatever characters it has."""
-    before_quotes = re.sub(r"(\\+)(?='|$)", r"\1\1", text)  # elsewhere a backslash stands for itself
-    return key + "='" + before_quotes.replace("'", "\\'") + "'"
+def check_own_folder(config_dir: str) -> None:
+    """The folder exists, and no file of the user's takes the place of the primary configuration. Raises InputError."""
+    if not Path(config_dir).is_dir():
+        raise InputError(f"--config-dir {config_dir}: there is no such folder")
+    for name in PRIMARY:
+        if (Path(config_dir) / name).exists():
+            raise InputError(
+                f"{Path(config_dir) / name} cannot stand in the place of the package's own {name}; rename it, and put "
+                "its settings into a file of the folder model/, or of the group that they belong to"
+            )
 
 
 @contextlib.contextmanager
@@ -56,20 +75,15 @@ def aside() -> Iterator[None]:
 
 def composition(overrides: list[str], config_dir: str | None) -> DictConfig:
     """What Hydra composes, its own settings included."""
-    search = [] if config_dir is None else [f"hydra.searchpath=[{Path(config_dir).resolve().as_uri()}]"]
-    with initialize_config_module("deqn.configs", version_base="1.3"):
-        return compose("config", overrides=[*search, *overrides], return_hydra_config=True)
+    with own_folder(config_dir), initialize_config_module("deqn.configs", version_base="1.3"):
+        return compose("config", overrides=overrides, return_hydra_config=True)
 
 
 def group_options(config_dir: str | None) -> dict[str, list[str]]:
     """The configuration groups and what each can be, in the package and in the user's folder."""
-    with initialize_config_module("deqn.configs", version_base="1.3"):
-        compose("config")
+    with own_folder(config_dir), initialize_config_module("deqn.configs", version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
-        options = {group: loader.get_group_options(group) for group in loader.list_groups("") if group != "hydra"}
-    for file in Path(config_dir).glob("*/*.yaml") if config_dir is not None else ():
-        options.setdefault(file.parent.name, []).append(file.stem)
-    return options
+        return {group: loader.get_group_options(group) for group in loader.list_groups("") if group != "hydra"}
 
 
 def explained(error: Exception, overrides: list[str], config_dir: str | None) -> str:

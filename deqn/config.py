@@ -17,10 +17,19 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.utils import get_class
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from deqn.composition import COMPOSITION_ERRORS, aside, brief, composition, explained, flat, opened, unknown_key
+from deqn.composition import (
+    COMPOSITION_ERRORS,
+    aside,
+    brief,
+    check_own_folder,
+    composition,
+    explained,
+    flat,
+    unknown_key,
+)
 from deqn.errors import InputError
 from deqn.extras import is_there
 from deqn.findings import call
@@ -29,6 +38,7 @@ from deqn.model import Model
 from deqn.postponed import postpone_tensorflow
 from deqn.ranges import check, nearest, shown
 from deqn.settings import Evaluation, Loss, Network, Optimizer, Quadrature, Sampling, Schedule, Training, within
+from deqn.words import python_name, to_hydra_syntax
 
 
 @dataclass
@@ -61,10 +71,10 @@ def composed(overrides: list[str], config_dir: str | None = None) -> tuple[DictC
 
     `config_dir` is a folder of the user's own YAML files. Raises InputError naming the key and its nearest match.
     """
-    if config_dir is not None and not Path(config_dir).is_dir():
-        raise InputError(f"--config-dir {config_dir}: there is no such folder")
+    if config_dir is not None:
+        check_own_folder(config_dir)
     try:
-        overrides = opened(overrides)
+        overrides = to_hydra_syntax(overrides)
         whole = composition(overrides, config_dir)
         check_harmless(whole)
     except COMPOSITION_ERRORS as error:
@@ -83,8 +93,15 @@ def composed(overrides: list[str], config_dir: str | None = None) -> tuple[DictC
 
 
 def applicable(config: DictConfig, overrides: list[str]) -> DictConfig:
-    """Without what a model's YAML recommends for choices not taken; what the user gave stays, to be refused."""
+    """Without what a model's YAML recommends for choices not taken; what the user gave stays, to be refused.
+
+    Parameters have the names that Python gives to them, whatever form their letters have in a file.
+    """
     config, given = config.copy(), {o.split("=", 1)[0].lstrip("+") for o in overrides}
+    for section in (config.model, config.pseudo_states):
+        for name in [name for name in section or () if python_name(str(name)) != name]:
+            with open_dict(section):
+                section.setdefault(python_name(str(name)), section.pop(name))
     for group in dataclasses.fields(Config):
         if not dataclasses.is_dataclass(group.type):
             continue

@@ -12,19 +12,22 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from deqn.composition import assigned
+from deqn.composition import own_folder
 from deqn.errors import DeqnError, FileError, InputError, exit_code, first_line
 from deqn.extras import LAUNCHERS
 from deqn.files import fresh_folder, locked_log, make_folder, number, write_json
 from deqn.overrides import value_of
 from deqn.postponed import load_tensorflow
 from deqn.summary import path_error
+from deqn.words import assigned
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
-def run_single(flags: list[str], overrides: list[str], name: str, resumed: str | None, started: float) -> int:
+def run_single(
+    flags: list[str], overrides: list[str], config_dir: str | None, name: str, resumed: str | None, started: float
+) -> int:
     """One job, in a folder of its own or that of the run to go on with; `started`: when the command did."""
     if resumed is None:
         overrides = claimed("hydra.run.dir", overrides, f"outputs/{name}")
@@ -42,11 +45,11 @@ def run_single(flags: list[str], overrides: list[str], name: str, resumed: str |
             codes.append(error.exit_code)
 
     sys.argv[1:] = [*flags, *overrides]
-    hydra_main(job, value_of("hydra.run.dir", overrides))
+    hydra_main(job, config_dir, value_of("hydra.run.dir", overrides))
     return max(codes, default=1)
 
 
-def run_sweep(flags: list[str], overrides: list[str], jobs: list[list[str]]) -> int:
+def run_sweep(flags: list[str], overrides: list[str], config_dir: str | None, jobs: list[list[str]]) -> int:
     """All jobs of a sweep, by whatever launcher; then their common summary. Non-zero if any job failed."""
     if value_of("hydra.sweep.subdir", overrides) is not None:
         raise InputError("hydra.sweep.subdir is not supported: the folders of a sweep's jobs are numbered")
@@ -63,7 +66,7 @@ def run_sweep(flags: list[str], overrides: list[str], jobs: list[list[str]]) -> 
     if launcher in LAUNCHERS:
         print(f"{len(jobs)} jobs by {launcher}, in {folder}", flush=True)
     try:
-        hydra_main(job, str(folder))
+        hydra_main(job, config_dir, str(folder))
     except Exception as error:  # a process was killed, or could not be started
         print(f"deqn-solve: {type(error).__name__}: {first_line(error)}", file=sys.stderr)
     finally:
@@ -119,11 +122,12 @@ def claimed(key: str, overrides: list[str], parent: str) -> list[str]:
     return overrides
 
 
-def hydra_main(job: Callable[[DictConfig], None], folder: str = "a file") -> None:
+def hydra_main(job: Callable[[DictConfig], None], config_dir: str | None, folder: str = "a file") -> None:
     """Hand a job to Hydra, with the command line as it stands in sys.argv. Raises FileError, which names the folder."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come here, also those of a launcher, and not to the terminal
     try:
-        hydra.main(version_base="1.3", config_path="pkg://deqn.configs", config_name="config")(job)()
+        with own_folder(config_dir):
+            hydra.main(version_base="1.3", config_path="pkg://deqn.configs", config_name="config")(job)()
     except OSError as error:
         raise FileError(f"cannot write {error.filename or folder}: {error.strerror or error}") from error
 
@@ -139,7 +143,7 @@ def solve_job(config: DictConfig, began: float, quiet: bool = False) -> dict[str
     clock.phases["import"] = time.monotonic() - importing
     hydra_job = HydraConfig.get()
     sources = {s.provider: s.path for s in hydra_job.runtime.config_sources}
-    job = Job(config, hydra_job.runtime.choices.model, list(hydra_job.overrides.task), sources.get("command-line"))
+    job = Job(config, hydra_job.runtime.choices.model, list(hydra_job.overrides.task), sources.get("own"))
     return run(job, Path(hydra_job.runtime.output_dir), console, clock).summary
 
 

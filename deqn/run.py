@@ -29,6 +29,7 @@ from deqn.stages import train
 from deqn.telling import telling
 from deqn.train import Report
 from deqn.verdict import conclude
+from deqn.words import to_hydra_syntax
 
 log = logging.getLogger("deqn")
 
@@ -57,7 +58,7 @@ def solve(
     cannot be used.
     """
     clock = Clock()
-    given = [f"model={model}", *overrides]
+    given = to_hydra_syntax([f"model={model}", *overrides])
     resumed = value_of("resume", given)
     if resumed is not None:
         given, config_dir = continued(given, config_dir, Path(resumed))
@@ -90,7 +91,8 @@ def run(
                 for concern in concerns(economy):
                     log.warning(concern)
             files.write_json(folder / "environment.json", environment(settings.seed, job.overrides, job.config_dir))
-            files.write_text(folder / "config.yaml", OmegaConf.to_yaml(config))  # now it is a run, and can be resumed
+            stored = OmegaConf.merge(config, {"resume": None})  # which is no setting of the run itself
+            files.write_text(folder / "config.yaml", OmegaConf.to_yaml(stored))  # now it is a run, and can be resumed
             trained = train(economy, settings, folder, console, interrupt, clock, watch)
             write_policy(folder, economy.policy.network)
             summary = {

@@ -4,15 +4,27 @@ from pathlib import Path
 
 import keras
 import pytest
+from omegaconf import OmegaConf
 
 from conftest import MODELS, settings
 from deqn import settings as allowed
-from deqn.composition import assigned
-from deqn.config import build_model, checked, completed, composed
+from deqn.cli import jobs_of
+from deqn.config import build_model, changed, checked, completed, composed
 from deqn.errors import FileError, InputError
 from deqn.files import fresh_folder
 from deqn.models.growth import Growth
 from deqn.overrides import continued, value_of
+from deqn.words import PATHS, assigned, to_hydra_syntax
+
+
+@dataclasses.dataclass(frozen=True)
+class Greek(Growth):
+    """Growth with parameters that have Greek names."""
+
+    β: float = 0.9
+    σ_ε: float = 0.1
+    μ: float = 0.0
+
 
 BOX_SHARES = {"box": 1.0, "ergodic": 0.0, "mixture": 0.5, "tails": 0.3, "mostly_ergodic": 0.1}
 
@@ -107,6 +119,81 @@ def test_a_users_yaml_is_found_and_checked(tmp_path):
         checked(composed(["model=wrong"], str(tmp_path))[0])
     with pytest.raises(InputError, match="no such folder"):
         composed(["model=mine"], str(tmp_path / "nowhere"))
+
+
+GROUPS = {  # a file of the user's with the name of a shipped one, and what it changes
+    "model/growth": ("_target_: deqn.models.growth.Growth\nbeta: 0.91\n", "model.beta", 0.91),
+    "network/mlp": ("name: chebyshev\ndegree: 3\nanchor: linear\n", "network.degree", 3),
+    "expectation/auto": ("rule: auto\nnodes: 3\n", "expectation.nodes", 3),
+    "sampling/box": ("periods: 9\n", "sampling.periods", 9),
+    "loss/mean_square": ("name: log_cosh\nweights: {}\n", "loss.name", "log_cosh"),
+    "schedule/cosine": ("name: constant\n", "schedule.name", "constant"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("file", GROUPS)
+def test_a_users_file_comes_before_the_shipped_one_of_its_name(tmp_path, file):
+    text, key, value = GROUPS[file]
+    (tmp_path / file).parent.mkdir()
+    (tmp_path / file).with_suffix(".yaml").write_text(text)
+    usual = OmegaConf.select(composed([])[0], key)
+    assert OmegaConf.select(composed([], str(tmp_path))[0], key) == value != usual
+    assert OmegaConf.select(composed([])[0], key) == usual  # and is forgotten with its folder
+    if file.startswith("model"):
+        changes = changed(completed(composed(["+model.alpha=0.3"], str(tmp_path))[0]), "growth", str(tmp_path))
+        assert list(changes) == ["model.alpha"]
+
+
+@pytest.mark.parametrize("name", ["config", "schema"])
+def test_what_would_take_the_place_of_the_primary_configuration_is_refused(tmp_path, name):
+    (tmp_path / f"{name}.yaml").write_text("seed: 3\n")
+    with pytest.raises(InputError, match=f"{name}.yaml cannot stand in the place of the package's own"):
+        composed([], str(tmp_path))
+
+
+ODD = ["My models (v2)", "Modèle", "Mode\u0300le", "a=b", "#1", "100%20", "it's", 'a"b', "[x]", "{y}", "a,b", "1e3",
+       "?", "null ", "True", "choice(a)", "back\\slash", "ü=1,2", "a;b & c"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_folder_may_have_any_name(tmp_path, name):
+    folder = tmp_path / name
+    (folder / "model").mkdir(parents=True)
+    (folder / "model" / "mine.yaml").write_text("_target_: deqn.models.growth.Growth\nalpha: 0.3\n")
+    assert composed(["model=mine"], str(folder))[0].model.alpha == 0.3
+    for key in PATHS:
+        for text in (name, str(folder)):
+            assert value_of(key, to_hydra_syntax([f"{key}={text}"])) == text
+            assert value_of(key, to_hydra_syntax(to_hydra_syntax([f"{key}={text}"]))) == text
+
+
+def test_a_path_may_be_in_quotes_or_null():
+    assert value_of("resume", to_hydra_syntax(["resume='a b'"])) == "a b"
+    assert value_of("resume", to_hydra_syntax(["resume=null"])) is None
+
+
+def test_parameters_have_names_in_any_alphabet(tmp_path):
+    """Python stores identifiers in normal form KC: U+03F5 becomes epsilon, U+00B5 becomes mu."""
+    (tmp_path / "model").mkdir()
+    target = f"_target_: {__name__}.Greek\n"
+    (tmp_path / "model" / "greek.yaml").write_text(target + "β: 0.96\nσ_\u03f5: 0.02\n\u00b5: 1.0\n")
+
+    def parameters(*overrides):
+        return build_model(checked(composed(["model=greek", *overrides], str(tmp_path))[0]).model)
+
+    assert parameters() == Greek(β=0.96, σ_ε=0.02, μ=1.0)
+    assert parameters("model.β=.95") == Greek(β=0.95, σ_ε=0.02, μ=1.0)
+    for eps in "\u03f5ε":
+        for mu in "\u00b5μ":
+            assert parameters(f"model.σ_{eps}=0.5", f"model.{mu}=2") == Greek(β=0.96, σ_ε=0.5, μ=2.0)
+    assert jobs_of(to_hydra_syntax(["model.β=.95,.96"])) == [["++model.β=0.95"], ["++model.β=0.96"]]
+    settings = checked(composed(["model=greek", "pseudo_states.\u00b5=[1,2]"], str(tmp_path))[0])
+    assert settings.pseudo_states == {"μ": [1, 2]}
+    assert (
+        checked(composed(["model=greek", "+pseudo_states={β:[.9,.95]}"], str(tmp_path))[0]).pseudo_states["β"][0] == 0.9
+    )
+    with pytest.raises(InputError, match="unknown key 'model.ββ': did you mean 'β'"):
+        parameters("model.ββ=1")
 
 
 def test_a_typo_in_the_numerics_of_a_users_yaml_is_named(tmp_path):
