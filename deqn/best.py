@@ -1,6 +1,7 @@
 """What a search ends with: the best settings solved once more under a fresh seed, and as YAML for deqn-solve."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,10 @@ def write_best(search: Search, words: dict[str, str], error: float, summary: dic
     overrides = search.overrides(words)
     head = f"# @package _global_\n# The best found by: deqn-tune {' '.join(search.declaration)}\n# {found}.\n"
     write_text(file, head + OmegaConf.to_yaml(OmegaConf.create(nested(search.model, overrides, search.config_dir))))
-    use = f"deqn-solve --config-dir {search.folder} tuned=best"
+    use = f"deqn-solve --config-dir {shlex.quote(str(search.folder))} tuned=best"
     if search.config_dir is not None:
-        use = f"cp -r {file.parent} {search.config_dir} && deqn-solve --config-dir {search.config_dir} tuned=best"
+        own = shlex.quote(search.config_dir)
+        use = f"cp -r {shlex.quote(str(file.parent))} {own} && deqn-solve --config-dir {own} tuned=best"
     return f"best: {' '.join(f'{key}={word}' for key, word in words.items())}", found, use
 
 

@@ -4,8 +4,11 @@ A checkpoint is a pair of files, data and index. Both are written in a folder of
 the index last, so that a checkpoint whose index stands in its place is complete.
 """
 
+import contextlib
 import os
 import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -87,13 +90,26 @@ def write(checkpoint: tf.train.Checkpoint, path: Path) -> None:
 def read(checkpoint: tf.train.Checkpoint, path: Path) -> None:
     """Restore a checkpoint. Raises FileError unless each object is found there, and nothing else."""
     try:
-        status = checkpoint.read(str(path))
+        with readable(path) as name:
+            status = checkpoint.read(name)
         status.assert_existing_objects_matched()
         status.assert_consumed()
     except DAMAGE as error:
         raise FileError(
             f"the checkpoint {path} is incomplete, damaged or of another model or network: {reason(error)}"
         ) from error
+
+
+@contextlib.contextmanager
+def readable(path: Path) -> Iterator[str]:
+    """A name under which TensorFlow, which takes names for patterns, finds a file whose folder has brackets."""
+    if not set("[\\") & set(str(path)):
+        yield str(path)
+        return
+    with tempfile.TemporaryDirectory() as place:
+        link = Path(place) / "checkpoints"
+        link.symlink_to(path.parent.resolve())
+        yield str(link / path.name)
 
 
 def reason(error: Exception) -> str:

@@ -56,7 +56,8 @@ def tune(search: Search, console: Console) -> int:
 
 def opened(search: Search) -> optuna.Study:
     """The study in the search's folder, new or to go on with; trials that were running when it ended come first."""
-    storage = f"sqlite:///{search.folder / 'study.db'}"
+    file = (search.folder / "study.db").resolve()
+    storage = f"sqlite:///{file.as_uri()}?uri=true"  # which holds any character
     try:
         study = optuna.create_study(study_name="deqn", storage=storage, load_if_exists=True)
     except RuntimeError as error:  # another version's tables
