@@ -87,7 +87,9 @@ def suggestions(summary: dict[str, Any], training: dict[str, Any]) -> Iterator[s
     box = summary["worst_equation"]["box"]["mean"]
     if summary["dtype"] == "float32" and (error is None or error <= SINGLE or training.get("problem")):
         yield "dtype=float64"
-    if error is None or box is None:
+    if any(root["kind"] == "drift" for root in summary["stability"]["unit_roots"]):
+        yield "parameters under which what drifts has a resting point: its paths leave every box"
+    elif error is None or box is None:
         yield "a box that the paths do not leave, sampling=box, or network.anchor=steady_state"
     elif error > FAR_WORSE * box:
         yield "a wider box, or sampling=ergodic: the paths leave what training saw"
