@@ -71,12 +71,22 @@ def run_page(folder: Path) -> str:
             "paths": simulated["path"].nunique(), "periods": simulated["period"].nunique(),
             "burn_in": summary["sample"]["burn_in"], "at_rest": summary["sample"]["at_rest"],
         },
-        moments=framed("variable", few.drop(columns=orders), "{:.4g}".format),
-        autocorrelations=framed("variable", few[orders].rename(columns=lambda c: f"order {c[-1]}"), "{:.4f}".format),
+        moments=framed("variable", few.drop(columns=orders).rename(columns=moment), "{:.4g}".format),
+        autocorrelations=framed("variable", few[orders].rename(columns=order), "{:.4f}".format),
         correlations=framed("variable", correlations(chosen), "{:.4f}".format),
         variables=len(moments), moving=len(moving), family=bool(summary["pseudo_states"]),
         environment=environment(json.loads((folder / "environment.json").read_text(encoding="utf-8")), summary),
     )  # fmt: skip
+
+
+def moment(column: str) -> str:
+    """The heading of a column of moments.csv."""
+    return f"{column.removesuffix('_se')}, s.e." if column.endswith("_se") else column
+
+
+def order(column: str) -> str:
+    """The heading of one of its autocorrelations."""
+    return moment(column).replace("autocorrelation_", "order ")
 
 
 def verdict_content(summary: dict[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,8 @@ def write_tables(folder: Path, summary: dict[str, Any], compared: pd.DataFrame |
     if compared is not None:
         write_text(place / "comparison.tex", framed("policy", comparison_table(compared), scientific))
     few = moments.loc[telling(list(moments.index), VARIABLES)].drop(columns=["min", "max"])
-    few.columns = [rf"$\rho_{c[-1]}$" if c.startswith("autocorrelation_") else c for c in few]
+    heading = lambda c: rf"$\rho_{c[-1]}$" if c.startswith("autocorrelation_") else c
+    few.columns = ["s.e." if c.endswith("_se") else heading(c) for c in few]
     left_out = f"% {len(few)} of {len(moments)} variables; all are in moments.csv\n" if len(few) < len(moments) else ""
     write_text(place / "moments.tex", left_out + framed("variable", few, plain))
 

@@ -102,7 +102,7 @@ class Solution:
         return hit - calm
 
     def moments(self, periods: int = 200, paths: int = 100, seed: int = 1, **parameters: float) -> pd.DataFrame:
-        """Mean, std, variance, skewness, extremes and first autocorrelation of every variable along simulated paths."""
+        """Mean, std, variance, skewness, extremes, first autocorrelation and standard errors along simulated paths."""
         return moments.moments(self.simulate(periods, paths, seed, **parameters))
 
     def autocorrelations(

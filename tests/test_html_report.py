@@ -84,9 +84,13 @@ def test_the_tables_are_those_of_the_other_files(growth):
     assert set(growth.summary["changed"]) == {"model.head", "network.anchor", "optimizer.iterations"}
     assert ["alpha", "0.36"] in rows and ["seed", "0"] in rows
     moments = pd.read_csv(growth.folder / "moments.csv", index_col="variable").loc["k"]
-    shown = ("mean", "std", "variance", "skewness", "min", "max")
+    shown = ("mean", "mean_se", "std", "std_se", "variance", "skewness", "min", "max")
     assert ["k", *(f"{moments[name]:.4g}" for name in shown)] in rows
-    assert ["k", *(f"{moments[f'autocorrelation_{n}']:.4f}" for n in range(1, 6))] in rows
+    orders = ("1", "1_se", "2", "3", "4", "5")
+    assert [
+        "k",
+        *("-" if np.isnan(x) else f"{x:.4f}" for x in (moments[f"autocorrelation_{n}"] for n in orders)),
+    ] in rows
     simulated = pd.read_parquet(growth.folder / "simulation.parquet")
     assert moments["mean"] == pytest.approx(simulated["k"].mean())
     correlation = np.corrcoef(simulated[["k", "y", "c", "R"]].T)  # s does not move

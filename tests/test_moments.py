@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deqn.moments import autocorrelations, correlations, moments, telling
+from deqn.moments import autocorrelations, correlations, differences, moments, telling
 
 RHO, PATHS, PERIODS = 0.8, 400, 300
 
@@ -28,6 +28,43 @@ def test_an_autoregression_has_the_autocorrelations_of_theory(table):
     np.testing.assert_allclose(found.loc["z"], RHO ** np.arange(1, 7), atol=0.015)
     np.testing.assert_allclose(found.loc["m"], RHO ** np.arange(1, 7) / 2, atol=0.015)  # half its variance is noise
     assert list(found.columns) == [1, 2, 3, 4, 5, 6]
+
+
+def autoregression(rho, paths, periods, seed):
+    """A table of an AR(1) of unit variance, from its own distribution on."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=(periods, paths))
+    for t in range(1, periods):
+        z[t] = rho * z[t - 1] + np.sqrt(1 - rho**2) * z[t]
+    path, period = np.indices((paths, periods)).reshape(2, -1)
+    return pd.DataFrame({"path": path, "period": period, "z": 3 + 2 * z.T.ravel()})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rho, paths, periods", [(0.0, 100, 50), (0.95, 100, 200), (0.8, 1, 4000)])
+def test_intervals_of_two_standard_errors_hold_the_truth(rho, paths, periods):
+    """As often as the normal distribution says, for paths that persist and for one that is cut into batches."""
+    tables = [moments(autoregression(rho, paths, periods, seed)).loc["z"] for seed in range(200)]
+    for name, truth in (("mean", 3), ("std", 2), ("autocorrelation", rho)):
+        held = np.mean([abs(m[name] - truth) < 2 * m[f"{name}_se"] for m in tables])
+        assert 0.89 < held < 0.99, name
+
+
+def test_standard_errors_are_those_of_theory():
+    """sd / sqrt(n) of independent dates, and sqrt((1 + rho) / (1 - rho)) times as much of an autoregression."""
+    for rho in (0.0, 0.9):
+        found = moments(autoregression(rho, 2000, 200, 0)).loc["z"]
+        assert found["mean_se"] == pytest.approx(2 / np.sqrt(400_000 * (1 - rho) / (1 + rho)), rel=0.1)
+    assert moments(autoregression(0.5, 1, 1, 0)).filter(like="_se").isna().to_numpy().all()
+
+
+def test_equal_economies_differ_by_few_standard_errors_and_others_by_many():
+    first, second, other = (moments(autoregression(rho, 300, 100, s)) for rho, s in ((0.8, 1), (0.8, 2), (0.85, 3)))
+    assert differences(first, second).abs().to_numpy().max() < 3
+    found = differences(first, other).loc["z"]
+    assert abs(found["mean"]) < 3 and abs(found["std"]) < 3 and found["autocorrelation"] < -8
+    constant = moments(autoregression(0.8, 9, 9, 0).assign(z=1.0))
+    assert differences(constant, constant).isna().to_numpy().all()
 
 
 def test_dates_of_other_paths_are_no_lags():
