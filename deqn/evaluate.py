@@ -26,6 +26,7 @@ from deqn.residuals import residuals
 from deqn.settings import Evaluation
 from deqn.simulate import Box, last, path
 from deqn.steady_state import SteadyState
+from deqn.validation import row_means
 from deqn.variables import named_point, point
 
 FORGOTTEN = 1e-3  # share of its start that a path still shows after the burn-in
@@ -108,11 +109,7 @@ def error_summary(errors: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
 
 def worst_equation(errors: dict[str, np.ndarray]) -> dict[str, Any]:
     """The `equation` with the largest `mean` over states, which decides: each row of a vector one is its own."""
-    means = {
-        name if len(r) == 1 else f"{name}[{i}]": float(row.mean())
-        for name, r in errors.items()
-        for i, row in enumerate(r)
-    }
+    means = dict(row_means(errors))
     name = max(means, key=lambda n: math.inf if math.isnan(means[n]) else means[n])
     return {"equation": name, "mean": means[name]}
 
