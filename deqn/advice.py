@@ -91,6 +91,8 @@ def suggestions(summary: dict[str, Any], training: dict[str, Any]) -> Iterator[s
         yield "parameters under which what drifts has a resting point: its paths leave every box"
     elif error is None or box is None:
         yield "a box that the paths do not leave, sampling=box, or network.anchor=steady_state"
+    elif training.get("ended") == "misled":
+        yield "optimizer.states=8000, sampling=mixture or another seed: the equations have other zeros on few states"
     elif error > FAR_WORSE * box:
         yield "a wider box, or sampling=ergodic: the paths leave what training saw"
     elif training.get("ended") in ("steps", "seconds"):

@@ -22,6 +22,7 @@ from deqn.settings import Training
 from deqn.validation import Ledger, Validator
 
 CHUNK_SECONDS = 0.5
+MISLED, RETURNS = 10, 3  # times the best error from which a stage goes back to it, and how often before it ends
 log = logging.getLogger("deqn")
 
 
@@ -52,6 +53,9 @@ class Stage(Protocol):
     def fall_back(self) -> bool:
         """Draw states from the box alone; returns whether that is new."""
 
+    def redraw(self) -> bool:
+        """Take the next step on other states; returns whether one batch had served for many steps."""
+
     def on_plateau(self, reports: int) -> bool:
         """Told for how many reports nothing improved; returns whether it answered."""
 
@@ -77,7 +81,7 @@ class Report:
 class Trained:
     """How training went."""
 
-    ended: str  # steps, target, enough, patience, seconds, interrupted or diverged
+    ended: str  # steps, target, enough, patience, misled, seconds, interrupted or diverged
     problem: str | None  # what went wrong in any stage, a line each
     steps: dict[str, int]  # by stage
     states_visited: int
@@ -132,10 +136,11 @@ class Loop:
             if stage.step == 0 and not stage.done:
                 self.ledger.recall()  # a stage starts from the best weights so far
                 self.ledger.stale.assign(0)
+                self.ledger.returns.assign(0)
                 stage.warm_up()
             while reason is None and not stage.done:
                 reason = self._satisfied() or self._until_report(stage)
-            if reason in ("patience", "diverged") and stage is not stages[-1]:  # the next one may do better
+            if reason in ("patience", "diverged", "misled") and stage is not stages[-1]:  # the next one may do better
                 log.info("%s ended: %s", stage.name, reason)
                 reason = None
             if reason is not None:
@@ -219,8 +224,20 @@ class Loop:
         report = self.measure()
         self._note(report)
         self._tell(report)
+        if report.error > max(MISLED * self.ledger.best_error.numpy(), self.enough) and stage.redraw():
+            self._go_back(stage, report)
         if stage.on_plateau(int(self.ledger.plateau.numpy())):
             self.ledger.plateau.assign(0)
+
+    def _go_back(self, stage: Stage, report: Report) -> None:
+        """Return to the best weights: a stage fits its batch, while other states become worse."""
+        self.ledger.recall()
+        self.ledger.returns.assign_add(1)
+        if self.ledger.returns.numpy() == 1:
+            self.problems.append(
+                f"{stage.name} fitted its states to {math.sqrt(max(report.loss, 0.0)):.1e} while others rose to "
+                f"{report.error:.1e} ({report.worst}); it went back to the best weights and took other states"
+            )
 
     def _note(self, report: Report) -> None:
         self.ledger.note(report.error)
@@ -236,6 +253,8 @@ class Loop:
             return "target"
         if self.ledger.exact.numpy() or (self.ledger.best_error.numpy() <= self.enough and self.ledger.slow):
             return "enough"
+        if self.ledger.returns.numpy() >= RETURNS:
+            return "misled"
         if self.training.patience is not None and self.ledger.stale.numpy() >= self.training.patience:
             return "patience"
         return None

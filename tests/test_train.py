@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -223,3 +225,21 @@ def test_a_start_at_rounding_errors_is_the_end_of_all_stages(tmp_path):
     for model in (Ledgers(), Large()):
         found = loop(tmp_path, *words, "tolerance=1e-4", "train.finish=true", model=model).run()
         assert found.ended == "enough" and sum(found.steps.values()) == 0 and found.error < 1e-12
+
+
+def test_a_stage_that_fits_its_states_alone_goes_back_and_ends(tmp_path, monkeypatch):
+    """Validation is good once, then a hundred times worse at every report: weights are those of the good report."""
+    scripted = iter([1e-1, 1e-3, *[1e-1] * 20])
+    trained = loop(tmp_path, "optimizer=levenberg_marquardt", "optimizer.iterations=40", "optimizer.refresh=2",
+                   "optimizer.states=200", "optimizer.polish=0", "train.finish=true")  # fmt: skip
+    measure, seen = Validator.__call__, []
+
+    def misleading(self):
+        seen.append(weights(trained))
+        return replace(measure(self), error=next(scripted), exact=False)
+
+    monkeypatch.setattr(Validator, "__call__", misleading)
+    done = trained.run()
+    assert done.ended == "misled" and "levenberg_marquardt fitted its states to" in done.problem
+    assert len(seen) == 5 and sum(done.steps.values()) == 8  # the start, a good report, three bad ones
+    np.testing.assert_array_equal(weights(trained), seen[1])

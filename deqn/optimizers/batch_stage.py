@@ -57,6 +57,11 @@ class BatchStage(tf.Module, ABC):
         self.discard()
         return self.sampler.fall_back()
 
+    def redraw(self) -> bool:
+        """Begin the next step with other states."""
+        self.discard()
+        return True
+
     def discard(self) -> None:
         """Let the next iteration begin with other states."""
         self.age.assign(self.life)

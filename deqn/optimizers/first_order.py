@@ -123,6 +123,10 @@ class GradientStage(tf.Module):
         """Go on with points of the box alone; returns whether that is new."""
         return self.sampler.fall_back()
 
+    def redraw(self) -> bool:
+        """States are new in every cycle."""
+        return False
+
     def on_plateau(self, reports: int) -> bool:
         """Lower the learning rate where the schedule waits for a plateau, but not below its share `final`."""
         schedule = self.schedule
