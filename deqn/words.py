@@ -39,6 +39,8 @@ def to_hydra_syntax(overrides: list[str]) -> list[str]:
 def parameter(override: str) -> str:
     """An override of a parameter under the name that Python gives to it; any other override as it is."""
     key, equals, value = override.partition("=")
+    if equals and key == "pseudo_states":  # all of them at once
+        return f"++{override}"
     match = IDENTIFIER.fullmatch(key)
     if not equals or match is None or (match[2].startswith("model.") and key.isascii()):
         return override

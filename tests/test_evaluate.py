@@ -12,6 +12,7 @@ import tensorflow as tf
 from conftest import economy, settings
 from deqn import economy as economies
 from deqn import evaluate, html_report, latex, report, verdict
+from deqn.closed_loop import closed_loop_modes, is_stable, stability
 from deqn.expectation import expectation, finer_rule, rule
 from deqn.files import write_json
 from deqn.optimizers.batch_stage import BatchStage
@@ -70,16 +71,16 @@ def test_slices_cover_every_state(name, value, monkeypatch):
 
 def test_the_spectral_radius_is_that_of_theory(growth):
     """k' = alpha beta k^alpha: the slope at the steady state is alpha."""
-    measured = evaluate.stability(growth.economy)
+    measured = stability(growth.economy, growth.closed_loop)
     assert measured["spectral_radius"] == pytest.approx(0.36, abs=1e-4)
     assert measured["return_spread"] < 1e-6 and measured["return_distance"] < 1e-4
-    assert evaluate.is_stable(measured)
+    assert is_stable(measured)
 
 
 def test_an_explosive_policy_is_not_stable():
     e = economy("model=growth", "model.delta=0.1")
     e.policy.network = lambda x, training: 30 * x  # saves all where capital is high
-    assert not evaluate.is_stable(evaluate.stability(e))
+    assert not is_stable(stability(e, closed_loop_modes(e)))
 
 
 @pytest.mark.slow

@@ -26,6 +26,7 @@ SHORT = (
     "evaluation.reference=false",
     "evaluation.figures=false",
     "tolerance=1",
+    "train.finish=true",
 )
 
 

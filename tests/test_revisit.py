@@ -18,7 +18,8 @@ from deqn.config import composed
 from deqn.overrides import changes
 from deqn.simulate import Box
 
-SHORT = ("optimizer.iterations=3", "optimizer.polish=0", "evaluation.figures=false", "tolerance=1")
+SHORT = ("model.head=share", "optimizer.iterations=3", "optimizer.polish=0", "evaluation.figures=false", "tolerance=1",
+         "train.finish=true")  # fmt: skip
 
 
 def deqn_irf(folder, *arguments):

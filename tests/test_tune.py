@@ -35,6 +35,7 @@ SHORT = (
     "evaluation.box=64",
     "evaluation.figures=false",
     "tolerance=0.5",
+    "train.finish=true",
 )
 
 
