@@ -22,9 +22,10 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # noqa: E40
 from hydra._internal.utils import get_args_parser  # noqa: E402
 from hydra.core.override_parser.overrides_parser import OverridesParser  # noqa: E402
 
-from deqn.composition import COMPOSITION_ERRORS, explained  # noqa: E402
+from deqn.composition import COMPOSITION_ERRORS  # noqa: E402
 from deqn.config import checked, composed, prepared  # noqa: E402
 from deqn.errors import DeqnError, InputError  # noqa: E402
+from deqn.explanation import explained  # noqa: E402
 from deqn.extras import check_extra, check_launcher  # noqa: E402
 from deqn.launch import hydra_main, run_single, run_sweep, with_tensorflow  # noqa: E402
 from deqn.overrides import check_resumable, continued, value_of  # noqa: E402

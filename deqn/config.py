@@ -6,6 +6,7 @@ model's, which must be a subclass of `Model`.
 
 import dataclasses
 import logging
+import math
 import os
 import sys
 import types
@@ -20,18 +21,9 @@ from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from deqn.composition import (
-    COMPOSITION_ERRORS,
-    aside,
-    brief,
-    check_own_folder,
-    composition,
-    explained,
-    flat,
-    unknown_key,
-)
+from deqn.composition import COMPOSITION_ERRORS, aside, check_own_folder, composition, flat
 from deqn.errors import InputError
-from deqn.extras import is_there
+from deqn.explanation import brief, explained, unknown_key, unloadable_class
 from deqn.findings import call
 from deqn.harmless import check_harmless
 from deqn.model import Model
@@ -229,10 +221,7 @@ def model_class(parameters: dict[str, Any]) -> type[Model]:
     try:
         kind = get_class(target)
     except Exception as error:
-        where = ""
-        if not is_there(target.split(".")[0]):
-            where = f"; {target.split('.')[0]}.py is looked for in the folder of the command, and on PYTHONPATH"
-        raise InputError(f"model._target_={target}: {brief(error)}{where}") from error
+        raise InputError(f"model._target_={target}: {unloadable_class(target, error)}") from error
     if not issubclass(kind, Model) or not dataclasses.is_dataclass(kind):
         raise InputError(f"model._target_={target} is not a dataclass derived from deqn.Model")
     if kind.__hash__ is None:
@@ -276,7 +265,17 @@ def check_type(key: str, value: Any, f: dataclasses.Field) -> None:
         if isinstance(default, list | tuple) and all(map(is_number, default)):
             wanted = f"a list of {len(default)} numbers"
     if not right:
-        raise InputError(f"{key}={shown(value)} is not {wanted}")
+        quoted = [x for x in (value if isinstance(value, list) else [value]) if isinstance(x, str) and is_numeral(x)]
+        hint = f": '{quoted[0]}' is a text; write it without quotes" if quoted and wanted != "str" else ""
+        raise InputError(f"{key}={shown(value)} is not {wanted}{hint}")
+
+
+def is_numeral(text: str) -> bool:
+    """Whether a text would be a number without its quotes."""
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def is_alike(value: Any, default: Any) -> bool:

@@ -8,9 +8,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import OverrideParseException
 from omegaconf import DictConfig
 
-from deqn.composition import COMPOSITION_ERRORS, brief, explained, flat
+from deqn.composition import COMPOSITION_ERRORS, flat
 from deqn.config import completed, recalled
 from deqn.errors import FileError, InputError
+from deqn.explanation import brief, explained
 
 MAY_CHANGE_ON_RESUME = (
     "optimizer.iterations", "optimizer.polish", "train.steps", "train.finish", "train.seconds", "train.target",

@@ -58,6 +58,7 @@ def solve(
     cannot be used.
     """
     clock = Clock()
+    check_words(model, overrides)
     given = to_hydra_syntax([f"model={model}", *overrides])
     resumed = value_of("resume", given)
     if resumed is not None:
@@ -68,6 +69,16 @@ def solve(
     if folder is None:
         folder = files.fresh_folder(f"outputs/{name}/{datetime.now():%Y-%m-%d_%H-%M-%S}")
     return run(Job(config, name, given, config_dir), Path(folder), Console(quiet=quiet), clock)
+
+
+def check_words(model: str, overrides: Sequence[str]) -> None:
+    """The arguments of `solve` are words of the command line. Raises InputError."""
+    if not isinstance(model, str):
+        raise InputError(f"model is the name of a file in the folder model/, such as 'growth', not {model!r:.60}")
+    words = [f"{key}={value}" for key, value in overrides.items()] if isinstance(overrides, dict) else overrides
+    words = [words] if isinstance(words, str) else list(words)
+    if isinstance(overrides, str | dict) or not all(isinstance(word, str) for word in words):
+        raise InputError(f"overrides={overrides!r:.60} is not a list of words key=value; write overrides={words!r:.80}")
 
 
 def run(

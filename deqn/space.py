@@ -12,9 +12,9 @@ from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Overrid
 from hydra.errors import OverrideParseException
 from omegaconf import OmegaConf
 
-from deqn.composition import explained
 from deqn.config import checked, composed
 from deqn.errors import InputError
+from deqn.explanation import explained
 
 JUDGES = ("model", "pseudo_states", "expectation", "evaluation", "seed", "tolerance", "resume", "tuned", "hydra")
 OWN = ("trials", "study")  # words that are deqn-tune's own

@@ -14,6 +14,7 @@ from deqn.errors import FileError, InputError
 from deqn.files import fresh_folder
 from deqn.models.growth import Growth
 from deqn.overrides import continued, value_of
+from deqn.run import solve
 from deqn.words import PATHS, assigned, to_hydra_syntax
 
 
@@ -240,3 +241,14 @@ def test_the_configuration_is_completed_by_defaults():
 def test_the_chosen_sampling_is_the_one_that_runs(model, choice):
     """A model recommends a choice, and does not change what a choice means."""
     assert settings(f"model={model}", f"sampling={choice}").sampling.box_share == BOX_SHARES[choice]
+
+
+def test_the_words_of_solve_are_a_list():
+    """Before anything else is looked at."""
+    for overrides, words in (("model.tau=.1", "['model.tau=.1']"), ({"model.tau": 0.1}, "['model.tau=0.1']"),
+                             ([("model.tau", 0.1)], "")):  # fmt: skip
+        with pytest.raises(InputError) as refused:
+            solve("growth", overrides)
+        assert "is not a list of words key=value" in str(refused.value) and words in str(refused.value)
+    with pytest.raises(InputError, match="model is the name of a file in the folder model/"):
+        solve(Growth())

@@ -11,7 +11,9 @@ import pytest
 from command_line import CANARY
 
 ANSWERING = """
-import contextlib, io, json, os, sys
+import sys
+here = sys.path.pop(0)  # as a console script does, which looks in the folder of the command last
+import contextlib, io, json, os
 from deqn.cli import main
 for arguments in json.load(sys.stdin):
     out, err, before = io.StringIO(), io.StringIO(), sorted(os.listdir())
@@ -47,6 +49,20 @@ FILES = {  # YAML files of the user's
     "    handlers:\n      h:\n        class: os.system\n        command: " + TOUCH + "\n",
 }  # fmt: skip
 
+OTHERS = {  # files that are not where, what or as they should be
+    "conf/model/ending.yml": GROWTH,
+    "conf/mine.yaml": GROWTH,
+    "latin/model/accent.yaml": f"# Modèle\n{GROWTH}".encode("latin-1"),
+    "wide/model/wide.yaml": GROWTH.encode("utf-16"),
+    "primary/config.yaml": "seed: 1\n",
+    "statistics.py": "",
+    "deqn.py": "",
+    "lacking.py": "from deqn import Model\n\nimport not_installed\n",
+    "unclosed.py": "import numpy\nx = (\n",
+}
+FILES |= {name: f"_target_: {name}.Mine\n" for name in ("statistics", "deqn", "lacking", "unclosed", "missing")}
+FILES |= {"quoted": GROWTH + 'alpha: "0.1"\n', "listed": GROWTH + 'k_box: ["0.5", 1.5]\n'}
+
 NAMED = {
     "--config-name=nope": "not supported",
     "network.hiden=[3]": "did you mean 'network.hidden'",
@@ -72,6 +88,26 @@ NAMED = {
     "--config-dir conf model=setting": "did you mean 'optimizer.iterations'",
     "--config-dir conf model=nobody": "must name its class",
     "--config-dir conf model=brokn": "model=brokn: did you mean 'broken'",
+    "--config-dir conf model=ending": "conf/model/ending.yml is there, but not read; move it to conf/model/ending.yaml",
+    "--config-dir conf model=mine": "conf/mine.yaml is there, but not read; move it to conf/model/mine.yaml",
+    "--config-dir conf/model model=typo": "conf/model/typo.yaml is there; give the folder above, --config-dir ",
+    "model=typo": "model=typo: conf/model/typo.yaml is found with --config-dir conf",
+    "--config-dir latin model=accent": "latin/model/accent.yaml is not in UTF-8, from byte 5 on",
+    "--config-dir wide model=wide": "wide/model/wide.yaml is not in UTF-8, from byte 0 on",
+    "--config-dir primary": "primary/config.yaml cannot stand in the place of the package's own config.yaml",
+    "--config-dir conf model=quoted": "'0.1' is a text; write it without quotes",
+    "--config-dir conf model=listed": "'0.5' is a text; write it without quotes",
+    "--config-dir conf model=statistics": "statistics.py is not read, since an installed module has that name (/",
+    "--config-dir conf model=deqn": "deqn.py is not read, since an installed module has that name (/",
+    "--config-dir conf model=lacking": "lacking.py, line 3: ModuleNotFoundError: No module named 'not_installed'",
+    "--config-dir conf model=unclosed": "unclosed.py, line 2: '(' was never closed",
+    "--config-dir conf model=missing": "missing.py is looked for in the folder of the command, and on PYTHONPATH",
+    "model.beta=np.float64(0.95)": "numpy's way to show a number; write the number itself, model.beta=0.95",
+    "model.k_box=[np.float64(0.5),np.float32(1.5)]": "write the number itself, model.k_box=[0.5,1.5]",
+    "model.beta=0.9,0.95": "a sweep, deqn-solve -m model.beta=0.9,0.95; a list is written model.beta=[0.9,0.95]",
+    "model=growth,irbc": "model=growth,irbc: several values are a sweep, deqn-solve -m",
+    "'model.beta=range(0.9,0.99,0.01)'": "several values are a sweep, deqn-solve -m 'model.beta=range(",
+    "'model.β=[1'": "cannot read 'model.β=[1'",
 }
 OUTSIDE = {
     "model.beta=1.2": "model.beta=1.2 is outside (0, 1)",
@@ -127,6 +163,9 @@ def answers(tmp_path_factory):
     for name, text in FILES.items():
         (folder / "conf" / "model").mkdir(parents=True, exist_ok=True)
         (folder / "conf" / "model" / f"{name}.yaml").write_text(text)
+    for name, content in OTHERS.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
     (folder / "outside.yaml").write_text(GROWTH)
     (folder / "evil.py").write_text("open('canary', 'w').close()\n")
     (folder / "array.npy").write_bytes(b"cos\nsystem\n(S'touch canary'\ntR.")  # a pickle
