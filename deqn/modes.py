@@ -110,6 +110,8 @@ def modes(
     `first_order`: the C of the first-order solution, which tells whether the economy drifts; None where it has none.
     States that are constant by construction (the parameters of a family) are left out of all [n, ...].
     """
+    if not all(np.isfinite(x).all() for x in (*slopes, closed_loop)):
+        return Modes(np.zeros(0), np.array([np.inf]), np.zeros((len(closed_loop), 0)), ())
     moving = ~fixed(model.states)
     widths, names = box_widths(model.states)[moving], np.array(labels(model.states))[moving]
     A, B = slopes

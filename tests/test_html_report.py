@@ -104,8 +104,9 @@ def test_the_tables_are_those_of_the_other_files(growth):
 def test_a_run_that_failed_has_its_page(copied, status):
     summary = json.loads((copied / "summary.json").read_text())
     errors = dict.fromkeys(summary["euler_errors"]["path"]["euler"])  # null: not finite
-    stability = dict.fromkeys(summary["stability"])
-    edit(copied / "summary.json", status=status, stability=stability,
+    stability = dict.fromkeys(summary["stability"]) | {"unit_roots": [], "tested": True, "lost": 0.0}
+    worst = {where: {"equation": "euler", "mean": None} for where in ("path", "box")}
+    edit(copied / "summary.json", status=status, stability=stability, worst_equation=worst,
          euler_errors={where: {"euler": errors, "all": errors} for where in ("path", "box")})  # fmt: skip
     moments = pd.read_csv(copied / "moments.csv", index_col="variable")
     (moments * np.nan).to_csv(copied / "moments.csv")

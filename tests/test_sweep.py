@@ -20,7 +20,7 @@ def finished(folder, status, mean, seconds):
     found = {
         "status": status, "tolerance": 1e-4, "signal": None, "stable": mean != 1e-7,
         "euler_errors": {"path": {"all": {"mean": mean, "max": mean and 3 * mean}}},
-        "seconds": {"total": seconds, "import": 2.0},
+        "seconds": {"total": seconds, "import": 2.0}, "stability": {"decaying": 1.02},
     }  # fmt: skip
     (folder / "summary.json").write_text(json.dumps(found))
 
@@ -44,7 +44,7 @@ def test_the_summary_tells_what_became_of_each_job(tmp_path, capsys, monkeypatch
     shown = " ".join(shown.split())
     for line in (
         "job 1: mean path error 2.0e-03, tolerance 0.0001",
-        "job 2: mean path error 1.0e-07, tolerance 0.0001; the closed loop is not stable",
+        "job 2: mean path error 1.0e-07, tolerance 0.0001; paths leave the steady state ",
         "job 3: diverged; mean path error -, tolerance 0.0001",
         "job 4: loss.weights.nope: [equations]",
         "job 5: it has no result",

@@ -51,7 +51,6 @@ def test_it_is_named_and_what_was_good_is_kept(here, tmp_path, monkeypatch, name
     if name == "Step":  # one that throws the weights out of range
         arguments += [
             "model=growth",
-            "model.head=share",
             "model.delta=0.5",
             "tolerance=10",
             "optimizer=sgd",
@@ -61,11 +60,16 @@ def test_it_is_named_and_what_was_good_is_kept(here, tmp_path, monkeypatch, name
     else:
         (tmp_path / f"{name.lower()}_file.py").write_text(MINE.format(name=name, function=MISTAKES[name]))
         (tmp_path / "conf" / "model").mkdir(parents=True)
-        (tmp_path / "conf" / "model" / "mine.yaml").write_text(f"_target_: {name.lower()}_file.{name}\n")
+        (tmp_path / "conf" / "model" / "mine.yaml").write_text(f"_target_: {name.lower()}_file.{name}\nhead: share\n")
         arguments += ["--config-dir", "conf", "model=mine"]
     done = here(*arguments, "hydra.run.dir=run")
     said = " ".join(done.stdout.split())
-    assert "diverged at step" in said and SAID[name] in said and ", s=" in said and "parameters alpha=0.36" in said
+    assert (
+        "diverged at step" in said
+        and SAID[name] in said
+        and (", k_next=" if name == "Step" else ", s=") in said
+        and "parameters alpha=0.36" in said
+    )
     assert "Traceback" not in done.stdout + done.stderr
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["training"]["ended"] == "diverged" and SAID[name] in summary["training"]["problem"]
