@@ -168,6 +168,7 @@ def test_the_probabilities_of_a_chain_follow_the_parameter():
     np.testing.assert_allclose(model.shocks[0].probabilities(now), [[0.75, 0.5], [0.25, 0.5]])
 
 
+@pytest.mark.slow
 def test_steady_states_are_followed_where_the_model_gives_none():
     roots = followed(lambda z: z[:, :1] ** 2 - z[:, 1:], np.ones(1), np.ones(1), np.array([[4.0], [0.25], [-1.0]]))
     np.testing.assert_allclose(roots[:2, 0], [2, 0.5], rtol=1e-12)

@@ -23,7 +23,7 @@ def stage(*overrides):
     return GradientStage(e, optimizer, sampler, s.train, s.loss, s.schedule)
 
 
-@pytest.mark.parametrize("choice", CHOICES)
+@pytest.mark.parametrize("choice", [c if c == "adam" else pytest.param(c, marks=pytest.mark.slow) for c in CHOICES])
 def test_every_optimizer_lowers_the_loss(choice):
     g = stage("model=growth", "model.head=share", "model.delta=0.3", *STEADY, f"optimizer={choice}",
               "schedule=constant",

@@ -65,6 +65,7 @@ def test_full_depreciation_has_a_closed_form_in_the_discount_shock():
     assert np.abs(share / exact - 1).max() < 1e-6
 
 
+@pytest.mark.slow
 def test_the_constraint_binds_with_its_multiplier(binding):
     solution, states = binding
     binds = solution.binds(*states)

@@ -41,6 +41,7 @@ def test_the_jacobian_is_that_of_the_residuals(overrides):
     np.testing.assert_allclose(solver.jacobian(states), expected, rtol=1e-9, atol=1e-12 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 def test_losses_are_those_of_the_gradient_stage():
     """The mean over states and components of each equation, weighed by name."""
     solver = LeastSquares(economy(*LEVEL), 1e-3, 2**30, {"euler": 3.0})
@@ -50,6 +51,7 @@ def test_losses_are_those_of_the_gradient_stage():
     assert before == pytest.approx(3 * np.mean(e.residuals(states)["euler"].numpy() ** 2), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_all_forms_give_the_same_step():
     solver = problem(*LEVEL)
     states = points(solver, 12)
@@ -131,6 +133,7 @@ def test_a_step_into_the_void_is_taken_back():
         np.testing.assert_array_equal(old, new)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("veto", [True, False])
 def test_held_out_states_have_a_veto(veto, monkeypatch):
     """Two states are soon interpolated at the expense of all others, unless the others are heard."""
@@ -176,6 +179,7 @@ def stage(*overrides):
     return LeastSquaresStage(e, Sampler(e.model, single, 0, e.policy.dtype), s.optimizer, {})
 
 
+@pytest.mark.slow
 def test_a_stage_ends_at_round_off_and_where_nothing_is_gained():
     exact = stage("model=growth", "model.head=share", "optimizer.states=100")
     assert exact.chunk(50) and exact.done and exact.step < 5
@@ -184,6 +188,7 @@ def test_a_stage_ends_at_round_off_and_where_nothing_is_gained():
     assert coarse.chunk(200) and coarse.done and coarse.step < 100
 
 
+@pytest.mark.slow
 def test_an_interpolated_batch_is_not_the_end():
     """Ten states say nothing of the others: the next batch is drawn."""
     s = stage("model=stochastic_growth", "optimizer.states=10", "optimizer.iterations=70")

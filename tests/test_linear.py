@@ -94,6 +94,7 @@ def test_blanchard_and_kahn(case):
         solved(altered(**members))
 
 
+@pytest.mark.slow
 def test_an_indeterminate_model_is_refused_by_the_anchor_and_solved_without(tmp_path, monkeypatch):
     monkeypatch.setattr("deqn.run.build_model", lambda _: altered(**WRONG["indeterminate"][0]))
     monkeypatch.setattr("deqn.solution.build_model", lambda _: altered(**WRONG["indeterminate"][0]))

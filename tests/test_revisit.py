@@ -31,9 +31,10 @@ def deqn_irf(folder, *arguments):
 @pytest.fixture(scope="module")
 def family(tmp_path_factory):
     folder = tmp_path_factory.mktemp("revisit") / "run"
-    return deqn.solve("growth", [*SHORT, "pseudo_states.beta=[0.9,0.95]"], folder, quiet=True)
+    return deqn.solve("growth", [*SHORT, "model.head=share", "pseudo_states.beta=[0.9,0.95]"], folder, quiet=True)
 
 
+@pytest.mark.slow
 def test_responses_are_drawn_and_tabulated(family):
     done = deqn_irf(family.folder.parent, "run=run", "shock=k", "size=0.1", "periods=12", "beta=0.92")
     assert done.returncode == 0, done.stderr
@@ -118,6 +119,7 @@ def family_words(run):
     return json.loads((run / "environment.json").read_text())["overrides"]
 
 
+@pytest.mark.slow
 def test_another_box_can_be_judged(stochastic, tmp_path, monkeypatch, capsys):
     """Errors grow towards the edges of the box and beyond."""
     run = shutil.copytree(stochastic.folder, tmp_path / "run")

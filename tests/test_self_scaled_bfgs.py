@@ -43,6 +43,7 @@ def test_loss_and_gradient_are_those_of_least_squares():
     np.testing.assert_allclose(solver.gradient, 2 * other.jacobian(states).T @ values / 64, rtol=1e-8, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_secant_equation_holds():
     """H y = s for the newest pair, H symmetric and positive."""
     solver, states = problem()
@@ -55,6 +56,7 @@ def test_the_secant_equation_holds():
     assert np.linalg.eigvalsh(H).min() > 0
 
 
+@pytest.mark.slow
 def test_many_steps_are_the_same_in_parts():
     (whole, states), (parts, _) = problem(), problem()
     assert taken(whole, states, 30) == taken(parts, states, 11) + taken(parts, states, 19) == 30
@@ -69,6 +71,7 @@ def test_the_loss_falls_by_orders_of_magnitude():
     assert float(solver.loss) < 1e-5 * before
 
 
+@pytest.mark.slow
 def test_no_step_is_taken_uphill(monkeypatch):
     """A gradient of the wrong sign: the line search finds nothing, weights and loss stay."""
     right = SelfScaledBFGS._loss_and_gradient

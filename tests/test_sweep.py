@@ -126,6 +126,7 @@ def test_a_launcher_that_is_not_installed_names_its_extra(tmp_path, launcher, ex
     )
 
 
+@pytest.mark.slow
 def test_what_a_launcher_cannot_do_is_said_in_a_line(tmp_path):
     """There is no Slurm here."""
     done = deqn_solve(tmp_path, "-m", "hydra/launcher=submitit_slurm", "seed=0,1", PATH="")

@@ -25,6 +25,8 @@ from deqn.models.growth import Growth
 class {name}(Growth):
     '''Growth, with a mistake.'''
 
+    head: str = "share"
+
     def {function}
 """
 MISTAKES = {
@@ -44,7 +46,7 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize("name", SAID)
+@pytest.mark.parametrize("name", [n if n == "Step" else pytest.param(n, marks=pytest.mark.slow) for n in SAID])
 def test_it_is_named_and_what_was_good_is_kept(here, tmp_path, monkeypatch, name):
     monkeypatch.syspath_prepend(tmp_path)
     arguments = ["optimizer=adam", "network.anchor=steady_state", "network.hidden=[8]", "train.steps=400", *LITTLE]
