@@ -62,7 +62,7 @@ def test_it_is_named_and_what_was_good_is_kept(here, tmp_path, monkeypatch, name
     else:
         (tmp_path / f"{name.lower()}_file.py").write_text(MINE.format(name=name, function=MISTAKES[name]))
         (tmp_path / "conf" / "model").mkdir(parents=True)
-        (tmp_path / "conf" / "model" / "mine.yaml").write_text(f"_target_: {name.lower()}_file.{name}\nhead: share\n")
+        (tmp_path / "conf" / "model" / "mine.yaml").write_text(f"_target_: {name.lower()}_file.{name}\n")
         arguments += ["--config-dir", "conf", "model=mine"]
     done = here(*arguments, "hydra.run.dir=run")
     said = " ".join(done.stdout.split())
