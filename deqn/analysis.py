@@ -12,24 +12,26 @@ from deqn.economy import Economy
 from deqn.evaluate import Exact, steady_row
 from deqn.frames import frame, state_frame
 from deqn.members import box_corners
-from deqn.model import Model, Normal, Point, labels, shock_names
+from deqn.model import Model, Normal, Point, fixed, labels, shock_names
 from deqn.simulate import last, path, step
 from deqn.variables import mean_shock, mean_shocks, pack, point
 
 ZERO = 1e-8  # a path whose values all are smaller stays at zero
+UNIT_ROOT = 1e-7  # share of the largest, below which a singular value of the identity less the slopes is zero
+CHORDS, RESTING = 50, 100  # steps to a resting point, at most; rounding errors by which the last one moves
 
 
 def impulse_response(economy: Economy, name: str, size: float, periods: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The path after one shock and the path without it, each `periods` + 1 rows from date 0 on, no further shock.
 
-    Both start where the economy rests when shocks stay at their means. A shock deviates from its mean by `size`
-    standard deviations; of a vector one the entry `eps[2]`, or the first. A state, or one entry `k[2]` of it, is
-    displaced by the share `size` of its own value, or by `size` where that is zero. A name of both a shock and a state
-    means the shock. Raises KeyError for another name.
+    Both start where the economy rests when shocks stay at their means (`resting_point`). A shock deviates from its mean
+    by `size` standard deviations; of a vector one the entry `eps[2]`, or the first. A state, or one entry `k[2]` of it,
+    is displaced by the share `size` of its own value, or by `size` where that is zero. A name of both a shock and a
+    state means the shock. Raises KeyError for another name.
     """
     model, policy = economy.model, economy.policy
     dtype = policy.dtype
-    rest = last(model, policy, steady_row(economy), tf.constant(2000), None)
+    rest = resting_point(economy)
     now = point(model, policy, rest)
     shocks = mean_shocks(model, now, dtype)
     values = {n: getattr(shocks, n) for n in shock_names(model.shocks)}
@@ -49,6 +51,38 @@ def impulse_response(economy: Economy, name: str, size: float, periods: int) -> 
     whole = tf.concat([tf.stack([rest, rest], 1), both[None], later], 0)
     constant = [s.name for s in model.states if s.fixed]
     return tuple(state_frame(model, policy, whole[:, i]).drop(columns=constant) for i in range(2))
+
+
+def resting_point(economy: Economy) -> tf.Tensor:
+    """Where the economy rests under its policy when shocks stay at their means, packed states [1, n_states].
+
+    Found near the steady state by Newton's method with the slopes there, so that it does not matter how slowly the
+    economy would come to it. Along a unit root every point rests, and that of the steady state is kept; it stays, too,
+    where there is no such point within a width of the box.
+    """
+    model, policy, start = economy.model, economy.policy, steady_row(economy)
+    rows, moving = tf.repeat(start, start.shape[1], 0), ~fixed(model.states)
+    with tf.GradientTape() as tape:
+        tape.watch(rows)
+        own = tf.linalg.diag_part(step(model, policy, rows, None))  # of each row another state
+    slopes = tape.gradient(own, rows, unconnected_gradients="zero").numpy().astype(float)[moving][:, moving]
+    low, high = (x.numpy()[0, moving].astype(float) for x in box_corners(model, start))
+    widths = high - low
+    if not np.isfinite(slopes).all():
+        return start
+    inverse = np.linalg.pinv(np.eye(len(widths)) - slopes / widths[:, None] * widths, rcond=UNIT_ROOT)
+    away, state = np.zeros(len(widths)), start
+    for _ in range(CHORDS):
+        change = (last(model, policy, state, tf.constant(1), None) - state).numpy()[0, moving] / widths
+        away += inverse @ change
+        if not np.abs(away).max() <= 1:
+            return start
+        packed = start.numpy().astype(float)
+        packed[0, moving] += widths * away
+        state = tf.constant(packed, start.dtype)
+        if np.abs(inverse @ change).max() <= RESTING * np.finfo(start.dtype.as_numpy_dtype).eps:
+            break
+    return state
 
 
 def at_zero(path: pd.DataFrame) -> pd.Series:

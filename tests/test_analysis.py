@@ -1,0 +1,79 @@
+"""Impulse responses of economies whose responses are known exactly."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from conftest import economy, settings
+from deqn.analysis import impulse_response, resting_point
+from deqn.model import Model, Normal, Policy, State
+from deqn.solution import build
+
+
+@dataclass(frozen=True)
+class Slow(Model):
+    """k' = rho k + (1 - rho) c + sigma eps: rests where the policy c = target puts it, after thousands of dates."""
+
+    rho: float = 0.9995
+    sigma: float = 0.1
+    target: float = 1.0
+
+    states = (State("k", 0.5, 1.5),)
+    policies = (Policy("c"),)
+    shocks = (Normal("eps"),)
+
+    def steady_state(self):
+        return {"k": self.target, "c": self.target}
+
+    def definitions(self, now):
+        return {"square": now.k**2}
+
+    def transition(self, now, shock):
+        return {"k": self.rho * now.k + (1 - self.rho) * now.c + self.sigma * shock.eps}
+
+    def residuals(self, now, nxt, E):
+        return {"target": now.c / self.target - 1 + 0 * E(nxt.k)}
+
+
+class Constant:
+    """A policy function that is off the exact one by an error."""
+
+    dtype = tf.float64
+
+    def __init__(self, value):
+        self.value = value
+
+    def __call__(self, states, training=False):
+        return tf.fill((states.shape[0], 1), tf.constant(self.value, self.dtype))
+
+
+def slow(model, value):
+    return replace(build(settings("model=growth"), model=model), policy=Constant(value))
+
+
+@pytest.mark.parametrize("rho", [0.5, 0.9995, 0.999999])
+def test_a_response_starts_at_rest_however_slowly_it_is_reached(rho):
+    e = slow(Slow(rho=rho), 1.05)
+    hit, calm = impulse_response(e, "eps", 2.0, 30)
+    moved = np.concatenate([[0], 0.2 * rho ** np.arange(30)])
+    np.testing.assert_allclose(calm["k"], 1.05, rtol=1e-9)
+    np.testing.assert_allclose(hit["k"] - calm["k"], moved, atol=1e-9)
+    np.testing.assert_allclose(hit["square"] - calm["square"], (1.05 + moved) ** 2 - 1.05**2, atol=1e-9)
+
+
+def test_along_a_unit_root_the_response_starts_at_the_steady_state():
+    hit, calm = impulse_response(slow(Slow(rho=1.0), 1.05), "eps", 1.0, 5)
+    np.testing.assert_array_equal(calm["k"], 1.0)
+    np.testing.assert_allclose(hit["square"], [1, *[1.21] * 5])
+
+
+def test_a_policy_that_rests_nowhere_near_leaves_the_steady_state():
+    assert resting_point(slow(Slow(rho=0.9995), 9.0)).numpy() == 1.0
+
+
+@pytest.mark.parametrize("name", ["olg_analytic", "stochastic_growth", "irbc network.anchor=linear"])
+def test_the_anchor_rests_at_the_steady_state(name):
+    e = economy(*f"model={name}".split())
+    np.testing.assert_allclose(resting_point(e)[0], e.steady.states, rtol=1e-9, atol=1e-12)
