@@ -20,7 +20,7 @@ from deqn.errors import InputError
 from deqn.expectation import Expectation
 from deqn.linear import LinearRule
 from deqn.members import MembersRule
-from deqn.model import Model, fixed, in_logs, labels, multipliers, width
+from deqn.model import Model, fixed, in_logs, labels, width
 from deqn.modes import Modes
 from deqn.residuals import residuals
 from deqn.settings import Evaluation
@@ -130,32 +130,6 @@ def by_thirds(economy: Economy, errors: dict[str, np.ndarray], states: tf.Tensor
                 for i, part in enumerate(parts) if part.size
             ]  # fmt: skip
         first += width(s)
-    return found
-
-
-def binding(economy: Economy, states: tf.Tensor) -> dict[str, np.ndarray]:
-    """Where each declared constraint binds, [n, states] by its multiplier."""
-    names = [m.name for m in multipliers(economy.model)]
-    if not names:
-        return {}
-    parts = [point(economy.model, economy.policy, part).__dict__ for part in economy.slices(states)]
-    return {n: np.concatenate([np.reshape(p[n], (-1, np.shape(p[n])[-1])) > 0 for p in parts], 1) for n in names}
-
-
-def constraint_summary(errors: dict[str, np.ndarray], binds: dict[str, np.ndarray]) -> dict[str, dict[str, Any]]:
-    """For each multiplier the share of states at which it binds, and the errors where it does and where it does not.
-
-    An equation with an entry for each entry of the multiplier is split entry by entry, any other where one binds.
-    """
-    found = {}
-    for name, flags in binds.items():
-        parts = {"binding": [], "slack": []}
-        for r in errors.values():
-            where = flags if r.shape == flags.shape else np.broadcast_to(flags.any(0), r.shape)
-            parts["binding"].append(r[where])
-            parts["slack"].append(r[~where])
-        pooled = {kind: np.concatenate(p) for kind, p in parts.items()}
-        found[name] = {"share": float(flags.mean())} | {k: statistics(p) for k, p in pooled.items() if p.size}
     return found
 
 

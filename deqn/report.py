@@ -58,6 +58,17 @@ def constraint_rows(summary: dict[str, Any]) -> list[tuple[str, str, str, dict[s
     ]
 
 
+def shares(found: dict[str, Any], kind: str) -> str:
+    """The share of states at which a constraint is binding, or slack; both ends where the policies' errors decide."""
+    ends = [
+        f"{x if kind == 'binding' else 1 - x:.1%}"
+        for x in (found.get(end, found["share"]) for end in ("share_low", "share_high"))
+    ]
+    if ends[0] == ends[1]:
+        return f"{found['share'] if kind == 'binding' else 1 - found['share']:.1%}"
+    return "-".join(sorted((end.removesuffix("%") for end in ends), key=float)) + "%"
+
+
 def verdict_rows(summary: dict[str, Any]) -> Iterator[Row]:
     """The lines of the verdict, the same on the terminal, in HTML and in LaTeX."""
     for where, equations in summary["euler_errors"].items():
@@ -65,8 +76,7 @@ def verdict_rows(summary: dict[str, Any]) -> Iterator[Row]:
             if equation != "all" or len(equations) > 2:
                 yield Row(f"{where}: {equation}", s)
     for where, name, kind, s in constraint_rows(summary):
-        share = summary["constraints"][where][name]["share"]
-        yield Row(f"{where}: {name} {kind}, {share if kind == 'binding' else 1 - share:.1%}", s)
+        yield Row(f"{where}: {name} {kind}, {shares(summary['constraints'][where][name], kind)}", s)
     for where, equations in summary["first_order"].get("euler_errors", {}).items():
         share = summary["first_order"]["defined"][where]
         label = f"first-order solution, {where}" if share == 1 else f"first order, {share:.1%} of {where}"
@@ -127,9 +137,10 @@ def remarks(summary: dict[str, Any]) -> Iterator[str]:
         yield summary["reference"]["omitted"]
     if summary["status"] == "interrupted":
         yield "Training goes on from its last checkpoint with resume=FOLDER."
-    yield from stability_lines(summary)
-    yield from sample_lines(summary)
-    yield from failure_lines(summary)
+    if "sample" in summary:  # an earlier release did not record what these need
+        yield from stability_lines(summary)
+        yield from sample_lines(summary)
+        yield from failure_lines(summary)
     seconds = summary["seconds"]
     yield (
         f"{seconds['total']:.0f} s: import {seconds['import']:.0f}, compile {seconds['compile']:.0f}, "

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from deqn import analysis, closed_loop, evaluate, figures, files, html_report, latex, moments, report
 from deqn.clock import Clock
+from deqn.constraints import binding, constraint_summary
 from deqn.economy import Economy
 from deqn.errors import InputError
 from deqn.family import Family
@@ -84,8 +85,8 @@ def measure(solution: Solution, finer: Economy) -> Measured:
     compared = None if exact is None else evaluate.comparison(economy, linear, exact, sets)
     if compared is not None:
         summary["policy_errors"][exact.kind] = pooled(compared)
-    binds = {name: evaluate.binding(economy, states) for name, states in sets.items()}
-    constraints = {name: evaluate.constraint_summary(errors[name], flags) for name, flags in binds.items()}
+    binds = {name: binding(finer, states) for name, states in sets.items()}
+    constraints = {name: constraint_summary(errors[name], found) for name, found in binds.items()}
     thirds = {name: evaluate.by_thirds(economy, errors[name], states) for name, states in sets.items()}
     summary |= beside | independent | {"constraints": constraints, "errors_by_thirds": thirds}
     summary["sample"] = evaluate.sample(economy.model, solution.settings.evaluation, solution.closed_loop)
