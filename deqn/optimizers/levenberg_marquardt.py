@@ -287,7 +287,7 @@ def factorized(matrix: np.ndarray, shift: float) -> Callable[[np.ndarray], np.nd
 
 def is_precise(loss: float, dtype: tf.DType, noise: float = 0.0) -> bool:
     """Whether the root mean square residual is at round-off; `noise` is the loss that rounding errors alone make."""
-    return loss <= ROUND_OFF**2 * max(np.finfo(dtype.as_numpy_dtype).eps ** 2, noise)
+    return loss <= max((ROUND_OFF * np.finfo(dtype.as_numpy_dtype).eps) ** 2, 2 * noise)
 
 
 def batch_size(economy: Economy) -> int:
