@@ -210,6 +210,8 @@ def test_it_solves_stochastic_growth(dtype, tmp_path, stochastic):
     """To a policy error far below the linear solution's, and in single precision to its own round-off."""
     overrides = ["optimizer=levenberg_marquardt", f"dtype={dtype}", "optimizer.iterations=80", "optimizer.polish=0",
                  "evaluation.reference=false", "evaluation.figures=false"]  # fmt: skip
+    if dtype == "float32":  # whose errors end between 4e-7 and 2e-6, by seed
+        overrides.append("tolerance=1e-5")
     found = deqn.solve("stochastic_growth", overrides, folder=tmp_path / "run", quiet=True)
     s = found.summary
     assert s["status"] == "converged" and 30 < s["steps"]["levenberg_marquardt"] <= 80 and s["steps"]["adam"] == 0
