@@ -4,8 +4,12 @@ A second Ctrl-C stops at once. Other signals come twice without meaning it: `tim
 and again to its group.
 """
 
+import os
 import signal
+import sys
 import threading
+
+SOON = 0.05  # seconds after which a Ctrl-C is told again that came where exceptions are dropped
 
 
 class Interrupt:
@@ -23,11 +27,14 @@ class Interrupt:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
                 self._previous[number] = signal.signal(number, self._note)
+            self._hook, sys.unraisablehook = sys.unraisablehook, self._dropped
         return self
 
     def __exit__(self, failure: type | None, *_) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: not one of Python's
+        if self._previous:
+            sys.unraisablehook = self._hook
         earlier = self._previous.get(self.signal)
         if failure is None and callable(earlier) and earlier is not signal.default_int_handler:
             earlier(self.signal, None)  # no frame is being interrupted any more
@@ -36,3 +43,10 @@ class Interrupt:
         if self.signal is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.signal = self.signal or number
+
+    def _dropped(self, unraisable) -> None:
+        """A Ctrl-C that came while an object was being deleted, where Python drops exceptions, is told again."""
+        if unraisable.exc_type is KeyboardInterrupt:
+            threading.Timer(SOON, os.kill, (os.getpid(), signal.SIGINT)).start()
+        else:
+            self._hook(unraisable)

@@ -18,7 +18,7 @@ from deqn.config import composed
 from deqn.overrides import changes
 from deqn.simulate import Box
 
-SHORT = ("model.head=share", "optimizer.iterations=3", "optimizer.polish=0", "evaluation.figures=false", "tolerance=1",
+SHORT = ("optimizer.iterations=3", "optimizer.polish=0", "evaluation.figures=false", "tolerance=1",
          "train.finish=true")  # fmt: skip
 
 
@@ -31,7 +31,7 @@ def deqn_irf(folder, *arguments):
 @pytest.fixture(scope="module")
 def family(tmp_path_factory):
     folder = tmp_path_factory.mktemp("revisit") / "run"
-    return deqn.solve("growth", [*SHORT, "pseudo_states.beta=[0.9,0.95]"], folder, quiet=True)
+    return deqn.solve("growth", [*SHORT, "model.head=share", "pseudo_states.beta=[0.9,0.95]"], folder, quiet=True)
 
 
 @pytest.mark.slow

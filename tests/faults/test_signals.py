@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import time
 
 import pytest
 
@@ -45,6 +46,18 @@ def test_every_stage_is_interrupted_and_resumed_bit_identically(here, sender, th
     sender.plan("nowhere")
     assert here("resume=parts").returncode == 0
     assert_identical(three_stages, tmp_path / "parts")
+
+
+def test_a_second_ctrl_c_is_not_lost_where_an_object_is_deleted(capfd):
+    class Deleted:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt), Interrupt() as interrupt:
+        interrupt.signal = signal.SIGINT
+        Deleted()
+        time.sleep(5)
+    assert capfd.readouterr().err == ""
 
 
 def test_earlier_handlers_run_when_all_is_written_and_come_back(handled):
