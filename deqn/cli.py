@@ -1,7 +1,8 @@
 """deqn-solve, deqn-check and deqn-tune: Hydra at the door, and TensorFlow only behind it.
 
 The configuration of every job is composed and checked before Hydra starts a job, so that a mistake in a sweep of forty
-costs seconds. Exit codes: 0 converged, 2 bad input, 3 diverged, 4 not converged, 5 files, 130, 140 and 143 for signals.
+costs seconds. Exit codes: 0 converged, 2 bad input, 3 diverged, 4 not converged, 5 files, 6 too little memory, 130, 140
+and 143 for signals.
 `deqn-check` leaves nothing behind, so that Hydra starts no job for it: 0 nothing is wrong, 2 something is.
 """
 
@@ -24,10 +25,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser  # noqa:
 
 from deqn.composition import COMPOSITION_ERRORS  # noqa: E402
 from deqn.config import checked, composed, prepared  # noqa: E402
-from deqn.errors import DeqnError, InputError  # noqa: E402
+from deqn.errors import InputError, as_known  # noqa: E402
 from deqn.explanation import explained  # noqa: E402
 from deqn.extras import check_extra, check_launcher  # noqa: E402
-from deqn.launch import hydra_main, run_single, run_sweep, with_tensorflow  # noqa: E402
+from deqn.launch import hydra_main, import_tensorflow_for, run_single, run_sweep, with_tensorflow  # noqa: E402
 from deqn.overrides import check_resumable, continued, value_of  # noqa: E402
 from deqn.space import declared  # noqa: E402
 from deqn.streams import make_lasting  # noqa: E402
@@ -58,11 +59,14 @@ def guarded(program: str, command: Callable[[list[str]], int]) -> int:
     sys.argv[1:] = to_hydra_syntax(sys.argv[1:])  # Hydra reads them, too
     try:
         return command(sys.argv[1:])
-    except DeqnError as error:
-        print(f"{program}: {error}", file=sys.stderr)
-        return error.exit_code
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        failure = as_known(error)
+        if failure is None:
+            raise
+        print(f"{program}: {failure}", file=sys.stderr)
+        return failure.exit_code
 
 
 def solve_command(arguments: list[str]) -> int:
@@ -111,7 +115,7 @@ def tune_command(arguments: list[str]) -> int:
         raise InputError("the same command again goes on with a search; -m, resume= and --cfg belong to deqn-solve")
     check_extra("tune", "optuna", "deqn-tune")
     search = declared(args.overrides, args.config_dir)
-    console = with_tensorflow()
+    console = import_tensorflow_for(quiet=False)
     from deqn.tune import tune
 
     return tune(search, console)

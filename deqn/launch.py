@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,12 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from deqn.composition import own_folder
-from deqn.errors import DeqnError, FileError, InputError, exit_code, first_line
+from deqn.errors import DeqnError, FileError, InputError, as_known, exit_code, first_line
 from deqn.extras import LAUNCHERS
 from deqn.files import fresh_folder, locked_log, make_folder, number, write_json
 from deqn.overrides import value_of
-from deqn.postponed import load_tensorflow
+from deqn.own_process import died, forked
+from deqn.postponed import find_devices, import_tensorflow
 from deqn.summary import path_error
 from deqn.words import assigned
 
@@ -77,36 +79,57 @@ def run_sweep(flags: list[str], overrides: list[str], config_dir: str | None, jo
 
 
 def solve_sweep_job(config: DictConfig) -> None:
-    """One job of a sweep: its failure is recorded and leaves the others to run; a signal ends the sweep.
+    """One job of a sweep, in a process of its own: its failure leaves the others to run; a signal ends the sweep.
 
     Jobs beside each other print nothing but a line at the end of each. One that a cluster starts again goes on.
     """
     job = HydraConfig.get()
-    if (Path(job.runtime.output_dir) / "config.yaml").exists():
-        config.resume = job.runtime.output_dir
-    name = f"[{job.job.num}] {' '.join(job.overrides.task)}"
-    beside = job.runtime.choices["hydra/launcher"] in LAUNCHERS
+    launcher, folder = job.runtime.choices["hydra/launcher"], Path(job.runtime.output_dir)
+    if (folder / "config.yaml").exists():
+        config.resume = str(folder)
+    name = f"[{job.job.num}] {' '.join(o.removeprefix('++') for o in job.overrides.task)}"
+    beside = launcher in LAUNCHERS
     if not beside:
         print(f"\n{name}", flush=True)
+    if LAUNCHERS.get(launcher) == "submitit":  # which starts a process for each job
+        code, received = sweep_job(config, name, beside), None
+    else:
+        import_tensorflow_for(quiet=beside)
+        with forked(partial(sweep_job, config, name, beside)) as fork:
+            pass
+        code, received = fork.code, fork.signal
+    if received is not None:
+        sys.exit(128 + received)
+    if code > 128:
+        sys.exit(code)
+    if code != 0:
+        record_failure(folder, died(code), 1, name, beside)
+
+
+def sweep_job(config: DictConfig, name: str, beside: bool) -> int:
+    """Solve a job of a sweep and say what came of it; returns 0, or as a signal asks that ended it."""
     signal = None
     try:
         summary = solve_job(config, time.monotonic(), quiet=beside)
         signal, error = summary["signal"], path_error(summary)["mean"]
-        outcome = f"{summary['status']}, mean path error {number(error)}, {summary['seconds']['total']:.0f} s"
+        if beside:
+            seconds = f"{summary['seconds']['total']:.0f} s"
+            print(f"{name}: {summary['status']}, mean path error {number(error)}, {seconds}", flush=True)
     except Exception as error:  # the traceback stands in the job's run.log
-        known = isinstance(error, DeqnError)
-        failure = {
-            "code": error.exit_code if known else 1,
-            "reason": str(error) if known else f"{type(error).__name__}: {error}",
-        }
-        write_json(Path(job.runtime.output_dir) / "failure.json", failure)
-        outcome = f"failed: {failure['reason']}"
-        if not beside:
-            print(f"deqn-solve: {failure['reason']}", file=sys.stderr)
+        known = as_known(error)
+        reason = f"{type(error).__name__}: {error}" if known is None else str(known)
+        folder = Path(HydraConfig.get().runtime.output_dir)
+        record_failure(folder, reason, 1 if known is None else known.exit_code, name, beside)
+    return 0 if signal is None else exit_code(summary["status"], signal)
+
+
+def record_failure(folder: Path, reason: str, code: int, name: str, beside: bool) -> None:
+    """Write a job's failure.json, and say it on the terminal."""
+    write_json(folder / "failure.json", {"code": code, "reason": reason})
     if beside:
-        print(f"{name}: {outcome}", flush=True)
-    if signal is not None:
-        sys.exit(exit_code(summary["status"], signal))
+        print(f"{name}: failed: {reason}", flush=True)
+    else:
+        print(f"deqn-solve: {reason}", file=sys.stderr)
 
 
 def claimed(key: str, overrides: list[str], parent: str) -> list[str]:
@@ -129,6 +152,8 @@ def hydra_main(job: Callable[[DictConfig], None], config_dir: str | None, folder
         with own_folder(config_dir):
             hydra.main(version_base="1.3", config_path="pkg://deqn.configs", config_name="config")(job)()
     except OSError as error:
+        if as_known(error) is not None:
+            raise
         raise FileError(f"cannot write {error.filename or folder}: {error.strerror or error}") from error
 
 
@@ -148,12 +173,19 @@ def solve_job(config: DictConfig, began: float, quiet: bool = False) -> dict[str
 
 
 def with_tensorflow(quiet: bool = False) -> "Console":
-    """Import TensorFlow and what is built on it; returns the console on which the user saw why that took a while."""
+    """Import TensorFlow and what is built on it, and find devices; returns the console on which the user saw why."""
+    console = import_tensorflow_for(quiet)
+    find_devices()
+    return console
+
+
+def import_tensorflow_for(quiet: bool) -> "Console":
+    """Import TensorFlow and what is built on it, and compute nothing; returns the console on which the user saw why."""
     from rich.console import Console
 
     console = Console(quiet=quiet)
     with console.status("importing TensorFlow"):
-        load_tensorflow()
+        import_tensorflow()
         import deqn.run  # noqa: F401
 
     return console

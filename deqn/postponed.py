@@ -22,12 +22,19 @@ def postpone_tensorflow() -> None:
 
 
 def load_tensorflow() -> None:
-    """Import TensorFlow and find its devices, without the lines that it prints on a machine without a GPU.
+    """Import TensorFlow and find its devices, unless it is imported already."""
+    if import_tensorflow():
+        find_devices()
 
-    It computes with OMP_NUM_THREADS threads where that is set, as joblib does for processes beside each other.
+
+def import_tensorflow() -> bool:
+    """Import TensorFlow, without the lines that it prints on a machine without a GPU; whether it was not there yet.
+
+    It computes with OMP_NUM_THREADS threads where that is set, as joblib does for processes beside each other. Nothing
+    is computed, so that the process can still be forked.
     """
     if not isinstance(sys.modules.get("tensorflow"), Postponed | types.NoneType):
-        return
+        return False
     sys.modules.pop("tensorflow", None)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
@@ -37,8 +44,16 @@ def load_tensorflow() -> None:
         threads = os.environ.get("OMP_NUM_THREADS", "")  # which TensorFlow alone does not read
         if threads.isdecimal():
             tf.config.threading.set_intra_op_parallelism_threads(int(threads))
-        tf.config.list_logical_devices()
     tf.get_logger().setLevel("ERROR")  # it warns of functions traced anew for another model or shape, as they must be
+    return True
+
+
+def find_devices() -> None:
+    """Let TensorFlow start its threads and open its devices, without the lines that it prints."""
+    import tensorflow as tf
+
+    with quiet_stderr():
+        tf.config.list_logical_devices()
 
 
 @contextlib.contextmanager

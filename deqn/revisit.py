@@ -33,7 +33,7 @@ deqn-irf draws and tabulates impulse responses of a solved model.
 Writes impulse_responses/<shock>_<size>.csv and .png (parameters in the name,
 too) into the run's folder: the path with the shock, the path without it, and
 the deviation, all in levels.
-Exit codes: 0 done, 2 bad input, 5 files."""
+Exit codes: 0 done, 2 bad input, 5 files, 6 too little memory."""
 IDENTITY = ("model", "parameters", "pseudo_states", "changed", "dtype", "steps", "states_visited")
 HORIZONS = (0, 1, 2, 4, 8, 16)  # in the table, beside the last
 
@@ -54,7 +54,7 @@ deqn-evaluate judges a solution anew: other nodes, paths, box points or seed.
 
 Prints the verdict, and writes its tables into a new folder evaluations/<time>
 in that of the run, which stays as it is.
-Exit codes: 0 PASS, 2 bad input, 4 FAIL, 5 files."""
+Exit codes: 0 PASS, 2 bad input, 4 FAIL, 5 files, 6 too little memory."""
 
 
 def evaluate_main() -> None:

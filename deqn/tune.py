@@ -18,15 +18,15 @@ from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
 from deqn.best import fresh_solve, write_best
-from deqn.clock import Clock
 from deqn.config import checked, composed
 from deqn.errors import DeqnError, FileError, InputError, exit_code, first_line
 from deqn.files import fresh_folder, locked, make_folder, number, write_text
-from deqn.run import Job, run
+from deqn.postponed import find_devices
+from deqn.run import Job
 from deqn.space import Choice, Interval, Search, word
 from deqn.summary import path_error
 from deqn.sweep import publish, show
-from deqn.train import Report
+from deqn.trial import Outcome, solve_trial
 
 AT_LEAST = 5  # finished trials before one is pruned
 BEHIND = 10  # times the median error of the others after as many seconds: pruned
@@ -122,37 +122,40 @@ def run_trial(study: optuna.Study, search: Search, console: Console) -> int | No
     others = [t.intermediate_values for t in study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])]
     seen: dict[int, float] = {}
 
-    def watch(report: Report) -> None:
-        milliseconds = int(1000 * report.seconds)
-        seen[milliseconds] = report.error if math.isfinite(report.error) else math.inf
-        trial.report(report.error, milliseconds)
+    def judge(error: float, seconds: float) -> str | None:
+        milliseconds = int(1000 * seconds)
+        seen[milliseconds] = error if math.isfinite(error) else math.inf
+        trial.report(error, milliseconds)
         if is_behind(seen, others):
-            raise optuna.TrialPruned(f"error {number(report.error)} after {report.seconds:.0f} s of training")
+            return f"error {number(error)} after {seconds:.0f} s of training"
+        return None
 
     try:
         config, model = composed(overrides, search.config_dir)
         checked(config)
+    except DeqnError as error:
+        outcome = Outcome(reason=str(error), code=error.exit_code)
+    else:
         folder = Path(fresh_folder(str(search.folder / "trials" / str(trial.number))))
         trial.set_user_attr("folder", f"trials/{folder.name}")
-        with console.status(name):
-            job = Job(config, model, overrides, search.config_dir)
-            summary = run(job, folder, Console(quiet=True), Clock(), watch).summary
-    except optuna.TrialPruned as pruned:
-        trial.set_user_attr("reason", str(pruned))
-        study.tell(trial, state=TrialState.PRUNED)
-        outcome = f"pruned, {pruned}"
-    except FileError:
-        raise
-    except Exception as error:  # the traceback stands in the trial's run.log
-        reason = str(error) if isinstance(error, DeqnError) else f"{type(error).__name__}: {first_line(error)}"
-        failed(study, trial, reason, getattr(error, "exit_code", 1))
-        outcome = f"failed, {reason}"
-    else:
-        if summary["signal"] is not None:
-            return summary["signal"]
-        outcome = judged(study, trial, summary)
-    console.print(f"{name}: {outcome}", highlight=False, markup=False, soft_wrap=True)
+        job = Job(config, model, overrides, search.config_dir)
+        outcome = solve_trial(job, folder, console, name, judge)
+    if outcome.signal is not None:
+        return outcome.signal
+    console.print(f"{name}: {tell(study, trial, outcome)}", highlight=False, markup=False, soft_wrap=True)
     return None
+
+
+def tell(study: optuna.Study, trial: Trial, outcome: Outcome) -> str:
+    """Tell the study what became of a trial; returns it in words."""
+    if outcome.summary is not None:
+        return judged(study, trial, outcome.summary)
+    if outcome.code is not None:
+        failed(study, trial, outcome.reason, outcome.code)
+        return f"failed, {outcome.reason}"
+    trial.set_user_attr("reason", outcome.reason)
+    study.tell(trial, state=TrialState.PRUNED)
+    return f"pruned, {outcome.reason}"
 
 
 def is_behind(seen: dict[int, float], others: list[dict[int, float]]) -> bool:
@@ -230,6 +233,7 @@ def concluded(study: optuna.Study, search: Search, console: Console) -> int:
     summary = None
     if best.state == TrialState.COMPLETE:
         words = {key: as_word(best.params[key]) for key in search.space}
+        find_devices()
         summary = fresh_solve(search, words, best.number, console)
         if summary["signal"] is not None:
             return 128 + summary["signal"]

@@ -61,12 +61,13 @@ def test_help_lists_models_and_groups_at_once(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_sweep_ends_with_one_table(here, tmp_path):
-    done = here("-m", "seed=0,1", "network.hidden=[4],[8]", "model.beta=0.9", "model.delta=0.5",
+def test_a_sweep_ends_with_one_table(forks, tmp_path):
+    code, output = forks.run(
+        tmp_path, "-m", "seed=0,1", "network.hidden=[4],[8]", "model.beta=0.9", "model.delta=0.5",
                 "optimizer=levenberg_marquardt", "optimizer.iterations=2", "optimizer.polish=0",
                 "optimizer.states=100", *LITTLE)  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    table = done.stdout[done.stdout.index(" job ") :]
+    assert code == 0, output
+    table = output[output.index(" job ") :]
     assert all(word in table for word in ("seed", "hidden", "status", "mean error", "max error", "seconds"))
     assert "model.beta" not in table and table.count("converged") == 4
     (folder,) = (tmp_path / "outputs" / "sweeps").iterdir()
@@ -76,11 +77,11 @@ def test_a_sweep_ends_with_one_table(here, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_sweep_with_a_failed_job_runs_the_others_and_says_so(here):
-    done = here("-m", "tolerance=0.1,1e-16", *AT_START)
-    assert done.returncode == 4 and done.stdout.count("PASS") == 1 and done.stdout.count("FAIL") == 1
-    done = here("-m", "tolerance=0.1", "+loss.weights={nope:1},{euler:1}", *AT_START)
-    assert done.returncode == 2 and "job 0: loss.weights.nope" in done.stdout and done.stdout.count("PASS") == 1
+def test_a_sweep_with_a_failed_job_runs_the_others_and_says_so(forks, tmp_path):
+    code, output = forks.run(tmp_path, "-m", "tolerance=0.1,1e-16", *AT_START)
+    assert code == 4 and output.count("PASS") == 1 and output.count("FAIL") == 1
+    code, output = forks.run(tmp_path, "-m", "tolerance=0.1", "+loss.weights={nope:1},{euler:1}", *AT_START)
+    assert code == 2 and "job 0: loss.weights.nope" in output and output.count("PASS") == 1
 
 
 @pytest.mark.slow

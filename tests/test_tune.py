@@ -24,6 +24,7 @@ from deqn.config import composed
 from deqn.errors import FileError, InputError
 from deqn.files import locked
 from deqn.space import Choice, Interval, declared
+from deqn.trial import Outcome
 
 SHORT = (
     "model=growth",
@@ -172,14 +173,50 @@ def test_of_equal_errors_the_faster_is_the_best(tmp_path):
     assert [t.value for t in tune.ranked(study)] == [1.04e-6, 1.0e-6, 1.01e-6, 2e-6]
 
 
-def test_a_trial_far_behind_is_pruned(tmp_path):
+def test_a_trial_far_behind_is_pruned(tmp_path, monkeypatch):
     chosen = search("train.steps=2000,4000", f"study={tmp_path}")
     study = tune.opened(chosen)
     for _ in range(tune.AT_LEAST):
         study.add_trial(known("1", 1e-9, 3.0, key="seed", reports={0: 1e-9}))
+    monkeypatch.setattr(tune, "solve_trial", lambda job, folder, console, name, judge: Outcome(reason=judge(1.0, 0.5)))
     assert tune.run_trial(study, chosen, Console(quiet=True)) is None
     (pruned,) = study.get_trials(states=[TrialState.PRUNED])
     assert "s of training" in pruned.user_attrs["reason"] and len(pruned.intermediate_values) == 1
+
+
+TRIALS = """
+import sys
+from pathlib import Path
+from rich.console import Console
+from deqn.config import composed
+from deqn.postponed import import_tensorflow
+import_tensorflow()
+from deqn.run import Job
+from deqn.trial import solve_trial
+words = sys.argv[1:]
+for case in ("all", "pruned", "killed"):
+    seen = []
+    def judge(error, seconds):
+        seen.append(error)
+        if case == "killed":
+            import os, signal
+            (child,) = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+            os.kill(int(child), signal.SIGKILL)
+        return "far behind" if case == "pruned" and len(seen) == 2 else None
+    job = Job(*composed(words), words)
+    outcome = solve_trial(job, Path(case), Console(quiet=True), case, judge)
+    print(case, len(seen), outcome.reason, outcome.code, outcome.summary and outcome.summary["status"], sep="|")
+"""
+
+
+@pytest.mark.slow
+def test_a_trial_reports_from_a_process_of_its_own(tmp_path):
+    done = subprocess.run([sys.executable, "-c", TRIALS, *SHORT], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    everything, pruned, killed = (line.split("|") for line in done.stdout.splitlines())
+    assert int(everything[1]) >= 2 and everything[2:] == ["None", "None", "converged"]
+    assert pruned[1:] == ["2", "far behind", "None", "None"]
+    assert killed[2:] == ["its process was killed by SIGKILL; was there too little memory?", "1", "None"]
 
 
 def test_the_best_is_written_as_hydra_reads_it(tmp_path):

@@ -14,13 +14,13 @@ ANSWERING = """
 import sys
 here = sys.path.pop(0)  # as a console script does, which looks in the folder of the command last
 import contextlib, io, json, os
-from deqn.cli import main
-for arguments in json.load(sys.stdin):
+from deqn.cli import check_main, main
+for command, *arguments in json.load(sys.stdin):
     out, err, before = io.StringIO(), io.StringIO(), sorted(os.listdir())
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         sys.argv[1:] = arguments
         try:
-            main()
+            {"deqn-solve": main, "deqn-check": check_main}[command]()
         except SystemExit as ended:
             code = ended.code
     print(json.dumps([code, out.getvalue(), err.getvalue(), sorted(os.listdir()) == before]))
@@ -69,6 +69,7 @@ NAMED = {
     "modle=growth": "did you mean 'model'",
     "model=growht": "did you mean 'growth'",
     "network.activation=rellu": "network.activation=rellu: did you mean 'relu'",
+    "model.bta=0.9": "did you mean 'model.beta'",
     "model.beta=abc": "model.beta=abc is not a number",
     "seed=1.5": "Integer",
     "network.hidden=[]": "empty",
@@ -153,6 +154,16 @@ SWEPT = (
     "'not an override'",
     "model.k_box=[1.5,0.5]",
 )
+CHECKED = (  # by deqn-check, too
+    "model.bta=0.9",
+    "model.beta=1.2",
+    "model.beta=0.9,0.95",
+    "model.beta=np.float64(0.95)",
+    "--config-dir conf model=ending",
+    "--config-dir conf model=quoted",
+    "--config-dir conf model=lacking",
+    "--config-dir latin model=accent",
+)
 ALL = NAMED | OUTSIDE | ATTACKS
 
 
@@ -171,9 +182,9 @@ def answers(tmp_path_factory):
     (folder / "array.npy").write_bytes(b"cos\nsystem\n(S'touch canary'\ntR.")  # a pickle
     (folder / "path" / "tensorflow").mkdir(parents=True)
     (folder / "path" / "tensorflow" / "__init__.py").write_text(CANARY)
-    cases = {case: shlex.split(case) for case in ALL} | {
-        f"-m {case}": ["-m", "seed=0,1", *shlex.split(case)] for case in SWEPT
-    }
+    cases = {case: ["deqn-solve", *shlex.split(case)] for case in ALL}
+    cases |= {f"-m {case}": ["deqn-solve", "-m", "seed=0,1", *shlex.split(case)] for case in SWEPT}
+    cases |= {f"check {case}": ["deqn-check", *shlex.split(case)] for case in CHECKED}
     done = subprocess.run([sys.executable, "-c", ANSWERING], input=json.dumps(list(cases.values())), cwd=folder,
                           env={**os.environ, "PYTHONPATH": str(folder / "path")}, capture_output=True, text=True,
                           timeout=300)  # fmt: skip
@@ -188,6 +199,11 @@ def test_it_is_answered_in_a_few_lines(answers, case):
     code, out, err, unchanged = answers[case]
     assert code == 2 and out == "" and unchanged, err
     assert ALL[case.removeprefix("-m ")] in err and len(err.splitlines()) <= 12 and "Traceback" not in err
+
+
+@pytest.mark.parametrize("case", CHECKED)
+def test_deqn_check_answers_alike(answers, case):
+    assert answers[f"check {case}"][2].replace("deqn-check: ", "deqn-solve: ") == answers[case][2]
 
 
 def test_nothing_was_executed(answers):

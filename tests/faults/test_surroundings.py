@@ -1,5 +1,6 @@
 """Where a command may find itself: no terminal, no home, odd locales and folders, no network, nobody who reads on."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ import subprocess
 import pytest
 
 from command_line import SHORT, command, deqn_solve
+from deqn.cli import guarded
 
 
 @pytest.mark.slow
@@ -40,3 +42,25 @@ def test_a_run_outlasts_its_reader(tmp_path):
         running.stdout.close()  # as `| head` does
         assert running.wait(timeout=300) == 0
     assert (tmp_path / "errors.txt").read_text() == "" and (tmp_path / "run" / "report.html").exists()
+
+
+SHORTAGES = [MemoryError(), OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)), RuntimeError("can't start new thread"),
+             ImportError("libx.so: failed to map segment from shared object")]  # fmt: skip
+
+
+@pytest.mark.parametrize("error", SHORTAGES)
+def test_too_little_memory_is_a_failure_of_its_own(error, capsys):
+    def refused(arguments):
+        raise error
+
+    assert guarded("deqn-solve", refused) == 6
+    said = capsys.readouterr().err
+    assert said.startswith("deqn-solve: too little memory (") and "lower train.batch" in said
+
+
+def test_an_error_that_nobody_foresees_keeps_its_traceback():
+    def wrong(arguments):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        guarded("deqn-solve", wrong)
