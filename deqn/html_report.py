@@ -118,6 +118,7 @@ def environment(record: dict[str, Any], summary: dict[str, Any]) -> list[list[st
         "platform": record["platform"], "devices": ", ".join(record["devices"]),
         "threads": ", ".join(f"{kind} {n}" for kind, n in record["threads"].items()),
         "git revision": record["git_revision"] or "-",
+        "model's git revision": record.get("model_git_revision") or "-",
     }  # fmt: skip
     return [[name, str(value)] for name, value in rows.items()]
 

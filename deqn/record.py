@@ -12,6 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from deqn.config import Config, model_class
 from deqn.files import locked_log
 
 PACKAGES = ("deqn", "tensorflow", "keras", "numpy", "scipy", "hydra-core", "pandas")
@@ -46,14 +47,8 @@ def log_file(folder: Path) -> Iterator[None]:
             stream.close()
 
 
-def environment(seed: int, overrides: list[str], config_dir: str | None) -> dict[str, Any]:
-    """Versions, device, threads, seed, command line, and the git revision where there is one."""
-    try:
-        revision = subprocess.run(
-            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True
-        ).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        revision = None
+def environment(settings: Config, overrides: list[str], config_dir: str | None) -> dict[str, Any]:
+    """Versions, device, threads, seed, command line, and the git revisions of the package and of the model's file."""
     return {
         "versions": {"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
         "platform": platform.platform(),
@@ -62,9 +57,25 @@ def environment(seed: int, overrides: list[str], config_dir: str | None) -> dict
             "intra_op": tf.config.threading.get_intra_op_parallelism_threads(),
             "inter_op": tf.config.threading.get_inter_op_parallelism_threads(),
         },
-        "seed": seed,
+        "seed": settings.seed,
         "command_line": sys.argv,
         "overrides": [o for o in overrides if not o.startswith("resume=")],
         "config_dir": None if config_dir is None else str(Path(config_dir).resolve()),
-        "git_revision": revision,
+        "git_revision": revision(__file__),
+        "model_git_revision": revision(getattr(sys.modules[model_class(settings.model).__module__], "__file__", None)),
     }
+
+
+def revision(file: str | None) -> str | None:
+    """The git revision of the repository that holds a file; None where the file belongs to none."""
+    if file is None:
+        return None
+    place = Path(file).resolve()
+    for words in (["ls-files", "--error-unmatch", place.name], ["rev-parse", "HEAD"]):
+        try:
+            found = subprocess.run(
+                ["git", *words], cwd=place.parent, capture_output=True, text=True, timeout=5, check=True
+            )
+        except (OSError, subprocess.SubprocessError):
+            return None
+    return found.stdout.strip()

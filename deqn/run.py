@@ -7,7 +7,6 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-import tensorflow as tf
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
@@ -17,7 +16,7 @@ from deqn.clock import Clock
 from deqn.config import Config, build_model, changed, checked, composed, prepared
 from deqn.contract import check_model
 from deqn.diagnosis import check_choices, concerns
-from deqn.errors import DeqnError, FileError, InputError, first_line
+from deqn.errors import DeqnError, FileError, InputError, as_known, first_line
 from deqn.expectation import rule
 from deqn.findings import line_of, origin
 from deqn.interrupt import Interrupt
@@ -101,7 +100,7 @@ def run(
                 check_choices(economy, settings)
                 for concern in concerns(economy):
                     log.warning(concern)
-            files.write_json(folder / "environment.json", environment(settings.seed, job.overrides, job.config_dir))
+            files.write_json(folder / "environment.json", environment(settings, job.overrides, job.config_dir))
             stored = OmegaConf.merge(config, {"resume": None})  # which is no setting of the run itself
             files.write_text(folder / "config.yaml", OmegaConf.to_yaml(stored))  # now it is a run, and can be resumed
             trained = train(economy, settings, folder, console, interrupt, clock, watch)
@@ -121,14 +120,14 @@ def run(
     except DeqnError:
         raise
     except Exception as error:
+        if shortage := as_known(error):
+            raise shortage from error
         if place := line_of(error):  # whatever it is, it was raised in a function of the model
             what = origin(error)
             raise InputError(f"the model failed{place}: {type(what).__name__}: {first_line(what)}") from error
         if isinstance(error, OSError):
             raise FileError(f"{error.filename or folder}: {error.strerror or error}") from error
         raise
-    finally:
-        tf.keras.backend.clear_session()
 
 
 def claim(folder: Path, config: DictConfig, resumed: bool) -> None:
