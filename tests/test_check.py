@@ -384,5 +384,5 @@ def test_a_function_that_is_not_defined_is_named(tmp_path):
 def test_help_is_its_own(tmp_path):
     done = deqn_check(tmp_path, "--help")
     assert done.returncode == 0 and "deqn-check --config-dir conf model=mine" in done.stdout
-    assert "Exit codes: 0 nothing is wrong, 2 something is." in done.stdout
+    assert "Exit codes: 0 nothing is wrong, 2 something is, 6 too little memory." in done.stdout
     assert f"model: {', '.join(NAMES)} " in " ".join(done.stdout.split())

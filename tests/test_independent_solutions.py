@@ -33,6 +33,7 @@ def test_growth_with_labour_has_its_known_steady_state():
     assert solution.savings(*point)[0] == pytest.approx(s, abs=1e-7)
 
 
+@pytest.mark.slow
 def test_the_cap_holds_labour_below_what_would_be_chosen():
     solution = growth_labor.solve(growth_labor.Economy(cap=0.97), points=(61, 37), step=0.1)
     k, z = (values.reshape(-1)[::37] for values in growth_labor.simulate(solution, paths=100))

@@ -91,6 +91,7 @@ def test_the_predicted_reduction_is_that_of_the_linear_model():
     assert predicted == pytest.approx(values @ values - np.sum((values + J @ step) ** 2), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_normal_equations_by_slices_are_the_same():
     solver = problem("model=stochastic_growth", "network.hidden=[6]")
     states = points(solver, 60)
@@ -196,6 +197,7 @@ def test_an_interpolated_batch_is_not_the_end():
     assert s.step == 70 and s.states_visited > 50
 
 
+@pytest.mark.slow
 def test_batches_are_drawn_anew():
     s = stage("model=stochastic_growth", "network.hidden=[4]", "optimizer.states=50", "optimizer.refresh=3")
     s.chunk(3)

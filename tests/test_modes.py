@@ -148,6 +148,7 @@ def test_a_policy_that_explodes_is_not_taken_for_a_drift():
     assert not is_stable(stability(e, replace(loop, endogenous=np.array([1.02]))))
 
 
+@pytest.mark.slow
 def test_near_a_unit_root_the_return_is_not_tested():
     measured = roots(Slow(rho=0.9999))[1]
     assert not measured["tested"] and measured["return_periods"] == pytest.approx(
@@ -156,6 +157,7 @@ def test_near_a_unit_root_the_return_is_not_tested():
     assert is_stable(measured)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wide", [1.0, 4.0])
 def test_the_spread_of_a_slow_economy_does_not_depend_on_the_box(wide):
     """The sd of an AR(1) is sigma / sqrt(1 - rho^2): 0.158; 20,000 draws of persistence .998 tell it to a tenth."""

@@ -79,6 +79,7 @@ def evaluated(folder):
     return json.loads((max((folder / "evaluations").iterdir(), key=os.path.getmtime) / "summary.json").read_text())
 
 
+@pytest.mark.slow
 def test_an_evaluation_repeats_the_verdict_and_another_seed_changes_it(family, monkeypatch, capsys):
     before = {p: p.read_bytes() for p in family.folder.iterdir() if p.is_file()}
     stored = json.loads((family.folder / "summary.json").read_text())

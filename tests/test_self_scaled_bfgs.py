@@ -34,6 +34,7 @@ def taken(solver, states, iterations):
     return int(solver.iterate(states, tf.constant(iterations)))
 
 
+@pytest.mark.slow
 def test_loss_and_gradient_are_those_of_least_squares():
     """2 J'r over the batch, with the components of a vector equation averaged."""
     solver, states = problem("model=olg_analytic", "model.head=level", "network.hidden=[6,5]")
@@ -94,6 +95,7 @@ def test_a_stage_ends_at_round_off_on_fresh_states():
     assert exact.chunk(50) and exact.done and exact.step < 5
 
 
+@pytest.mark.slow
 def test_a_stage_draws_other_states():
     s = stage(*SMALL, "optimizer.polish=1200")
     s.chunk(1000)

@@ -16,6 +16,7 @@ FILES = ("config.yaml", "summary.json", "report.html", "moments.csv", "tables/eu
          "figures/distribution.png", "figures/impulse_responses.png")  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_run_folder_holds_what_the_contract_names(growth, stochastic, olg):
     for solution in (growth, stochastic, olg):
         for name in FILES:

@@ -141,6 +141,7 @@ def test_a_rest_on_a_bound_is_exact():
     assert found.policies[1] == 0 and found.policies[2] == pytest.approx(1, abs=1e-9)
 
 
+@pytest.mark.slow
 @dataclass(frozen=True)
 class Lender(Model):
     """Wealth m at a rate R with beta R = 1, and an income of one: any wealth is a rest point, here found on a bound."""

@@ -104,6 +104,7 @@ def test_it_stops_on_the_target(tmp_path):
     assert loop(tmp_path, "train.steps=100000", "train.target=1e-2").run().ended == "target"
 
 
+@pytest.mark.slow
 def test_it_stops_on_patience_and_keeps_the_best_weights(tmp_path):
     trained = loop(tmp_path, "train.steps=100000", "train.patience=3", "optimizer=sgd", "optimizer.learning_rate=30",
                    "schedule=constant")  # fmt: skip
@@ -123,12 +124,14 @@ def test_a_first_stage_that_fails_leaves_the_word_to_the_second(tmp_path):
     assert (stages == "adam").sum() < 100 and stages.iloc[-1] == "levenberg_marquardt"
 
 
+@pytest.mark.slow
 def test_it_stops_on_time(tmp_path):
     trained = loop(tmp_path, "train.steps=10000000", "train.seconds=1")
     assert trained.run().ended == "seconds"
     assert 1 <= trained.train_seconds + trained.compile_seconds < 20
 
 
+@pytest.mark.slow
 def test_the_rate_falls_when_errors_do_not(tmp_path):
     trained = loop(tmp_path, "train.steps=400", "schedule=reduce_on_plateau", "schedule.patience=2",
                    "optimizer=sgd", "optimizer.learning_rate=30")  # fmt: skip
@@ -137,6 +140,7 @@ def test_the_rate_falls_when_errors_do_not(tmp_path):
     assert rates.iloc[-1] <= rates.iloc[0] / 2 and rates.is_monotonic_decreasing
 
 
+@pytest.mark.slow
 def test_divergence_is_named_and_the_best_weights_survive(tmp_path):
     trained = loop(tmp_path, "train.steps=4000", "optimizer=sgd", "optimizer.learning_rate=1e9", "schedule=constant")
     found = trained.run()
@@ -184,6 +188,7 @@ def test_a_lost_path_goes_on_from_the_box():
     assert (abs(drawn[0, 1:, 0] / k - 1) < 0.6).all()
 
 
+@pytest.mark.slow
 def test_before_it_gives_up_a_stage_draws_from_the_box_alone(tmp_path):
     """Paths that are finite where the equations are not: the box has no such states."""
 
@@ -202,6 +207,7 @@ def test_before_it_gives_up_a_stage_draws_from_the_box_alone(tmp_path):
     assert "'euler' is not finite at k=" in found.problem and found.problem.endswith("with states of the box alone")
 
 
+@pytest.mark.slow
 def test_slow_progress_far_below_the_tolerance_is_the_end(tmp_path):
     """The error is at most a tenth of the tolerance, and the newest report gained less than a factor of five."""
     words = ("optimizer=adam", "train.steps=400", "tolerance=0.5")

@@ -21,6 +21,7 @@ import tensorflow as tf
 from deqn.models.growth import Growth
 
 
+@pytest.mark.slow
 @dataclass(frozen=True)
 class {name}(Growth):
     '''Growth, with a mistake.'''
@@ -46,7 +47,7 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize("name", [n if n == "Step" else pytest.param(n, marks=pytest.mark.slow) for n in SAID])
+@pytest.mark.parametrize("name", SAID)
 def test_it_is_named_and_what_was_good_is_kept(here, tmp_path, monkeypatch, name):
     monkeypatch.syspath_prepend(tmp_path)
     arguments = ["optimizer=adam", "network.anchor=steady_state", "network.hidden=[8]", "train.steps=400", *LITTLE]

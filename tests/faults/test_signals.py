@@ -72,6 +72,7 @@ def test_earlier_handlers_run_when_all_is_written_and_come_back(handled):
     assert handled == [SLURM, SLURM]
 
 
+@pytest.mark.slow
 def test_an_earlier_handler_that_ends_the_process_comes_last(here, sender, tmp_path):
     """As a cluster's launcher does, which requeues the job and leaves."""
 

@@ -30,7 +30,9 @@ EXTRA = {
     "growth_labor": ("model.capped=true",),
     "irbc": ("model.irreversible=true", "model.N=15"),
 }
-CASES = [(name, *extra) for name in NAMES for extra in [(), *((e,) for e in EXTRA.get(name, ()))]]
+CASES = [(name,) for name in NAMES] + [
+    pytest.param((name, extra), marks=pytest.mark.slow) for name in EXTRA for extra in EXTRA[name]
+]
 FULL = {"gamma": 1.0, "delta": 1.0, "tau": 1.0}  # log utility, full depreciation
 EXACT = {  # where a closed form holds
     "growth": FULL, "stochastic_growth": FULL, "growth_labor": FULL, "irreversible": FULL, "olg_analytic": {},
