@@ -86,6 +86,7 @@ def test_every_state_is_used_once_in_an_epoch():
     assert (order[0] != order[3]).any()
 
 
+@pytest.mark.slow
 def test_a_step_that_is_not_finite_is_not_taken():
     g = stage("model=growth")
     weights = [w.numpy() for w in g.weights]

@@ -167,6 +167,7 @@ def test_the_spread_of_a_slow_economy_does_not_depend_on_the_box(wide):
     assert z.std() == pytest.approx(0.01 / np.sqrt(1 - 0.998**2), rel=0.1)
 
 
+@pytest.mark.slow
 def test_starts_are_forgotten_by_the_largest_eigenvalue():
     chosen = settings("model=stochastic_growth").evaluation
     dates = {rho: sample(Slow(rho=rho), chosen, closed_loop_modes(economy(Slow(rho=rho)))) for rho in (0.5, 0.998, 1.0)}

@@ -95,6 +95,7 @@ def test_an_evaluation_repeats_the_verdict_and_another_seed_changes_it(family, m
     assert before == {p: p.read_bytes() for p in family.folder.iterdir() if p.is_file()}
 
 
+@pytest.mark.slow
 def test_a_run_that_was_interrupted_is_judged_by_its_errors_alone(family, tmp_path, monkeypatch, capsys):
     run = shutil.copytree(family.folder, tmp_path / "run")
     stored = json.loads((run / "summary.json").read_text())

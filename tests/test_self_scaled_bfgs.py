@@ -65,6 +65,7 @@ def test_many_steps_are_the_same_in_parts():
     np.testing.assert_array_equal(whole.inverse, parts.inverse)
 
 
+@pytest.mark.slow
 def test_the_loss_falls_by_orders_of_magnitude():
     solver, states = problem()
     before = float(solver.loss)

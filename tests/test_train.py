@@ -100,6 +100,7 @@ def test_no_gradient_steps_leave_the_anchor_or_least_squares(tmp_path, choice):
     assert pd.read_csv(tmp_path / "metrics.csv")["step"].iloc[0] == 0
 
 
+@pytest.mark.slow
 def test_it_stops_on_the_target(tmp_path):
     assert loop(tmp_path, "train.steps=100000", "train.target=1e-2").run().ended == "target"
 
@@ -160,6 +161,7 @@ def test_the_worst_row_decides(tmp_path):
     assert pd.read_csv(tmp_path / "metrics.csv")["worst"].iloc[0] == "account[49]"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adam", "levenberg_marquardt"])
 def test_lost_paths_are_drawn_anew_and_counted(tmp_path, optimizer):
     """Under consumption as at rest paths eat up their capital; what the box alone would solve is solved."""

@@ -21,7 +21,6 @@ import tensorflow as tf
 from deqn.models.growth import Growth
 
 
-@pytest.mark.slow
 @dataclass(frozen=True)
 class {name}(Growth):
     '''Growth, with a mistake.'''
@@ -47,6 +46,7 @@ SAID = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAID)
 def test_it_is_named_and_what_was_good_is_kept(here, tmp_path, monkeypatch, name):
     monkeypatch.syspath_prepend(tmp_path)
