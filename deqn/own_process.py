@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 import sys
+import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -42,8 +43,17 @@ class Fork:
 def forked(work: Callable[[], int]) -> Iterator[Fork]:
     """Run `work`, which returns an exit code, in a fork, and the block in this process; then wait for the fork's end.
 
-    The fork ends with this process, also if that is killed, and by SIGTERM if the block raises an exception.
+    The fork ends with this process, also if that is killed, and by SIGTERM if the block raises an exception. Its
+    temporary files (TensorFlow writes a dozen) are in a folder that is removed after its end, however it ended.
     """
+    with tempfile.TemporaryDirectory(prefix="deqn-", ignore_cleanup_errors=True) as folder:
+        with forked_in(folder, work) as fork:
+            yield fork
+
+
+@contextlib.contextmanager
+def forked_in(folder: str, work: Callable[[], int]) -> Iterator[Fork]:
+    """The same, with temporary files in a folder."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     ours, theirs = os.pipe()  # at its end once this process has ended
@@ -51,6 +61,7 @@ def forked(work: Callable[[], int]) -> Iterator[Fork]:
     number = os.fork()
     if number == 0:
         os.close(theirs)
+        tempfile.tempdir = folder
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         threading.Thread(target=end_after, args=(ours,), daemon=True).start()
         os._exit(exit_code_of(work))

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -53,6 +54,21 @@ def test_the_parent_learns_how_the_fork_ended(work, code, capfd):
         pass
     assert fork.code == code and fork.signal is None
     assert ("ZeroDivisionError" in capfd.readouterr().err) == (code == 1)
+
+
+@pytest.mark.parametrize("end", [lambda: 0, killed])
+def test_a_fork_leaves_no_temporary_files(end, tmp_path):
+    names = tmp_path / "names"
+
+    def work():
+        with tempfile.NamedTemporaryFile(delete=False) as file:
+            names.write_text(file.name)
+        return end()
+
+    with forked(work):
+        pass
+    left = Path(names.read_text())
+    assert left.parent.name.startswith("deqn-") and not left.parent.exists()
 
 
 def test_the_reason_names_the_signal():
