@@ -8,6 +8,9 @@ import types
 from collections.abc import Iterator
 
 
+started_by: set[int] = set()  # the process, among this one and those of which it is a fork, that started TensorFlow
+
+
 class Postponed(types.ModuleType):
     """Stands in for TensorFlow until one of its attributes is asked for."""
 
@@ -49,9 +52,16 @@ def import_tensorflow() -> bool:
 
 
 def find_devices() -> None:
-    """Let TensorFlow start its threads and open its devices, without the lines that it prints."""
+    """Let TensorFlow start its threads and open its devices, without the lines that it prints.
+
+    Raises RuntimeError in a fork of a process that has done so: threads do not survive a fork, and TensorFlow would
+    wait for them forever.
+    """
     import tensorflow as tf
 
+    started_by.add(os.getpid())
+    if started_by != {os.getpid()}:
+        raise RuntimeError("TensorFlow was started before this process was forked, and cannot compute in it")
     with quiet_stderr():
         tf.config.list_logical_devices()
 

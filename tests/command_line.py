@@ -86,8 +86,9 @@ class Forks:
         return self.wait()
 
     def close(self) -> None:
-        self._parent.stdin.close()
+        self._parent.kill()
         self._parent.wait()
+        self._parent.stdin.close()
         self._parent.stdout.close()
 
 

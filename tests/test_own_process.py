@@ -14,6 +14,7 @@ import pytest
 
 from command_line import SHORT, wait_for
 from deqn.own_process import died, forked
+from deqn.postponed import find_devices
 
 WAITING = """
 import os, pathlib, signal, time
@@ -69,6 +70,20 @@ def test_a_fork_leaves_no_temporary_files(end, tmp_path):
         pass
     left = Path(names.read_text())
     assert left.parent.name.startswith("deqn-") and not left.parent.exists()
+
+
+def test_a_fork_of_a_process_that_has_computed_is_refused():
+    """It would hang."""
+
+    def work():
+        with pytest.raises(RuntimeError, match="before this process was forked"):
+            find_devices()
+        return 0
+
+    find_devices()
+    with forked(work) as fork:
+        pass
+    assert fork.code == 0
 
 
 def test_the_reason_names_the_signal():

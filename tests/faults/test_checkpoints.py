@@ -4,12 +4,14 @@ exit code 5 with one line; never a silent fresh start, never two logs in one."""
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from command_line import LITTLE, ONE_STAGE, SHORT, assert_identical, metrics, wait_for
-from deqn import launch, verdict
+from deqn import verdict
 from deqn.files import fresh_folder
 
 FOREIGN = {  # runs whose checkpoints are put in the place of this run's
@@ -18,6 +20,12 @@ FOREIGN = {  # runs whose checkpoints are put in the place of this run's
     "dtype": (*ONE_STAGE, "dtype=float32", "tolerance=10"),
 }
 AT_ONCE = ("train.seconds=1e-9",)  # stops after the first chunk, with a checkpoint from before it and one from after
+
+AGAIN = """
+from deqn import cli, launch
+launch.claimed = lambda key, overrides, parent: overrides  # a cluster asks for the folder once
+cli.main()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -86,12 +94,13 @@ def test_a_run_that_goes_on_has_no_old_verdict(here, part, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_job_that_a_cluster_starts_again_goes_on(here, tmp_path, monkeypatch):
+def test_a_job_that_a_cluster_starts_again_goes_on(forks, tmp_path):
     words = ("-m", "seed=0", *ONE_STAGE, "hydra.sweep.dir=sweep")
-    assert here(*words, *AT_ONCE).returncode == 0
+    code, output = forks.run(tmp_path, *words, *AT_ONCE)
+    assert code == 0, output
     stopped = metrics(tmp_path / "sweep" / "0")
-    monkeypatch.setattr(launch, "claimed", lambda key, overrides, parent: overrides)  # not asked for a second time
-    assert here(*words).returncode == 0
+    done = subprocess.run([sys.executable, "-c", AGAIN, *words], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     whole = metrics(tmp_path / "sweep" / "0")
     assert len(whole) > len(stopped) and whole[: len(stopped)].equals(stopped)
     assert (tmp_path / "sweep" / "0" / "run.log").read_text().count("INFO deqn-solve ") == 2
