@@ -7,7 +7,6 @@ import tempfile
 import types
 from collections.abc import Iterator
 
-
 started_by: set[int] = set()  # the process, among this one and those of which it is a fork, that started TensorFlow
 
 
