@@ -76,22 +76,26 @@ def train(
     log.info("training ended: %s", trained.ended)
     if trained.ended == "interrupted":
         console.print("interrupted: evaluating what is there; Ctrl-C again stops at once", highlight=False)
-    problems = loop.problems + stuck(economy, chosen, trained, settings.tolerance)
-    trained = replace(trained, problem="\n".join(problems) or None)
-    for problem in lost(trained.lost_paths) + problems:
+    if trained.ended == "steps" and trained.error > settings.tolerance and (early := unfinished(chosen)):
+        loop.problems.append(stuck(economy, early, trained.error))
+        trained = replace(trained, ended="stuck")
+    trained = replace(trained, problem="\n".join(loop.problems) or None)
+    for problem in lost(trained.lost_paths) + loop.problems:
         log.error(problem)
         console.print(problem, highlight=False, markup=False)
     return trained
 
 
-def stuck(economy: Economy, chosen: list[Stage], trained: Trained, tolerance: float) -> list[str]:
-    """Why stages ended before their last step though the error is above the tolerance, if they did."""
-    if trained.ended != "steps" or trained.error <= tolerance:
-        return []
-    early = [stage for stage in chosen if 0 < stage.step < stage.cycles * stage.steps_per_cycle]
-    cause = early and lost_derivative(economy, early[-1].batch)
-    return [f"{stage.name} stuck after {stage.step} steps, no step lowers the error of {trained.error:.1e}"
-            + (f": {cause}" if cause else "") for stage in early]  # fmt: skip
+def unfinished(chosen: list[Stage]) -> list[Stage]:
+    """The stages that ended before their last step."""
+    return [stage for stage in chosen if 0 < stage.step < stage.cycles * stage.steps_per_cycle]
+
+
+def stuck(economy: Economy, early: list[Stage], error: float) -> str:
+    """Why stages ended before their last step though the error is above the tolerance."""
+    cause = lost_derivative(economy, early[-1].batch)
+    steps = ", ".join(f"{stage.name} after {stage.step} steps" for stage in early)
+    return f"stuck ({steps}): no step lowers the error of {error:.1e}" + (f"; {cause}" if cause else "")
 
 
 def lost(paths: int) -> list[str]:

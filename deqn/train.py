@@ -81,7 +81,7 @@ class Report:
 class Trained:
     """How training went."""
 
-    ended: str  # steps, target, enough, patience, misled, seconds, interrupted or diverged
+    ended: str  # steps, stuck, target, enough, patience, misled, seconds, interrupted or diverged
     problem: str | None  # what went wrong in any stage, a line each
     steps: dict[str, int]  # by stage
     states_visited: int

@@ -1,0 +1,103 @@
+"""What a reader is told beside the table: every FAIL has its reason and something to try, by what the summary says."""
+
+from copy import deepcopy
+
+import pytest
+
+from command_line import LITTLE
+from deqn.advice import failure_lines, instability, sample_lines, stability_lines
+
+STABLE = {"decaying": 0.9, "spectral_radius": 0.9, "unit_roots": [], "tested": True, "return_spread": 1e-4,
+          "return_periods": 80.0, "lost": 0.0}  # fmt: skip
+DRIFT = {"kind": "drift", "states": ["m"], "value": 1.0}
+FAILED = {
+    "status": "not_converged", "tolerance": 1e-6, "dtype": "float64", "stability": STABLE, "constraints": {},
+    "euler_errors": {"path": {"all": {"mean": 1e-4}}, "box": {"all": {"mean": 2e-4}}},
+    "worst_equation": {"path": {"name": "euler", "mean": 1e-4}, "box": {"name": "euler", "mean": 2e-4}},
+    "training": {"ended": "steps", "problem": None, "lost_paths": 0},
+    "first_order": {"euler_errors": {"path": {"all": {"mean": 1e-2}}}},
+    "sample": {"at_rest": False, "periods": 200, "burn_in": 100, "needed": 100},
+}  # fmt: skip
+
+
+def changed(**changes):
+    """The failed run's summary with some of its entries replaced, `a__b=c` for the entry b of a."""
+    summary = deepcopy(FAILED)
+    for key, value in changes.items():
+        *path, last = key.split("__")
+        entry = summary
+        for name in path:
+            entry = entry[name]
+        entry[last] = value
+    return summary
+
+
+def tried(**changes):
+    """The line of a failed run that says what to try."""
+    *_, last = failure_lines(changed(**changes))
+    assert last.startswith("To try: ") and last.endswith(".")
+    return last
+
+
+@pytest.mark.parametrize("changes, word", [
+    ({}, "more steps (optimizer.polish"),
+    ({"training__ended": "seconds"}, "train.seconds"),
+    ({"training__ended": "misled"}, "optimizer.states=8000"),
+    ({"dtype": "float32"}, "dtype=float64"),
+    ({"worst_equation__box__mean": 1e-8}, "a wider box"),
+    ({"worst_equation__path__mean": None}, "sampling=box"),
+    ({"stability__unit_roots": [DRIFT], "worst_equation__path__mean": None}, "what drifts has a resting point"),
+    ({"first_order__euler_errors__path__all__mean": 1e-5}, "the first-order solution is better"),
+    ({"constraints": {"path": {"mu": {}}}}, "expectation.nodes=9"),
+    ({"worst_equation__path__mean": 1e-9}, "deqn-irf"),
+    ({"worst_equation__path__mean": 1e-9, "stability__decaying": 1.02}, "solutions that explode"),
+])  # fmt: skip
+def test_what_to_try_follows_from_what_went_wrong(changes, word):
+    assert word in tried(**changes)
+
+
+def test_a_run_that_is_stuck_is_not_advised_to_take_more_steps():
+    lines = list(failure_lines(changed(training__ended="stuck", training__problem="stuck (bfgs after 3 steps)")))
+    assert lines[0] == "Stuck (bfgs after 3 steps)." and "more steps" not in lines[-1]
+
+
+@pytest.mark.parametrize("status", ["converged", "interrupted"])
+def test_a_run_that_did_not_fail_gets_no_advice(status):
+    assert not list(failure_lines(changed(status=status)))
+
+
+@pytest.mark.parametrize("changes, reason", [
+    ({"stability__decaying": 1.02}, "paths leave the steady state (eigenvalue 1.0200)"),
+    ({"stability__decaying": None}, "paths leave the steady state (eigenvalue not finite)"),
+    ({"stability__decaying": 1 + 1e-6}, "paths leave the steady state (eigenvalue 1+1e-06)"),
+    ({"stability__lost": 0.25}, "25% of dispersed starts lead to where there are no numbers"),
+    ({"stability__return_spread": 0.5}, "dispersed starts end 5.0e-01 of the box apart"),
+])  # fmt: skip
+def test_an_instability_is_told(changes, reason):
+    assert instability(changed(**changes)) == reason
+
+
+@pytest.mark.parametrize("changes, words", [
+    ({}, "dispersed starts end 1e-04 of the box apart"),
+    ({"stability__tested": False, "stability__decaying": 0.9999}, "not tested whether dispersed starts meet"),
+    ({"stability__tested": False, "stability__unit_roots": [DRIFT]}, "m drifts (eigenvalue 1"),
+    ({"stability__unit_roots": [DRIFT | {"kind": "exogenous"}]}, "m has a unit root that no policy moves"),
+    ({"stability__unit_roots": [DRIFT | {"kind": "conserved"}]}, "A combination of m is conserved"),
+])  # fmt: skip
+def test_stability_is_told(changes, words):
+    assert words in " ".join(stability_lines(changed(**changes)))
+
+
+def test_a_sample_that_remembers_its_start_is_called_so():
+    assert not list(sample_lines(changed()))
+    assert "moments that grow" in " ".join(sample_lines(changed(sample__at_rest=True)))
+    assert "forgotten after 3,000 dates" in " ".join(sample_lines(changed(sample__needed=3000)))
+
+
+@pytest.mark.slow
+def test_a_fail_ends_with_its_reason_and_what_to_try(forks, tmp_path):
+    """Single precision cannot reach the tolerance."""
+    words = (*LITTLE[:5], "optimizer.iterations=10", "optimizer.polish=0", "optimizer.states=200")
+    code, output = forks.run(tmp_path, "model=stochastic_growth", "dtype=float32", "tolerance=1e-9", *words)
+    assert code == 4 and "FAIL stochastic_growth" in output
+    assert "To try: dtype=float64" in output.split("FAIL stochastic_growth")[1]
