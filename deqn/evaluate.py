@@ -62,7 +62,7 @@ def sample(model: Model, evaluation: Evaluation, loop: Modes) -> dict[str, Any]:
         return chosen | {"burn_in": evaluation.burn_in}
     if not model.shocks or loop.unit_roots:
         return chosen | {"burn_in": 0, "at_rest": bool(model.shocks)}
-    return chosen | {"burn_in": int(np.clip(needed, *BURN_IN))}
+    return chosen | {"burn_in": int(np.ceil(np.clip(needed, *BURN_IN)))}
 
 
 def at_rest(economy: Economy, states: tf.Tensor) -> tf.Tensor:
