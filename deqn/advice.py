@@ -3,6 +3,7 @@
 Every sentence follows from summary.json alone. Needs no TensorFlow.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,8 @@ from deqn.files import number
 from deqn.summary import path_error
 
 FAR_WORSE = 30  # times: an error on one set that dwarfs the same on the other
+COARSE = 5  # times: an error under the verdict's quadrature that dwarfs the same under training's
+MORE_STATES = "optimizer.states=8000"
 SINGLE = 1e-3  # error up to which single precision may be what holds a run up
 
 
@@ -61,7 +64,7 @@ def sample_lines(summary: dict[str, Any]) -> Iterator[str]:
     if sample["at_rest"]:
         yield (f"Paths start at rest and are {sample['periods']} dates long: what follows a unit root has moments that "
                f"grow with the dates.")  # fmt: skip
-    elif sample["needed"] is not None and sample["burn_in"] < sample["needed"]:
+    elif sample["needed"] is not None and sample["burn_in"] < sample["needed"] < math.inf:
         yield (f"Moments still depend on the box: a start is forgotten after {sample['needed']:,.0f} dates, "
                f"{sample['burn_in']:,} are left out (evaluation.burn_in).")  # fmt: skip
 
@@ -75,24 +78,63 @@ def failure_lines(summary: dict[str, Any]) -> Iterator[str]:
         yield f"{problem[:1].upper()}{problem[1:]}."
     if summary["first_order"].get("note"):
         yield f"{summary['first_order']['note']}."
+    if leaves(summary):
+        error = number(summary["worst_equation"]["box"]["mean"])
+        yield (f"The policy solves the equations in the box ({error}) and its paths leave it: that is another zero of "
+               f"the equations, no equilibrium.")  # fmt: skip
+    elif coarse(summary, training):
+        yield (f"Training met its own quadrature to {number(training['error'])}; the verdict takes a finer one, which "
+               f"tells that nodes are too few.")  # fmt: skip
     yield f"To try: {'; '.join(suggestions(summary, training))}."
+
+
+def judged_errors(summary: dict[str, Any]) -> tuple[float | None, float | None]:
+    """The mean errors of the worst equation on path and box, None where they are not finite."""
+    errors = (path_error(summary)["mean"], summary["worst_equation"]["box"]["mean"])
+    path, box = (e if e is not None and math.isfinite(e) else None for e in errors)
+    return path, box
+
+
+def leaves(summary: dict[str, Any]) -> bool:
+    """Whether the equations are solved in the box and paths go where they are not, or where there are no numbers."""
+    error, box = judged_errors(summary)
+    drifts = any(root["kind"] == "drift" for root in summary["stability"]["unit_roots"])
+    return (
+        box is not None
+        and box <= summary["tolerance"]
+        and not drifts
+        and (error is None or error > max(summary["tolerance"], FAR_WORSE * box))
+    )
+
+
+def coarse(summary: dict[str, Any], training: dict[str, Any]) -> bool:
+    """Whether the quadrature holds a run up: training has a far smaller error than the verdict, on paths and box."""
+    errors = judged_errors(summary)
+    if None in (*errors, training.get("error"), training.get("nodes")):
+        return False
+    return min(errors) > max(summary["tolerance"], COARSE * training["error"])
 
 
 def suggestions(summary: dict[str, Any], training: dict[str, Any]) -> Iterator[str]:
     """What may help, the likeliest first."""
-    error, tolerance = path_error(summary)["mean"], summary["tolerance"]
-    if error is not None and error <= tolerance:
+    error, box = judged_errors(summary)
+    if error is not None and error <= summary["tolerance"]:
         yield from after_instability(summary)
         return
-    box = summary["worst_equation"]["box"]["mean"]
+    nodes = training.get("nodes")
     if summary["dtype"] == "float32" and (error is None or error <= SINGLE or training.get("problem")):
         yield "dtype=float64"
     if any(root["kind"] == "drift" for root in summary["stability"]["unit_roots"]):
         yield "parameters under which what drifts has a resting point: its paths leave every box"
+    elif leaves(summary):
+        yield from other_starts(training)
+    elif coarse(summary, training):
+        yield f"expectation.nodes={2 * nodes - 1}"
     elif error is None or box is None:
-        yield "a box that the paths do not leave, sampling=box, or network.anchor=steady_state"
+        yield "a box that the paths do not leave"
+        yield from other_starts(training)
     elif training.get("ended") == "misled":
-        yield "optimizer.states=8000, sampling=mixture or another seed: the equations have other zeros on few states"
+        yield f"{MORE_STATES}, or another seed: the equations have other zeros on few states"
     elif error > FAR_WORSE * box:
         yield "a wider box, or sampling=ergodic: the paths leave what training saw"
     elif training.get("ended") in ("steps", "seconds"):
@@ -100,11 +142,18 @@ def suggestions(summary: dict[str, Any], training: dict[str, Any]) -> Iterator[s
     first = summary["first_order"].get("euler_errors", {}).get("path", {}).get("all", {}).get("mean")
     if first is not None and error is not None and first < error:
         yield "sampling=ergodic or another seed: the first-order solution is better than the network"
-    if summary["constraints"].get("path"):
-        yield "network.hidden=[32,32] and expectation.nodes=9, since kinks need more of both"
-    else:
-        yield "network.hidden=[32,32]"
+    if hidden := training.get("hidden"):
+        kinks = " and more nodes, since kinks need more of both" if nodes and summary["constraints"].get("path") else ""
+        yield f"network.hidden=[{','.join(str(2 * n) for n in hidden)}]{kinks}"
     yield "deqn-check, which looks for faults of the model"
+
+
+def other_starts(training: dict[str, Any]) -> Iterator[str]:
+    """Where to begin instead, after a policy that explodes."""
+    if training.get("anchor") != "steady_state":
+        yield "network.anchor=steady_state, another start"
+    yield f"{MORE_STATES}, which have fewer zeros in common"
+    yield "another seed"
 
 
 def after_instability(summary: dict[str, Any]) -> Iterator[str]:

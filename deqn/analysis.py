@@ -1,5 +1,6 @@
 """What economists ask of a solution: impulse responses, simulated tables, slices of the policy functions."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -58,7 +59,7 @@ def resting_point(economy: Economy) -> tf.Tensor:
 
     Found near the steady state by Newton's method with the slopes there, so that it does not matter how slowly the
     economy would come to it. Along a unit root every point rests, and that of the steady state is kept; it stays, too,
-    where there is no such point within a width of the box.
+    where there is no such point within a width of the box, as where a level drifts.
     """
     model, policy, start = economy.model, economy.policy, steady_row(economy)
     rows, moving = tf.repeat(start, start.shape[1], 0), ~fixed(model.states)
@@ -82,7 +83,8 @@ def resting_point(economy: Economy) -> tf.Tensor:
         state = tf.constant(packed, start.dtype)
         if np.abs(inverse @ change).max() <= RESTING * np.finfo(start.dtype.as_numpy_dtype).eps:
             break
-    return state
+    left = (last(model, policy, state, tf.constant(1), None) - state).numpy()[0, moving] / widths
+    return state if np.abs(left).max() <= math.sqrt(np.finfo(start.dtype.as_numpy_dtype).eps) else start
 
 
 def at_zero(path: pd.DataFrame) -> pd.Series:

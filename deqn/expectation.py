@@ -105,6 +105,17 @@ def chosen(quadrature: Quadrature, dimension: int) -> str:
     return quadrature.rule
 
 
+def normal_count(model: Model) -> int:
+    """The number of normal shocks, entries of vectors included."""
+    return sum(width(s) for s in model.shocks if isinstance(s, Normal))
+
+
+def nodes_of(quadrature: Quadrature, model: Model) -> int | None:
+    """The nodes for each normal shock, None where another rule, or none, is taken."""
+    n = normal_count(model)
+    return quadrature.nodes if n and chosen(quadrature, n) == "product" else None
+
+
 def degree(quadrature: Quadrature) -> int:
     """The degree of the monomial rule; `auto` takes the higher one."""
     return 5 if quadrature.rule == "auto" else quadrature.degree

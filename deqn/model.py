@@ -135,9 +135,9 @@ class Model(ABC):
     def shocks(self) -> Sequence[Normal | Discrete | Markov]:
         """The shocks between today and tomorrow; none in a deterministic economy."""
 
-    @abstractmethod
     def definitions(self, now: Point) -> Mapping[str, Any]:
-        """Quantities that follow from today's states and policies; later equations read them by name."""
+        """Quantities that follow from today's states and policies; later equations read them by name. None, as here."""
+        return {}
 
     @abstractmethod
     def transition(self, now: Point, shock: Point) -> Mapping[str, Any]:

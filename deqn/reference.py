@@ -21,9 +21,9 @@ import tensorflow as tf
 from deqn.economy import Economy
 from deqn.errors import InputError
 from deqn.evaluate import Exact
-from deqn.expectation import expectation, gauss_hermite
+from deqn.expectation import expectation, gauss_hermite, normal_count
 from deqn.files import number
-from deqn.model import Model, Normal, fixed, free_policies, in_logs, multipliers, width
+from deqn.model import Model, fixed, free_policies, in_logs, multipliers, width
 from deqn.projection import Policies, Projection, gaps, policies_at, policies_on
 from deqn.region import Region, reached
 
@@ -102,7 +102,7 @@ def reference(economy: Economy, sets: Mapping[str, tf.Tensor]) -> Reference:
                 break
     if differing is None:
         return Reference(omitted="No reference solution: the projection method did not converge.")
-    finer = expectation(model, partial(gauss_hermite, nodes=CHECKING.get(normals(model))))
+    finer = expectation(model, partial(gauss_hermite, nodes=CHECKING.get(normal_count(model))))
     shift = projection.correction(finer, covered)
     differing = {s: {p: x + shift[s][p] for p, x in named.items()} for s, named in differing.items()}
     return judgement(projection.economy, region, covered, differing, gaps(values, learned))
@@ -125,14 +125,9 @@ def unsuitable(model: Model) -> str | None:
         return "a polynomial does not follow the kink of a constraint that binds at times"
     if len(attempts(model)) < 2:
         return "it is made for fewer policies"
-    if normals(model) > max(CHECKING):
-        return f"it is made for up to {max(CHECKING)} normal shocks, and the model has {normals(model)}"
+    if normal_count(model) > max(CHECKING):
+        return f"it is made for up to {max(CHECKING)} normal shocks, and the model has {normal_count(model)}"
     return None
-
-
-def normals(model: Model) -> int:
-    """The number of normal shocks, entries of vectors included."""
-    return sum(width(s) for s in model.shocks if isinstance(s, Normal))
 
 
 def doubtful(differing: Policies, distances: Policies) -> list[str]:

@@ -1,6 +1,7 @@
 """One run, from a configuration to a result folder: build, check, train, evaluate, report."""
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,9 +18,10 @@ from deqn.config import Config, build_model, changed, checked, composed, prepare
 from deqn.contract import check_model
 from deqn.diagnosis import check_choices, concerns
 from deqn.errors import DeqnError, FileError, InputError, as_known, first_line
-from deqn.expectation import rule
+from deqn.expectation import nodes_of, rule
 from deqn.findings import line_of, origin
 from deqn.interrupt import Interrupt
+from deqn.network import widths
 from deqn.overrides import check_resumable, continued, value_of
 from deqn.pseudo_states import family
 from deqn.record import environment, log_file
@@ -114,7 +116,12 @@ def run(
                 "seed": settings.seed, "dtype": settings.dtype,
                 "seconds": {}, "steps": {"adam": 0, "levenberg_marquardt": 0, "bfgs": 0, **trained.steps},
                 "states_visited": trained.states_visited,
-                "training": {"ended": trained.ended, "problem": trained.problem, "lost_paths": trained.lost_paths},
+                "training": {
+                    "ended": trained.ended, "problem": trained.problem, "lost_paths": trained.lost_paths,
+                    "error": trained.error if math.isfinite(trained.error) else None,
+                    "anchor": settings.network.anchor, "nodes": nodes_of(settings.expectation, model),
+                    "hidden": widths(len(steady.states), settings.network) if settings.network.name == "mlp" else None,
+                },
             }  # fmt: skip
             return conclude(Solution(economy, settings, summary, folder), console, interrupt, clock)
     except DeqnError:

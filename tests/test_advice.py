@@ -14,7 +14,8 @@ FAILED = {
     "status": "not_converged", "tolerance": 1e-6, "dtype": "float64", "stability": STABLE, "constraints": {},
     "euler_errors": {"path": {"all": {"mean": 1e-4}}, "box": {"all": {"mean": 2e-4}}},
     "worst_equation": {"path": {"name": "euler", "mean": 1e-4}, "box": {"name": "euler", "mean": 2e-4}},
-    "training": {"ended": "steps", "problem": None, "lost_paths": 0},
+    "training": {"ended": "steps", "problem": None, "lost_paths": 0, "error": 1e-4, "anchor": "linear", "nodes": 5,
+                 "hidden": [16, 24]},
     "first_order": {"euler_errors": {"path": {"all": {"mean": 1e-2}}}},
     "sample": {"at_rest": False, "periods": 200, "burn_in": 100, "needed": 100},
 }  # fmt: skip
@@ -44,11 +45,16 @@ def tried(**changes):
     ({"training__ended": "seconds"}, "train.seconds"),
     ({"training__ended": "misled"}, "optimizer.states=8000"),
     ({"dtype": "float32"}, "dtype=float64"),
-    ({"worst_equation__box__mean": 1e-8}, "a wider box"),
-    ({"worst_equation__path__mean": None}, "sampling=box"),
+    ({"worst_equation__box__mean": 2e-6}, "a wider box"),
+    ({"worst_equation__box__mean": 1e-8}, "network.anchor=steady_state, another start; optimizer.states=8000"),
+    ({"worst_equation__path__mean": None, "worst_equation__box__mean": 1e-8}, "network.anchor=steady_state"),
+    ({"worst_equation__path__mean": float("nan"), "worst_equation__box__mean": 1e-8}, "network.anchor=steady_state"),
+    ({"worst_equation__path__mean": None}, "a box that the paths do not leave; network.anchor=steady_state"),
+    ({"training__error": 1e-5, "training__nodes": 15}, "To try: expectation.nodes=29;"),
+    ({}, "network.hidden=[32,48]"),
     ({"stability__unit_roots": [DRIFT], "worst_equation__path__mean": None}, "what drifts has a resting point"),
     ({"first_order__euler_errors__path__all__mean": 1e-5}, "the first-order solution is better"),
-    ({"constraints": {"path": {"mu": {}}}}, "expectation.nodes=9"),
+    ({"constraints": {"path": {"mu": {}}}}, "[32,48] and more nodes, since kinks"),
     ({"worst_equation__path__mean": 1e-9}, "deqn-irf"),
     ({"worst_equation__path__mean": 1e-9, "stability__decaying": 1.02}, "solutions that explode"),
 ])  # fmt: skip
@@ -59,6 +65,19 @@ def test_what_to_try_follows_from_what_went_wrong(changes, word):
 def test_a_run_that_is_stuck_is_not_advised_to_take_more_steps():
     lines = list(failure_lines(changed(training__ended="stuck", training__problem="stuck (bfgs after 3 steps)")))
     assert lines[0] == "Stuck (bfgs after 3 steps)." and "more steps" not in lines[-1]
+
+
+def test_nothing_is_advised_that_is_set_already():
+    escaped = {"worst_equation__path__mean": None, "worst_equation__box__mean": 1e-8}
+    assert "another start" not in tried(**escaped, training__anchor="steady_state")
+    assert "more nodes" not in tried(constraints={"path": {"mu": {}}}, training__nodes=None)
+
+
+def test_a_policy_that_holds_in_the_box_alone_is_called_no_equilibrium():
+    *_, reason, _ = failure_lines(changed(worst_equation__path__mean=None, worst_equation__box__mean=1e-8))
+    assert reason.startswith("The policy solves the equations in the box (1.0e-08)") and "no equilibrium" in reason
+    *_, reason, _ = failure_lines(changed(training__error=1e-5))
+    assert "nodes are too few" in reason
 
 
 @pytest.mark.parametrize("status", ["converged", "interrupted"])
@@ -91,6 +110,7 @@ def test_stability_is_told(changes, words):
 def test_a_sample_that_remembers_its_start_is_called_so():
     assert not list(sample_lines(changed()))
     assert "moments that grow" in " ".join(sample_lines(changed(sample__at_rest=True)))
+    assert not list(sample_lines(changed(sample__needed=float("inf"))))
     assert "forgotten after 3,000 dates" in " ".join(sample_lines(changed(sample__needed=3000)))
 
 

@@ -69,6 +69,32 @@ def test_along_a_unit_root_the_response_starts_at_the_steady_state():
     np.testing.assert_allclose(hit["square"], [1, *[1.21] * 5])
 
 
+@dataclass(frozen=True)
+class Drifting(Model):
+    """Wealth w' = w + income - c with a random income; it rests only where c is income."""
+
+    states = (State("w", -4.0, 6.0), State("y", 0.4, 1.6))
+    policies = (Policy("c"),)
+    shocks = (Normal("eps"),)
+
+    def steady_state(self):
+        return {"w": 0.0, "y": 1.0, "c": 1.0}
+
+    def transition(self, now, shock):
+        return {"w": now.w + now.y - now.c, "y": 1 + 0.8 * (now.y - 1) + 0.1 * shock.eps}
+
+    def residuals(self, now, nxt, E):
+        return {"target": now.c - 1 + 0 * E(nxt.w)}
+
+
+def test_where_a_level_drifts_nothing_else_is_moved_away_from_rest():
+    """Saving for risk, c = 0.99: no income makes wealth rest and income rest, too."""
+    e = replace(build(settings("model=growth"), model=Drifting()), policy=Constant(0.99))
+    np.testing.assert_array_equal(resting_point(e), [[0.0, 1.0]])
+    hit, calm = impulse_response(e, "eps", 1.0, 3)
+    np.testing.assert_allclose((hit["y"] / calm["y"]).to_numpy()[1:], 1 + 0.1 * 0.8 ** np.arange(3))
+
+
 def test_a_policy_that_rests_nowhere_near_leaves_the_steady_state():
     assert resting_point(slow(Slow(rho=0.9995), 9.0)).numpy() == 1.0
 

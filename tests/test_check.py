@@ -378,7 +378,7 @@ def test_a_function_that_is_not_defined_is_named(tmp_path):
     )
     done = deqn_check(tmp_path, "--config-dir=conf", "model=mine")
     assert done.returncode == 2
-    assert "model._target_=mine.Mine does not define definitions, residuals, transition" in done.stderr
+    assert "model._target_=mine.Mine does not define residuals, transition" in done.stderr
 
 
 def test_help_is_its_own(tmp_path):
