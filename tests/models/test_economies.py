@@ -18,7 +18,7 @@ from deqn.models import growth
 from deqn.models.growth import Growth
 from deqn.models.growth_labor import GrowthLabor
 from deqn.models.olg_analytic import FLOOR, OlgAnalytic, marginal_utility
-from deqn.models.olg_lifecycle import OlgLifecycle
+from deqn.models.olg_lifecycle import LABOR, OlgLifecycle
 from deqn.models.stochastic_growth import StochasticGrowth
 from deqn.residuals import fischer_burmeister
 from deqn.run import solve
@@ -189,6 +189,43 @@ def test_the_rule_meets_the_price_that_depends_on_risk_and_half_the_variance_doe
     halved = replace(e, expectation=expectation(model, lambda d: (nodes / np.sqrt(2), weights)))
     wrong = float(halved.residuals(tf.constant([[model.xbar]], tf.float64))["price"][0, 0])
     assert wrong == pytest.approx(-5.35e-4, abs=1e-6)
+
+
+def tomorrow(e, states, eps):
+    """Two functions that give a variable's values [size, states] at packed states, and a date later, by its name."""
+    now = point(e.model, e.policy, states)
+    later = e.model.transition(now, Point({"eps": tf.constant(eps)}))
+    packed = tf.concat([tf.reshape(later[s.name], (-1, len(states))) for s in e.model.states], 0)
+    nxt = point(e.model, e.policy, tf.transpose(packed))
+    return (lambda name, at=at: getattr(at, name).numpy().reshape(-1, len(states)) for at in (now, nxt))
+
+
+def certain(e):
+    """An economy that knows its shocks: two standard deviations up, one node."""
+    size = e.model.shocks[0].size
+    eps = np.full((1, 1) if size is None else (size, 1, 1), 2.0)
+    return replace(e, expectation=replace(e.expectation, values={"eps": eps[..., 0]}, weights=np.ones(1))), eps
+
+
+def test_the_euler_equations_of_countries_in_plain_numbers():
+    e, eps = certain(economy("model=irbc"))
+    m, states = e.model, Box(e.model, 16, 1, tf.float64).points()
+    now, nxt = tomorrow(e, states, eps)
+    g, later = now("i") - m.delta, nxt("i") - m.delta
+    marginal = m.zeta * m.A * np.exp(nxt("z")) * nxt("k") ** (m.zeta - 1)
+    worth = marginal + 1 - m.delta + m.kappa * later + m.kappa / 2 * later**2
+    euler = m.beta * nxt("lam") * worth / (now("lam") * (1 + m.kappa * g)) - 1
+    np.testing.assert_allclose(e.residuals(states)["euler"].numpy().reshape(euler.shape), euler, atol=1e-12)
+
+
+def test_the_euler_equations_of_ages_in_plain_numbers():
+    e, eps = certain(economy("model=olg_lifecycle"))
+    m, states = e.model, Box(e.model, 16, 1, tf.float64).points()
+    now, nxt = tomorrow(e, states, eps)
+    K, L = nxt("k").sum(0), LABOR.sum()
+    interest = 1 - m.delta + m.alpha * np.exp(nxt("z")) * (K / L) ** (m.alpha - 1)
+    euler = nxt("c")[1:] / (m.beta * interest * now("c")[:-1]) - 1 - now("m")
+    np.testing.assert_allclose(e.residuals(states)["euler"].numpy().reshape(euler.shape), euler, atol=1e-12)
 
 
 def test_fischer_burmeister_is_zero_exactly_at_complementarity():
