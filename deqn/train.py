@@ -233,11 +233,13 @@ class Loop:
         """Return to the best weights: a stage fits its batch, while other states become worse."""
         self.ledger.recall()
         self.ledger.returns.assign_add(1)
-        if self.ledger.returns.numpy() == 1:
-            self.problems.append(
-                f"{stage.name} fitted its states to {math.sqrt(max(report.loss, 0.0)):.1e} while others rose to "
-                f"{report.error:.1e} ({report.worst}); it went back to the best weights and took other states"
-            )
+        text = (
+            f"{stage.name} fitted its states to {math.sqrt(max(report.loss, 0.0)):.1e} while others rose to "
+            f"{report.error:.1e} ({report.worst}); it went back to the best weights and took other states"
+        )
+        log.info(text)
+        if self.ledger.returns.numpy() == RETURNS:  # it ends the stage; what helped is no problem
+            self.problems.append(text)
 
     def _note(self, report: Report) -> None:
         self.ledger.note(report.error)
