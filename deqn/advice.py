@@ -129,7 +129,7 @@ def suggestions(summary: dict[str, Any], training: dict[str, Any]) -> Iterator[s
     elif leaves(summary):
         yield from other_starts(training)
     elif coarse(summary, training):
-        yield f"expectation.nodes={2 * nodes - 1}"
+        yield f"expectation.nodes={min(2 * nodes - 1, 64)}"
     elif error is None or box is None:
         yield "a box that the paths do not leave"
         yield from other_starts(training)
