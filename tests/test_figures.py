@@ -19,7 +19,7 @@ def is_png(path):
     return path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
-@pytest.mark.parametrize("broken", [None, np.nan, np.inf, 1e300])
+@pytest.mark.parametrize("broken", [np.nan, *(pytest.param(x, marks=pytest.mark.slow) for x in (None, np.inf, 1e300))])
 def test_every_figure_is_drawn_even_of_a_diverged_economy(tmp_path, table, broken):
     if broken is not None:
         table[["k", "s"]] = broken

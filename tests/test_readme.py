@@ -84,6 +84,7 @@ def test_every_command_is_accepted():
         checked(composed(words)[0])
 
 
+@pytest.mark.slow
 def test_every_sweep_is_accepted():
     sweeps = [words[1:] for words in commands("deqn-solve") if words[0] == "-m"]
     assert len(sweeps) >= 4

@@ -91,6 +91,7 @@ def stage(*overrides):
     return QuasiNewtonStage(e, Sampler(e.model, single, 0, e.policy.dtype), s.optimizer.polish, s.loss)
 
 
+@pytest.mark.slow
 def test_a_stage_ends_at_round_off_on_fresh_states():
     exact = stage("model=growth", "model.head=share")
     assert exact.chunk(50) and exact.done and exact.step < 5

@@ -47,6 +47,7 @@ def test_units_do_not_matter():
     np.testing.assert_allclose(found.states, [StochasticGrowth().steady_state()["k"] * unit, 0], rtol=1e-8, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_many_equations_with_an_unbounded_policy():
     known = OlgAnalytic(head="level")
     model = dataclass(frozen=True)(
@@ -68,6 +69,7 @@ def test_a_policy_may_rest_on_its_bound():
     assert found.policies[1] == pytest.approx(0, abs=1e-8)
 
 
+@pytest.mark.slow
 def test_the_equation_that_cannot_be_met_is_named():
     def residuals(self, now, nxt, E):
         return {"euler": StochasticGrowth.residuals(self, now, nxt, E)["euler"], "never": 1 + now.s**2}
@@ -165,6 +167,7 @@ class Lender(Model):
         return {"euler": (0.96 * self.R * E(1 / nxt.c) + now.mu) * now.c - 1}
 
 
+@pytest.mark.slow
 def test_a_line_of_rest_points_is_named():
     """beta R = 1 but for the last bits: m and x move together, at the corner and away from it."""
     for R in (1 / 0.96, np.nextafter(1 / 0.96, 0), np.nextafter(1 / 0.96, 2)):

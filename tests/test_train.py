@@ -53,6 +53,7 @@ def weights(trained):
     return np.concatenate([np.ravel(w) for w in trained.validator.economy.policy.network.weights])
 
 
+@pytest.mark.slow
 def test_training_lowers_fresh_errors_and_reports_at_fixed_steps(tmp_path):
     trained = loop(tmp_path, "train.steps=200")
     assert trained.run().ended == "steps"
@@ -86,6 +87,7 @@ def test_dropout_goes_on_where_it_stopped(tmp_path):
     pd.testing.assert_frame_equal(one, other, check_exact=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("choice", ["adam", "adam_lm"])
 def test_no_gradient_steps_leave_the_anchor_or_least_squares(tmp_path, choice):
     """train.steps=0: Adam alone reports the start, adam_lm goes straight to its second stage."""
@@ -235,6 +237,7 @@ def test_a_start_at_rounding_errors_is_the_end_of_all_stages(tmp_path):
         assert found.ended == "enough" and sum(found.steps.values()) == 0 and found.error < 1e-12
 
 
+@pytest.mark.slow
 def test_a_stage_that_fits_its_states_alone_goes_back_and_ends(tmp_path, monkeypatch):
     """Validation is good once, then a hundred times worse at every report: weights are those of the good report."""
     scripted = iter([1e-1, 1e-3, *[1e-1] * 20])
