@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from deqn.files import number
+from deqn.files import finite, number
 from deqn.summary import path_error
 
 FAR_WORSE = 30  # times: an error on one set that dwarfs the same on the other
@@ -36,11 +36,11 @@ def shown(modulus: float | None) -> str:
 def stability_lines(summary: dict[str, Any]) -> Iterator[str]:
     """The eigenvalues, whether paths come together, and what unit roots mean for the numbers."""
     s = summary["stability"]
-    radius, drifts = s["spectral_radius"], [root for root in s["unit_roots"] if root["kind"] == "drift"]
+    radius = s["spectral_radius"]
     if s["tested"]:
         spread = "-" if s["return_spread"] is None else f"{s['return_spread']:.0e}"
         together = f"dispersed starts end {spread} of the box apart"
-    elif drifts:
+    elif drifting(summary):
         together = "dispersed starts stay apart, since levels drift"
     elif s["decaying"] is not None and s["decaying"] < 1:
         together = f"not tested whether dispersed starts meet, which takes {s['return_periods']:,.0f} dates"
@@ -56,6 +56,11 @@ def stability_lines(summary: dict[str, Any]) -> Iterator[str]:
         else:
             yield (f"{names} drifts (eigenvalue 1 follows from the policies): every level is a resting point, "
                    f"and under risk it has no long-run distribution.")  # fmt: skip
+
+
+def drifting(summary: dict[str, Any]) -> bool:
+    """Whether the policies make a level drift."""
+    return any(root["kind"] == "drift" for root in summary["stability"]["unit_roots"])
 
 
 def sample_lines(summary: dict[str, Any]) -> Iterator[str]:
@@ -90,19 +95,16 @@ def failure_lines(summary: dict[str, Any]) -> Iterator[str]:
 
 def judged_errors(summary: dict[str, Any]) -> tuple[float | None, float | None]:
     """The mean errors of the worst equation on path and box, None where they are not finite."""
-    errors = (path_error(summary)["mean"], summary["worst_equation"]["box"]["mean"])
-    path, box = (e if e is not None and math.isfinite(e) else None for e in errors)
-    return path, box
+    return finite(path_error(summary)["mean"]), finite(summary["worst_equation"]["box"]["mean"])
 
 
 def leaves(summary: dict[str, Any]) -> bool:
     """Whether the equations are solved in the box and paths go where they are not, or where there are no numbers."""
     error, box = judged_errors(summary)
-    drifts = any(root["kind"] == "drift" for root in summary["stability"]["unit_roots"])
     return (
         box is not None
         and box <= summary["tolerance"]
-        and not drifts
+        and not drifting(summary)
         and (error is None or error > max(summary["tolerance"], FAR_WORSE * box))
     )
 
@@ -124,7 +126,7 @@ def suggestions(summary: dict[str, Any], training: dict[str, Any]) -> Iterator[s
     nodes = training.get("nodes")
     if summary["dtype"] == "float32" and (error is None or error <= SINGLE or training.get("problem")):
         yield "dtype=float64"
-    if any(root["kind"] == "drift" for root in summary["stability"]["unit_roots"]):
+    if drifting(summary):
         yield "parameters under which what drifts has a resting point: its paths leave every box"
     elif leaves(summary):
         yield from other_starts(training)

@@ -13,11 +13,11 @@ from deqn.config import Config
 from deqn.economy import Economy
 from deqn.errors import InputError
 from deqn.evaluate import box_states, closed_form, exact_residuals
-from deqn.expectation import Expectation, chosen
+from deqn.expectation import Expectation, chosen, normal_count
 from deqn.findings import Finding, call
 from deqn.linear import derivatives, linear_solution
 from deqn.members import placed
-from deqn.model import Model, Normal, labels, limits, width
+from deqn.model import Model, labels, limits, width
 from deqn.modes import equilibrium_modes
 from deqn.optimizers.first_order import first_order
 from deqn.refinement import refined
@@ -162,7 +162,7 @@ def check_choices(economy: Economy, settings: Config) -> Finding:
 
 def check_quadrature(economy: Economy, finer: Expectation, settings: Config) -> Finding:
     """How far the residuals move under a finer rule at points of the box."""
-    dimension = sum(width(s) for s in economy.model.shocks if isinstance(s, Normal))
+    dimension = normal_count(economy.model)
     if not dimension:
         return Finding(None, "exact: no normal shocks")
     states = Box(economy.model, affordable(economy.model, finer), 0, economy.policy.dtype).points()

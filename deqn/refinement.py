@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.evaluate import Exact, exact_residuals
-from deqn.expectation import expectation, finer_rule, gauss_hermite, rule
-from deqn.model import Model, Normal, width
+from deqn.expectation import expectation, finer_rule, gauss_hermite, normal_count, rule
+from deqn.model import Model
 from deqn.settings import Quadrature
 
 NODES, MOST = 4096, 128  # of the finest product rule: in all, and for one shock
@@ -37,7 +37,7 @@ class Refined:
 
 def refined(model: Model, exact: Exact, quadrature: Quadrature, states: tf.Tensor) -> dict[str, Refined]:
     """The residuals of exact policies, all of them given, by equation at packed states [n, n_states]."""
-    dimension = sum(width(s) for s in model.shocks if isinstance(s, Normal))
+    dimension = normal_count(model)
     found, nodes = {}, 0
     for normal_rule in rules(quadrature, dimension):
         over = expectation(model, normal_rule)
