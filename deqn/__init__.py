@@ -3,8 +3,8 @@
 `solve`, `load`, `Solution` and `fischer_burmeister` load TensorFlow at first use; declaring a model does not.
 """
 
-from deqn.errors import DeqnError, FileError, InputError
-from deqn.model import Discrete, Markov, Model, Multiplier, Normal, Point, Policy, State
+from deqn.model.declaration import Discrete, Markov, Model, Multiplier, Normal, Point, Policy, State
+from deqn.system.errors import DeqnError, FileError, InputError
 
 __version__ = "0.1.0"
 __all__ = [
@@ -15,10 +15,11 @@ __all__ = [
 
 def __getattr__(name: str):
     if name in ("Solution", "fischer_burmeister", "load", "solve"):
-        from deqn.postponed import load_tensorflow
+        from deqn.system.lazy_tensorflow import load_tensorflow
 
         load_tensorflow()
-        from deqn import residuals, run, solution
+        from deqn.equations import residuals
+        from deqn.runs import run, solution
 
         homes = {"solve": run, "fischer_burmeister": residuals}
         return getattr(homes.get(name, solution), name)

@@ -51,7 +51,14 @@ def main() -> None:
 
 def watch(overrides: list[str], folder: Path) -> pd.DataFrame:
     """The largest memory (MiB) during each job, of the sweep's own process and of both."""
-    program = [sys.executable, "-c", "from deqn.cli import main; main()", "-m", *overrides, f"hydra.sweep.dir={folder}"]
+    program = [
+        sys.executable,
+        "-c",
+        "from deqn.commands.cli import main; main()",
+        "-m",
+        *overrides,
+        f"hydra.sweep.dir={folder}",
+    ]
     peaks: dict[int, tuple[float, float]] = {}
     with open(folder.with_suffix(".txt"), "w") as output:
         sweep = subprocess.Popen(program, stdout=output, stderr=output)

@@ -35,8 +35,8 @@ ONE_STAGE = ("model=growth", "model.head=share", "model.delta=0.5", "optimizer=l
 CANARY = "raise SystemExit('TensorFlow was imported')\n"
 FORKING = """
 import json, os, sys
-import tensorflow, deqn.run
-from deqn.cli import main
+import tensorflow, deqn.runs.run
+from deqn.commands.cli import main
 for line in sys.stdin:
     folder, output, arguments = json.loads(line)
     child = os.fork()
@@ -54,7 +54,7 @@ for line in sys.stdin:
 
 
 def command(*arguments):
-    return [sys.executable, "-c", "from deqn.cli import main; main()", *arguments]
+    return [sys.executable, "-c", "from deqn.commands.cli import main; main()", *arguments]
 
 
 def deqn_solve(folder, *arguments, **environment):

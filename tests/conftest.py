@@ -13,16 +13,16 @@ from functools import cache, partial
 import pytest
 
 from command_line import ONE_STAGE, THREE_STAGES, Forks
-from deqn.postponed import load_tensorflow
+from deqn.system.lazy_tensorflow import load_tensorflow
 
 load_tensorflow()
 
-from deqn import closed_loop  # noqa: E402
-from deqn.cli import main  # noqa: E402
-from deqn.config import checked, composed  # noqa: E402
-from deqn.progress import Display  # noqa: E402
-from deqn.run import solve  # noqa: E402
-from deqn.solution import build, load  # noqa: E402
+from deqn.commands.cli import main  # noqa: E402
+from deqn.configuration.config import checked, composed  # noqa: E402
+from deqn.evaluation import closed_loop  # noqa: E402
+from deqn.runs.run import solve  # noqa: E402
+from deqn.runs.solution import build, load  # noqa: E402
+from deqn.training.progress import Display  # noqa: E402
 
 Done = namedtuple("Done", "returncode stdout stderr")
 MODELS = ("growth", "stochastic_growth", "olg_analytic")

@@ -5,7 +5,7 @@ from copy import deepcopy
 import pytest
 
 from command_line import LITTLE
-from deqn.advice import failure_lines, instability, sample_lines, stability_lines
+from deqn.reporting.advice import failure_lines, instability, sample_lines, stability_lines
 
 STABLE = {"decaying": 0.9, "spectral_radius": 0.9, "unit_roots": [], "tested": True, "return_spread": 1e-4,
           "return_periods": 80.0, "lost": 0.0}  # fmt: skip

@@ -7,9 +7,9 @@ import pytest
 import tensorflow as tf
 
 from conftest import economy, settings
-from deqn.analysis import impulse_response, resting_point
-from deqn.model import Model, Normal, Policy, State
-from deqn.solution import build
+from deqn.evaluation.analysis import impulse_response, resting_point
+from deqn.model.declaration import Model, Normal, Policy, State
+from deqn.runs.solution import build
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 
 from conftest import economy
-from deqn.bounds import Bounds, columns, multiplier_rates
-from deqn.linear import linear_solution
-from deqn.model import Multiplier, Policy
+from deqn.model.declaration import Multiplier, Policy
+from deqn.perturbation.first_order import linear_solution
+from deqn.policies.bounds import Bounds, columns, multiplier_rates
 
 KINDS = [Policy("both", -1, 3), Policy("below", 2), Policy("above", None, 5), Policy("free")]
 STEADY = np.array([0.0, 4.0, 1.0, -7.0])

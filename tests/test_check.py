@@ -14,13 +14,13 @@ from test_readme import blocks
 
 from command_line import CANARY
 from conftest import economy, settings
-from deqn.check import checks
-from deqn.config import build_model
-from deqn.diagnosis import check_gradients, concerns
-from deqn.errors import InputError
-from deqn.findings import check
-from deqn.model import Model, Multiplier, Normal, Policy, State
+from deqn.checks.diagnosis import check_gradients, concerns
+from deqn.configuration.config import build_model
+from deqn.model.declaration import Model, Multiplier, Normal, Policy, State
+from deqn.model.findings import check
 from deqn.models.stochastic_growth import StochasticGrowth
+from deqn.runs.check import checks
+from deqn.system.errors import InputError
 
 NAMES = sorted(p.name.removesuffix(".yaml") for p in files("deqn.configs").joinpath("model").iterdir())
 STEADY = StochasticGrowth().steady_state()
@@ -304,8 +304,8 @@ def test_concerns_are_logged_before_training(tmp_path, monkeypatch):
     def stop(*_):
         raise InputError("far enough")
 
-    monkeypatch.setattr("deqn.run.concerns", lambda economy: ["a corner without a number"])
-    monkeypatch.setattr("deqn.run.train", stop)
+    monkeypatch.setattr("deqn.runs.run.concerns", lambda economy: ["a corner without a number"])
+    monkeypatch.setattr("deqn.runs.run.train", stop)
     with pytest.raises(InputError, match="far enough"):
         deqn.solve("growth", folder=tmp_path / "run", quiet=True)
     assert "WARNING a corner without a number" in (tmp_path / "run" / "run.log").read_text()
@@ -321,7 +321,7 @@ def test_concerns_are_units_and_corners():
 
 
 def deqn_check(folder, *arguments, **environment):
-    code = "from deqn.cli import check_main; check_main()"
+    code = "from deqn.commands.cli import check_main; check_main()"
     env = {**os.environ, "COLUMNS": "80", **environment}
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300)

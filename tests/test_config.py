@@ -7,15 +7,15 @@ import pytest
 from omegaconf import OmegaConf
 
 from conftest import MODELS, settings
-from deqn import settings as allowed
-from deqn.cli import jobs_of
-from deqn.config import build_model, changed, checked, completed, composed
-from deqn.errors import FileError, InputError
-from deqn.files import fresh_folder
+from deqn.commands.cli import jobs_of
+from deqn.configuration.config import build_model, changed, checked, completed, composed
+from deqn.configuration.overrides import continued, value_of
+from deqn.configuration.words import PATHS, assigned, to_hydra_syntax
 from deqn.models.growth import Growth
-from deqn.overrides import continued, value_of
-from deqn.run import solve
-from deqn.words import PATHS, assigned, to_hydra_syntax
+from deqn.runs.run import solve
+from deqn.settings import schema as allowed
+from deqn.system.errors import FileError, InputError
+from deqn.system.files import fresh_folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +93,7 @@ def test_a_broken_yaml_file_is_named_with_the_line(tmp_path):
 
 
 def test_only_a_model_may_be_named(tmp_path):
-    for target in ("os.system", "builtins.dict", "deqn.model.State", "no.such.Thing"):
+    for target in ("os.system", "builtins.dict", "deqn.model.declaration.State", "no.such.Thing"):
         with pytest.raises(InputError, match="_target_"):
             checked(composed([f"++model._target_={target}"])[0])
 

@@ -8,11 +8,11 @@ import pytest
 import tensorflow as tf
 
 from conftest import settings
-from deqn.contract import check_model
-from deqn.errors import InputError
-from deqn.expectation import rule
-from deqn.model import Discrete, Markov, Normal, Policy, State
+from deqn.checks.contract import check_model
+from deqn.equations.expectation import rule
+from deqn.model.declaration import Discrete, Markov, Normal, Policy, State
 from deqn.models.stochastic_growth import StochasticGrowth
+from deqn.system.errors import InputError
 
 
 def check(model):
@@ -147,7 +147,7 @@ def test_a_wrong_model_is_refused_before_anything_else_reads_it(tmp_path, monkey
     """Through the front door: the contract speaks, not a KeyError of the network, and the folder stays free."""
     import deqn
 
-    monkeypatch.setattr("deqn.run.build_model", lambda _: altered(steady_state=without("steady_state", "s")))
+    monkeypatch.setattr("deqn.runs.run.build_model", lambda _: altered(steady_state=without("steady_state", "s")))
     with pytest.raises(InputError, match="does not return 's'"):
         deqn.solve("stochastic_growth", folder=tmp_path / "run", quiet=True)
     assert not (tmp_path / "run" / "config.yaml").exists()

@@ -4,9 +4,9 @@ import pytest
 from small_economies import Harvest
 
 from conftest import settings
-from deqn.divergence import lost_derivative
-from deqn.simulate import Box
-from deqn.solution import build
+from deqn.checks.divergence import lost_derivative
+from deqn.economy.simulation import Box
+from deqn.runs.solution import build
 
 
 class Units(Harvest):

@@ -10,14 +10,16 @@ import pytest
 import tensorflow as tf
 
 from conftest import economy, settings
-from deqn import economy as economies
-from deqn import evaluate, html_report, latex, report, verdict
-from deqn.closed_loop import closed_loop_modes, is_stable, stability
-from deqn.expectation import expectation, finer_rule, rule
-from deqn.files import write_json
-from deqn.optimizers.batch_stage import BatchStage
-from deqn.run import solve
-from deqn.simulate import Box
+from deqn.economy import economy as economies
+from deqn.economy.simulation import Box
+from deqn.equations.expectation import expectation, finer_rule, rule
+from deqn.evaluation import evaluate
+from deqn.evaluation.closed_loop import closed_loop_modes, is_stable, stability
+from deqn.reporting import html_report, latex, report
+from deqn.runs import verdict
+from deqn.runs.run import solve
+from deqn.system.files import write_json
+from deqn.training.batch_stage import BatchStage
 
 
 def test_statistics_are_those_of_numpy():
@@ -124,7 +126,7 @@ def test_half_the_variance_in_training_turns_the_verdict_red(tmp_path, monkeypat
         nodes, weights = rule(quadrature, dimension)
         return nodes / np.sqrt(2), weights
 
-    monkeypatch.setattr("deqn.solution.rule", halved)
+    monkeypatch.setattr("deqn.runs.solution.rule", halved)
     sabotaged = solve("stochastic_growth", overrides, folder=tmp_path / "halved", quiet=True)
     assert sabotaged.summary["status"] == "not_converged"
 

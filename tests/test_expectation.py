@@ -11,8 +11,16 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from conftest import settings
-from deqn.expectation import expectation, finer_rule, gauss_hermite, monomial, monte_carlo, rule, spherical_radial
-from deqn.model import Discrete, Markov, Normal, Point
+from deqn.equations.expectation import (
+    expectation,
+    finer_rule,
+    gauss_hermite,
+    monomial,
+    monte_carlo,
+    rule,
+    spherical_radial,
+)
+from deqn.model.declaration import Discrete, Markov, Normal, Point
 
 
 def normal_moment(power: int) -> float:

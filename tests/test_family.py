@@ -10,23 +10,23 @@ from test_reference import WithError
 
 import deqn
 from conftest import economy, settings
-from deqn import evaluate
-from deqn.closed_loop import closed_loop_modes, is_stable, stability
-from deqn.config import checked, composed
-from deqn.continuation import followed
-from deqn.errors import InputError
-from deqn.expectation import expectation, rule
-from deqn.linear import linear_solution
-from deqn.members import box_corners
-from deqn.model import Markov, Point, Policy, State
+from deqn.configuration.config import checked, composed
+from deqn.economy.simulation import Box, path
+from deqn.equations.expectation import expectation, rule
+from deqn.equations.residuals import residuals
+from deqn.evaluation import evaluate
+from deqn.evaluation.closed_loop import closed_loop_modes, is_stable, stability
+from deqn.evaluation.reference import reference
+from deqn.families.members import box_corners
+from deqn.families.pseudo_states import family
+from deqn.model.declaration import Markov, Point, Policy, State
 from deqn.models.growth import Growth
 from deqn.models.growth_labor import GrowthLabor
 from deqn.models.stochastic_growth import StochasticGrowth
-from deqn.pseudo_states import family
-from deqn.reference import reference
-from deqn.residuals import residuals
-from deqn.simulate import Box, path
-from deqn.steady_state import steady_state
+from deqn.perturbation.continuation import followed
+from deqn.perturbation.first_order import linear_solution
+from deqn.perturbation.steady_state import steady_state
+from deqn.system.errors import InputError
 
 GROWTH = ("model=growth", "model.head=share", "pseudo_states.alpha=[0.26,0.46]", "pseudo_states.beta=[0.85,0.95]")
 STOCHASTIC = ("model=stochastic_growth", "pseudo_states.beta=[0.94,0.99]", "pseudo_states.gamma=[1,5]")

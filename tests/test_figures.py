@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deqn import figures
+from deqn.reporting import figures
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@ import pytest
 import tensorflow as tf
 
 from conftest import economy, settings
-from deqn.errors import InputError
 from deqn.optimizers.first_order import GradientStage, first_order, learning_rate
-from deqn.sampler import Sampler
+from deqn.system.errors import InputError
+from deqn.training.sampler import Sampler
 
 CHOICES = (
     "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lion", "momentum", "nadam", "nesterov",

@@ -13,8 +13,9 @@ from rich.console import Console
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
-from deqn import load, report
-from deqn.html_report import run_page, templates
+from deqn import load
+from deqn.reporting import report
+from deqn.reporting.html_report import run_page, templates
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",

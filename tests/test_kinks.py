@@ -9,13 +9,13 @@ from scipy.stats import norm
 
 import deqn
 from conftest import settings
-from deqn.check import checks
-from deqn.contract import check_residuals
-from deqn.linear import linear_solution
-from deqn.model import Model, Multiplier, Normal, Policy, State
-from deqn.residuals import fischer_burmeister
-from deqn.solution import build
-from deqn.steady_state import steady_state
+from deqn.checks.contract import check_residuals
+from deqn.equations.residuals import fischer_burmeister
+from deqn.model.declaration import Model, Multiplier, Normal, Policy, State
+from deqn.perturbation.first_order import linear_solution
+from deqn.perturbation.steady_state import steady_state
+from deqn.runs.check import checks
+from deqn.runs.solution import build
 
 
 @pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
@@ -265,7 +265,7 @@ def test_a_kinked_closed_form_is_not_accused_of_the_rules_error(shocks):
 
 @pytest.mark.slow
 def test_an_economy_that_rests_on_its_floor_is_solved(tmp_path, monkeypatch):
-    for place in ("deqn.run", "deqn.solution"):
+    for place in ("deqn.runs.run", "deqn.runs.solution"):
         monkeypatch.setattr(f"{place}.build_model", lambda _: Floor())
     words = [
         "expectation=product",

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deqn.latex import plain, scientific, tabular, write_tables
-from deqn.report import verdict_rows
+from deqn.reporting.latex import plain, scientific, tabular, write_tables
+from deqn.reporting.report import verdict_rows
 
 
 @pytest.mark.parametrize(

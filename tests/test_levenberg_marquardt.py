@@ -6,11 +6,11 @@ import tensorflow as tf
 
 import deqn
 from conftest import economy, settings
-from deqn.errors import InputError
-from deqn.linear import LinearRule, linear_solution
+from deqn.economy.simulation import Box
 from deqn.optimizers.levenberg_marquardt import LeastSquares, LeastSquaresStage
-from deqn.sampler import Sampler
-from deqn.simulate import Box
+from deqn.perturbation.first_order import LinearRule, linear_solution
+from deqn.system.errors import InputError
+from deqn.training.sampler import Sampler
 
 LEVEL = ("model=olg_analytic", "model.head=level", "network.hidden=[6,5]")
 

@@ -6,14 +6,14 @@ import tensorflow as tf
 
 import deqn
 from conftest import economy
-from deqn.errors import InputError
-from deqn.evaluate import closed_form
-from deqn.linear import LinearRule, linear_solution
-from deqn.model import State
+from deqn.evaluation.evaluate import closed_form
+from deqn.model.declaration import State
 from deqn.models.growth import Growth
 from deqn.models.olg_analytic import OlgAnalytic
 from deqn.models.stochastic_growth import StochasticGrowth
-from deqn.steady_state import steady_state
+from deqn.perturbation.first_order import LinearRule, linear_solution
+from deqn.perturbation.steady_state import steady_state
+from deqn.system.errors import InputError
 
 
 def solved(model):
@@ -96,8 +96,8 @@ def test_blanchard_and_kahn(case):
 
 @pytest.mark.slow
 def test_an_indeterminate_model_is_refused_by_the_anchor_and_solved_without(tmp_path, monkeypatch):
-    monkeypatch.setattr("deqn.run.build_model", lambda _: altered(**WRONG["indeterminate"][0]))
-    monkeypatch.setattr("deqn.solution.build_model", lambda _: altered(**WRONG["indeterminate"][0]))
+    monkeypatch.setattr("deqn.runs.run.build_model", lambda _: altered(**WRONG["indeterminate"][0]))
+    monkeypatch.setattr("deqn.runs.solution.build_model", lambda _: altered(**WRONG["indeterminate"][0]))
     with pytest.raises(InputError, match="network.anchor=linear: .*indeterminate.*network.anchor=steady_state"):
         deqn.solve("stochastic_growth", folder=tmp_path / "run", quiet=True)
     overrides = [

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from deqn.metrics import Events, Metrics
-from deqn.train import Report
+from deqn.training.loop import Report
+from deqn.training.metrics import Events, Metrics
 
 
 def scalars(folder):

@@ -6,7 +6,18 @@ import sys
 import numpy as np
 import pytest
 
-from deqn.model import Discrete, Normal, Point, Policy, State, box, flatten, labels, outcome_count, shock_names
+from deqn.model.declaration import (
+    Discrete,
+    Normal,
+    Point,
+    Policy,
+    State,
+    box,
+    flatten,
+    labels,
+    outcome_count,
+    shock_names,
+)
 from deqn.models.growth import Growth
 
 

@@ -8,12 +8,12 @@ import tensorflow as tf
 
 from conftest import settings
 from deqn import Model, Normal, Policy, State
-from deqn.closed_loop import closed_loop_modes, is_stable, stability
-from deqn.diagnosis import check_roots
-from deqn.evaluate import path_states, sample, worst_equation
-from deqn.modes import on_circle, reachable
-from deqn.solution import build
-from deqn.steady_state import steady_state
+from deqn.checks.diagnosis import check_roots
+from deqn.evaluation.closed_loop import closed_loop_modes, is_stable, stability
+from deqn.evaluation.evaluate import path_states, sample, worst_equation
+from deqn.perturbation.modes import on_circle, reachable
+from deqn.perturbation.steady_state import steady_state
+from deqn.runs.solution import build
 
 
 @dataclass(frozen=True)

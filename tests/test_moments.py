@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deqn.moments import autocorrelations, correlations, differences, moments, telling
+from deqn.evaluation.moments import autocorrelations, correlations, differences, moments, telling
 
 RHO, PATHS, PERIODS = 0.8, 400, 300
 

@@ -9,14 +9,14 @@ from test_contract import altered, check, returning
 
 import deqn
 from conftest import settings
-from deqn import analysis
-from deqn.declarations import check_declarations
-from deqn.errors import InputError
-from deqn.frames import state_frame
-from deqn.model import Discrete, Markov, Model, Normal, Policy, State
+from deqn.checks.declarations import check_declarations
+from deqn.economy.tables import state_frame
+from deqn.evaluation import analysis
+from deqn.families.pseudo_states import family
+from deqn.model.declaration import Discrete, Markov, Model, Normal, Policy, State
 from deqn.models.stochastic_growth import StochasticGrowth
-from deqn.pseudo_states import family
-from deqn.solution import build
+from deqn.runs.solution import build
+from deqn.system.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class Worded(StochasticGrowth):
 
 @pytest.mark.slow
 def test_words_that_tables_use_work_everywhere(tmp_path, monkeypatch):
-    for place in ("deqn.run", "deqn.solution"):
+    for place in ("deqn.runs.run", "deqn.runs.solution"):
         monkeypatch.setattr(f"{place}.build_model", lambda _: Worded())
     short = ["optimizer.iterations=4", "optimizer.polish=0", "expectation.nodes=3", "evaluation.paths=20"]
     found = deqn.solve("stochastic_growth", short, folder=tmp_path / "run", quiet=True)

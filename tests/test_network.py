@@ -3,11 +3,11 @@ import pytest
 import tensorflow as tf
 
 from conftest import economy, settings
-from deqn import settings as allowed
-from deqn.errors import InputError
-from deqn.model import flatten
-from deqn.network import multilayer_perceptron, widths
-from deqn.simulate import Box
+from deqn.economy.simulation import Box
+from deqn.model.declaration import flatten
+from deqn.policies.network import multilayer_perceptron, widths
+from deqn.settings import schema as allowed
+from deqn.system.errors import InputError
 
 
 def network(*overrides, seed=0, dtype="float64", outputs=2):

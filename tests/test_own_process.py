@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 
 from command_line import SHORT, wait_for
-from deqn.own_process import died, forked
-from deqn.postponed import find_devices
+from deqn.system.lazy_tensorflow import find_devices
+from deqn.system.processes import died, forked
 
 WAITING = """
 import os, pathlib, signal, time
-from deqn.own_process import forked
+from deqn.system.processes import forked
 def work():
     noted = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):

@@ -11,14 +11,14 @@ from test_contract import altered
 
 import deqn
 from conftest import settings
-from deqn.check import checks
-from deqn.config import build_model, composed, prepared
-from deqn.errors import InputError
-from deqn.evaluate import euler_errors
-from deqn.findings import line_of, origin
+from deqn.configuration.config import build_model, composed, prepared
+from deqn.economy.simulation import path
+from deqn.evaluation.evaluate import euler_errors
+from deqn.model.findings import line_of, origin
 from deqn.models.stochastic_growth import StochasticGrowth
-from deqn.simulate import path
-from deqn.solution import build
+from deqn.runs.check import checks
+from deqn.runs.solution import build
+from deqn.system.errors import InputError
 
 FILE = """
     from dataclasses import dataclass, field
@@ -118,7 +118,7 @@ def test_a_file_that_the_models_function_misses_is_the_models_failure(when, mine
     short = ["optimizer.iterations=1", "optimizer.polish=0", "expectation.nodes=2", "evaluation.figures=false"]
     if when == "disk":
         full = OSError(28, "No space left on device", "metrics.csv")
-        monkeypatch.setattr("deqn.run.train", lambda *given: (_ for _ in ()).throw(full))
+        monkeypatch.setattr("deqn.runs.run.train", lambda *given: (_ for _ in ()).throw(full))
         with pytest.raises(deqn.FileError, match="metrics.csv: No space left on device"):
             deqn.solve(name, short, config_dir="conf", quiet=True, folder="run")
         return

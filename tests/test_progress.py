@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from deqn import progress
-from deqn.interrupt import Interrupt
-from deqn.progress import Display
-from deqn.train import Report
+from deqn.system.interrupt import Interrupt
+from deqn.training import progress
+from deqn.training.loop import Report
+from deqn.training.progress import Display
 
 REPORT = Report(
     100, "adam", 1.0, 1e-6, {"learning_rate": 1e-3}, 4e-5, "labour", {"euler": 2e-5, "labour": 4e-5},

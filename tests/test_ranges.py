@@ -1,7 +1,7 @@
 import pytest
 
-from deqn.errors import InputError
-from deqn.ranges import check, nearest
+from deqn.settings.ranges import check, nearest
+from deqn.system.errors import InputError
 
 
 @pytest.mark.parametrize("value, allowed", [(0.5, "(0, 1)"), (1, "(0, 1]"), (0, "[0, inf)"), ([1, 2], "[1, 2]")])

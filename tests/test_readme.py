@@ -12,12 +12,12 @@ import pytest
 
 import deqn
 from command_line import deqn_solve
-from deqn.cli import check_jobs, jobs_of
-from deqn.config import checked, composed
-from deqn.extras import check_launcher
-from deqn.overrides import value_of
-from deqn.revisit import evaluate_main, irf_main
-from deqn.space import declared
+from deqn.commands.cli import check_jobs, jobs_of
+from deqn.commands.revisit import evaluate_main, irf_main
+from deqn.configuration.config import checked, composed
+from deqn.configuration.overrides import value_of
+from deqn.sweeps.space import declared
+from deqn.system.extras import check_launcher
 
 README = Path(__file__).parents[1] / "README.md"
 SHORT = (

@@ -10,7 +10,7 @@ import pytest
 
 import deqn
 from command_line import ONE_STAGE, assert_identical
-from deqn.record import revision
+from deqn.runs.record import revision
 
 GIT = ("git", "-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "init.defaultBranch=main")
 

@@ -12,13 +12,13 @@ import tensorflow as tf
 
 import time_iteration
 from conftest import economy, settings
-from deqn import evaluate
-from deqn.analysis import policy_slices
-from deqn.expectation import expectation, finer_rule
-from deqn.model import Discrete, Model, Normal, Policy, State
+from deqn.equations.expectation import expectation, finer_rule
+from deqn.evaluation import evaluate
+from deqn.evaluation.analysis import policy_slices
+from deqn.evaluation.reference import reference
+from deqn.model.declaration import Discrete, Model, Normal, Policy, State
 from deqn.models.asset_pricing import AssetPricing
-from deqn.reference import reference
-from deqn.solution import build
+from deqn.runs.solution import build
 
 
 class WithError:

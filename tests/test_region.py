@@ -1,6 +1,6 @@
 import numpy as np
 
-from deqn.region import Region
+from deqn.evaluation.region import Region
 
 
 def test_a_region_holds_its_cloud_and_little_more():

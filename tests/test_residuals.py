@@ -3,8 +3,8 @@ import pytest
 import tensorflow as tf
 
 from conftest import economy, settings
-from deqn.residuals import LOSSES, loss
-from deqn.simulate import Box
+from deqn.economy.simulation import Box
+from deqn.equations.residuals import LOSSES, loss
 
 
 @pytest.mark.parametrize("name", LOSSES)

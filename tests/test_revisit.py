@@ -13,17 +13,18 @@ import tensorflow as tf
 
 import deqn
 from conftest import economy
-from deqn import analysis, revisit
-from deqn.config import composed
-from deqn.overrides import changes
-from deqn.simulate import Box
+from deqn.commands import revisit
+from deqn.configuration.config import composed
+from deqn.configuration.overrides import changes
+from deqn.economy.simulation import Box
+from deqn.evaluation import analysis
 
 SHORT = ("optimizer.iterations=3", "optimizer.polish=0", "evaluation.figures=false", "tolerance=1",
          "train.finish=true")  # fmt: skip
 
 
 def deqn_irf(folder, *arguments):
-    program = [sys.executable, "-c", "from deqn.revisit import irf_main; irf_main()", *arguments]
+    program = [sys.executable, "-c", "from deqn.commands.revisit import irf_main; irf_main()", *arguments]
     env = {**os.environ, "COLUMNS": "80"}
     return subprocess.run(program, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
 

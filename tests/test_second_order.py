@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from conftest import economy
-from deqn.second_order import doubled, risk_correction
-from deqn.taylor import bilinear, jacobian
+from deqn.perturbation.derivatives import bilinear, jacobian
+from deqn.perturbation.second_order import doubled, risk_correction
 
 
 def polynomial(x):

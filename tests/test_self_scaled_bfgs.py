@@ -6,14 +6,14 @@ import tensorflow as tf
 
 import deqn
 from conftest import economy, settings
-from deqn.errors import InputError
+from deqn.economy.simulation import Box
+from deqn.evaluation.projection import Projection, policies_at
+from deqn.evaluation.region import Region
 from deqn.optimizers.levenberg_marquardt import LeastSquares
 from deqn.optimizers.self_scaled_bfgs import QuasiNewtonStage, SelfScaledBFGS
-from deqn.projection import Projection, policies_at
-from deqn.region import Region
-from deqn.sampler import Sampler
-from deqn.simulate import Box
-from deqn.stages import stages
+from deqn.runs.stages import stages
+from deqn.system.errors import InputError
+from deqn.training.sampler import Sampler
 
 SMALL = ("model=stochastic_growth", "network.hidden=[6]")
 

@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 
 from conftest import economy
-from deqn.model import Discrete, Markov, Normal, Point
-from deqn.simulate import Box, draw, last, path, step
-from deqn.variables import mean_shocks, pack, unpack
+from deqn.economy.simulation import Box, draw, last, path, step
+from deqn.model.declaration import Discrete, Markov, Normal, Point
+from deqn.model.points import mean_shocks, pack, unpack
 
 
 class Shocks:
@@ -82,7 +82,7 @@ def test_equal_seeds_give_equal_paths_whatever_was_drawn_before():
 
 def test_paths_are_traced_once_for_each_number_of_them(monkeypatch):
     e, traces = economy("model=olg_analytic"), []
-    monkeypatch.setattr("deqn.simulate.step", lambda *a: (traces.append(1), step(*a))[1])
+    monkeypatch.setattr("deqn.economy.simulation.step", lambda *a: (traces.append(1), step(*a))[1])
     for paths in (4, 6):
         traces.clear()
         start = Box(e.model, paths, 0, tf.float64).points()

@@ -8,7 +8,7 @@ import tensorflow as tf
 from test_metrics import agree as event_files_agree
 
 import deqn
-from deqn.errors import FileError, InputError
+from deqn.system.errors import FileError, InputError
 
 FILES = ("config.yaml", "summary.json", "report.html", "moments.csv", "tables/euler_errors.tex", "tables/moments.tex",
          "metrics.csv", "euler_errors.csv", "simulation.parquet", "environment.json",

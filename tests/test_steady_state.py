@@ -7,14 +7,14 @@ import pytest
 import tensorflow as tf
 from rich.console import Console
 
-from deqn.contract import check_residuals
-from deqn.errors import InputError
-from deqn.linear import free_directions, linear_solution
-from deqn.model import Model, Multiplier, Normal, Policy, State, flatten
+from deqn.checks.contract import check_residuals
+from deqn.model.declaration import Model, Multiplier, Normal, Policy, State, flatten
 from deqn.models.olg_analytic import OlgAnalytic
 from deqn.models.stochastic_growth import StochasticGrowth
-from deqn.steady_state import SteadyState, steady_state
-from deqn.telling import telling
+from deqn.perturbation.first_order import free_directions, linear_solution
+from deqn.perturbation.steady_state import SteadyState, steady_state
+from deqn.system.errors import InputError
+from deqn.system.status import telling
 
 BOX = (State("k", 1.0, 40.0), State("z", -0.3, 0.3))
 
@@ -115,7 +115,7 @@ def test_a_search_says_what_it_does_and_ends_in_time():
 
 
 def test_a_long_search_is_heard(monkeypatch):
-    monkeypatch.setattr("deqn.steady_state.SILENT", 0.0)
+    monkeypatch.setattr("deqn.perturbation.steady_state.SILENT", 0.0)
     heard = []
     with pytest.raises(InputError, match="found in 0.5 s"):
         steady_state(never(4), heard.append)

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from test_html_report import Page
 
 from command_line import SHORT, deqn_solve
-from deqn.sweep import summarize
-from deqn.sweep_figure import against_setting, draw
+from deqn.reporting.sweep_figure import against_setting, draw
+from deqn.sweeps.sweep import summarize
 
 
 def finished(folder, status, mean, seconds):

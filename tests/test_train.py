@@ -7,14 +7,14 @@ import tensorflow as tf
 from small_economies import Harvest, Ledgers
 
 from conftest import settings
-from deqn.checkpoint import Checkpoints
-from deqn.interrupt import Interrupt
-from deqn.metrics import Metrics
-from deqn.sampler import FAR, Sampler
-from deqn.solution import build
-from deqn.stages import stages
-from deqn.train import Loop
-from deqn.validation import Ledger, Validator
+from deqn.runs.solution import build
+from deqn.runs.stages import stages
+from deqn.system.interrupt import Interrupt
+from deqn.training.checkpoint import Checkpoints
+from deqn.training.loop import Loop
+from deqn.training.metrics import Metrics
+from deqn.training.sampler import FAR, Sampler
+from deqn.training.validation import Ledger, Validator
 
 FAST = ("model=stochastic_growth", "optimizer=adam", "network.anchor=steady_state", "network.hidden=[8]",
         "sampling.paths=16", "sampling.periods=8", "train.batch=64", "train.report_every=20",

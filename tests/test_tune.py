@@ -18,13 +18,13 @@ from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
 from command_line import CANARY
-from deqn import tune
-from deqn.best import nested
-from deqn.config import composed
-from deqn.errors import FileError, InputError
-from deqn.files import locked
-from deqn.space import Choice, Interval, declared
-from deqn.trial import Outcome
+from deqn.configuration.config import composed
+from deqn.sweeps import tune
+from deqn.sweeps.best import nested
+from deqn.sweeps.space import Choice, Interval, declared
+from deqn.sweeps.trial import Outcome
+from deqn.system.errors import FileError, InputError
+from deqn.system.files import locked
 
 SHORT = (
     "model=growth",
@@ -41,7 +41,7 @@ SHORT = (
 
 
 def deqn_tune(*arguments):
-    return [sys.executable, "-c", "from deqn.cli import tune_main; tune_main()", *arguments]
+    return [sys.executable, "-c", "from deqn.commands.cli import tune_main; tune_main()", *arguments]
 
 
 def search(*words):
@@ -109,7 +109,7 @@ def test_bad_input_is_answered_in_a_line_and_without_tensorflow(tmp_path, argume
 
 
 def test_without_optuna_the_extra_is_named(tmp_path):
-    words = "import sys; sys.modules['optuna'] = None; from deqn.cli import tune_main; tune_main()"
+    words = "import sys; sys.modules['optuna'] = None; from deqn.commands.cli import tune_main; tune_main()"
     done = subprocess.run(
         [sys.executable, "-c", words, "train.steps=1,2"], cwd=tmp_path, capture_output=True, text=True
     )
@@ -188,11 +188,11 @@ TRIALS = """
 import sys
 from pathlib import Path
 from rich.console import Console
-from deqn.config import composed
-from deqn.postponed import import_tensorflow
+from deqn.configuration.config import composed
+from deqn.system.lazy_tensorflow import import_tensorflow
 import_tensorflow()
-from deqn.run import Job
-from deqn.trial import solve_trial
+from deqn.runs.run import Job
+from deqn.sweeps.trial import solve_trial
 words = sys.argv[1:]
 for case in ("all", "pruned", "killed"):
     seen = []

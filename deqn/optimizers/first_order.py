@@ -10,11 +10,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from deqn.economy import Economy
-from deqn.errors import InputError
-from deqn.residuals import loss
-from deqn.sampler import Sampler
-from deqn.settings import Loss, Optimizer, Schedule, Training
+from deqn.economy.economy import Economy
+from deqn.equations.residuals import loss
+from deqn.settings.schema import Loss, Optimizer, Schedule, Training
+from deqn.system.errors import InputError
+from deqn.training.sampler import Sampler
 
 SHUFFLES = 64  # stored permutations
 

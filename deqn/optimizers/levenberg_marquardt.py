@@ -18,12 +18,12 @@ import scipy.sparse.linalg
 import tensorflow as tf
 import threadpoolctl
 
-from deqn.economy import Economy
-from deqn.optimizers.batch_stage import BatchStage
-from deqn.residuals import residuals, row_weights, stacked
-from deqn.sampler import Sampler
-from deqn.settings import Optimizer
-from deqn.validation import ROUND_OFF, nudged
+from deqn.economy.economy import Economy
+from deqn.equations.residuals import residuals, row_weights, stacked
+from deqn.settings.schema import Optimizer
+from deqn.training.batch_stage import BatchStage
+from deqn.training.sampler import Sampler
+from deqn.training.validation import ROUND_OFF, nudged
 
 ACCEPT, GOOD, POOR = 1e-3, 0.5, 0.25  # actual over predicted reduction: taken; damping falls; damping rises
 FALL, RISE, TRIES = 1 / 3, 4.0, 10  # factors of the damping; at most so many tries with one Jacobian

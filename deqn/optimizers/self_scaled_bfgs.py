@@ -11,12 +11,12 @@ Sources: Oren and Luenberger (1974), Al-Baali (1998), Nocedal and Wright (2006, 
 
 import tensorflow as tf
 
-from deqn.economy import Economy
-from deqn.optimizers.batch_stage import BatchStage
+from deqn.economy.economy import Economy
+from deqn.equations.residuals import loss
 from deqn.optimizers.levenberg_marquardt import is_precise
-from deqn.residuals import loss
-from deqn.sampler import Sampler
-from deqn.settings import Loss
+from deqn.settings.schema import Loss
+from deqn.training.batch_stage import BatchStage
+from deqn.training.sampler import Sampler
 
 DECREASE = 1e-4  # of the line search: the share of the predicted decrease that a step must bring
 SHRINK = (0.1, 0.5)  # a refused step is cut to between these shares of it

@@ -14,7 +14,7 @@ ANSWERING = """
 import sys
 here = sys.path.pop(0)  # as a console script does, which looks in the folder of the command last
 import contextlib, io, json, os
-from deqn.cli import check_main, main
+from deqn.commands.cli import check_main, main
 for command, *arguments in json.load(sys.stdin):
     out, err, before = io.StringIO(), io.StringIO(), sorted(os.listdir())
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):

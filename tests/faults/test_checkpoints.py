@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from command_line import LITTLE, ONE_STAGE, SHORT, assert_identical, metrics, wait_for
-from deqn import verdict
-from deqn.files import fresh_folder
+from deqn.runs import verdict
+from deqn.system.files import fresh_folder
 
 FOREIGN = {  # runs whose checkpoints are put in the place of this run's
     "width": (*ONE_STAGE, "network.hidden=[9]"),
@@ -22,7 +22,8 @@ FOREIGN = {  # runs whose checkpoints are put in the place of this run's
 AT_ONCE = ("train.seconds=1e-9",)  # stops after the first chunk, with a checkpoint from before it and one from after
 
 AGAIN = """
-from deqn import cli, launch
+from deqn.commands import cli
+from deqn.sweeps import launch
 launch.claimed = lambda key, overrides, parent: overrides  # a cluster asks for the folder once
 cli.main()
 """

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from command_line import ONE_STAGE, assert_identical
-from deqn import figures, html_report
-from deqn.checkpoint import Checkpoints
-from deqn.metrics import Metrics
+from deqn.reporting import figures, html_report
+from deqn.training.checkpoint import Checkpoints
+from deqn.training.metrics import Metrics
 
 PLACES = {  # what is called just after the disk has run full, how often before, and what the message names
     "start": (None, 0, "disk/run"),

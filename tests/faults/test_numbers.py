@@ -11,7 +11,7 @@ import tensorflow as tf
 
 import deqn
 from command_line import LITTLE
-from deqn.checkpoint import read_policy
+from deqn.training.checkpoint import read_policy
 
 MINE = """
 from dataclasses import dataclass

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 import pytest
 import tensorflow as tf
 
-from deqn import report
-from deqn.expectation import expectation, gauss_hermite
+from deqn.equations.expectation import expectation, gauss_hermite
 from deqn.models.stochastic_growth import StochasticGrowth
-from deqn.verdict import measure
+from deqn.reporting import report
+from deqn.runs.verdict import measure
 
 
 @dataclass(frozen=True)

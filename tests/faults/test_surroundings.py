@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from command_line import SHORT, command, deqn_solve
-from deqn.cli import guarded
+from deqn.commands.cli import guarded
 
 
 @pytest.mark.slow

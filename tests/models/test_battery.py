@@ -12,16 +12,16 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from conftest import economy, settings
-from deqn.config import build_model
-from deqn.contract import check_model
-from deqn.errors import InputError
-from deqn.evaluate import closed_form, exact_residuals
-from deqn.expectation import expectation, rule
-from deqn.model import Model
-from deqn.ranges import check, interval
-from deqn.run import solve
-from deqn.simulate import Box
-from deqn.steady_state import steady_state
+from deqn.checks.contract import check_model
+from deqn.configuration.config import build_model
+from deqn.economy.simulation import Box
+from deqn.equations.expectation import expectation, rule
+from deqn.evaluation.evaluate import closed_form, exact_residuals
+from deqn.model.declaration import Model
+from deqn.perturbation.steady_state import steady_state
+from deqn.runs.run import solve
+from deqn.settings.ranges import check, interval
+from deqn.system.errors import InputError
 
 NAMES = sorted(p.name.removesuffix(".yaml") for p in files("deqn.configs").joinpath("model").iterdir())
 EXTRA = {

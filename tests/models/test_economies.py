@@ -11,20 +11,20 @@ import growth_labor
 import irreversible_investment
 import lifecycle
 from conftest import economy
-from deqn.evaluate import closed_form
-from deqn.expectation import expectation, gauss_hermite, monomial
-from deqn.model import Point
+from deqn.economy.simulation import Box, step
+from deqn.equations.expectation import expectation, gauss_hermite, monomial
+from deqn.equations.residuals import fischer_burmeister
+from deqn.evaluation.evaluate import closed_form
+from deqn.model.declaration import Point
+from deqn.model.points import point
 from deqn.models import growth
 from deqn.models.growth import Growth
 from deqn.models.growth_labor import GrowthLabor
 from deqn.models.olg_analytic import FLOOR, OlgAnalytic, marginal_utility
 from deqn.models.olg_lifecycle import LABOR, OlgLifecycle
 from deqn.models.stochastic_growth import StochasticGrowth
-from deqn.residuals import fischer_burmeister
-from deqn.run import solve
-from deqn.simulate import Box, step
-from deqn.steady_state import steady_state
-from deqn.variables import point
+from deqn.perturbation.steady_state import steady_state
+from deqn.runs.run import solve
 from time_iteration import stochastic_growth as solve_by_time_iteration
 
 

@@ -1,0 +1,270 @@
+"""The contract between a model and the engine, checked before training: names, shapes, steady state, gradients.
+
+Every failure is an InputError that names the function, the variable, and the value. `check_model` raises the first one,
+`deqn-check` shows them all.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from deqn.checks.declarations import check_declarations
+from deqn.economy.simulation import Box
+from deqn.equations.expectation import Expectation, expectation
+from deqn.equations.residuals import residuals, without_risk
+from deqn.model.declaration import (
+    Markov,
+    Model,
+    Point,
+    Policy,
+    State,
+    box,
+    box_widths,
+    flatten,
+    limits,
+    outcome_count,
+    width,
+)
+from deqn.model.findings import Finding, Line, call, check
+from deqn.model.names import equation_problems, variable_problems
+from deqn.model.points import point
+from deqn.perturbation.first_order import free_directions
+from deqn.perturbation.steady_state import TOLERANCE, SteadyState, moderate, steady_state
+from deqn.system.errors import InputError
+
+BATCH = 2
+NormalRule = Callable[[int], tuple[np.ndarray, np.ndarray]]
+
+
+def check_model(
+    model: Model, normal_rule: NormalRule, tell: Callable[[str], None] = lambda text: None
+) -> tuple[SteadyState, list[str]]:
+    """Refuse a model that breaks the contract; returns its steady state and the names of its equations.
+
+    `normal_rule` is that of the expectation with which the model will be solved; `tell` hears about what takes long.
+    Raises InputError.
+    """
+    lines = {}
+    for line in contract(model, normal_rule, tell):
+        for failure in line.failures:
+            raise failure
+        lines[line.name] = line
+    return lines["steady state"].value, lines["residuals"].value
+
+
+def contract(model: Model, normal_rule: NormalRule, tell: Callable[[str], None] = lambda text: None) -> Iterator[Line]:
+    """The checks in the order in which they build on each other; all that can be made are made."""
+    yield (declared := check("declarations", check_declarations, model))
+    yield (chosen := check("expectation", check_expectation, declared, normal_rule))
+    given = check("steady state", check_given, declared)
+    if given.failures or given.value is not None:
+        yield given
+    trial = check("trial", trial_point, declared, given.value)
+    yield (now := check("definitions", check_definitions, declared, trial))
+    yield (moved := check("transition", check_transition, declared, chosen, now))
+    yield (equations := check("residuals", check_equations, declared, chosen, trial, now))
+    yield (compiled := check("compilation", check_compilation, declared, chosen, trial, after=[moved, equations]))
+    steady = given
+    if not given.failures and given.value is None:
+        yield (steady := check("steady state", find_steady_state, declared, tell, after=[compiled]))
+    if declared.passed and any(isinstance(s, Markov) for s in model.shocks):
+        yield check("probabilities", check_probabilities, declared, steady)
+    yield check("zero residuals", check_residuals, declared, steady, after=[compiled])
+
+
+def check_expectation(model: Model, normal_rule: NormalRule) -> Finding:
+    """The expectation over all shocks."""
+    chosen = expectation(model, normal_rule)
+    return Finding(chosen, f"{chosen.nodes} node{'s' * (chosen.nodes > 1)}" if model.shocks else "no shocks")
+
+
+def check_given(model: Model) -> Finding:
+    """The steady state that the model gives: a value for every state and policy, finite, inside box and bounds.
+
+    The value is None where the model leaves it to be found.
+    """
+    values = call("steady_state", model.steady_state, Mapping | None)
+    if values is None:
+        return Finding(None, "")
+    problems = [*(p for v in (*model.states, *model.policies) for p in value_problems(v, values))]
+    if problems:
+        return Finding(None, "", problems)
+    problems = [*(p for policy in model.policies for p in limit_problems(policy, values[policy.name]))]
+    (low, high), states = box(model.states), flatten(values, model.states)
+    if ((states < low) | (states > high)).any():
+        problems.append(f"the steady state {states} lies outside the box from {low} to {high}")
+    steady = SteadyState(states, flatten(values, model.policies))
+    return Finding(steady, f"given: {named(model, steady)}", problems)
+
+
+def value_problems(variable: State | Policy, values: Mapping[str, Any]) -> Iterator[str]:
+    """A steady-state value that is missing, of the wrong shape or not finite."""
+    if variable.name not in values:
+        yield f"steady_state does not return {variable.name!r}; it returns {', '.join(values)}"
+        return
+    x = call("steady_state", lambda: np.asarray(values[variable.name], float), np.ndarray)
+    if x.shape not in ((), (width(variable),)):
+        yield f"steady_state returned {variable.name!r} with shape {x.shape}, declared is {(width(variable),)}"
+    elif not np.isfinite(x).all():
+        yield f"steady_state returned {variable.name}={x}, which is not finite"
+
+
+def limit_problems(policy: Policy, value: Any) -> Iterator[str]:
+    """A steady-state policy outside its bounds."""
+    x = np.asarray(value, float)
+    low, high = limits([policy])
+    if ((x < low) | (x > high)).any():
+        yield f"steady_state returned {policy.name}={x} outside its bounds [{policy.lower}, {policy.upper}]"
+
+
+def find_steady_state(model: Model, tell: Callable[[str], None]) -> Finding:
+    """The steady state found from the equations. Raises InputError."""
+    steady = steady_state(model, tell)
+    return Finding(steady, f"found: {named(model, steady)}")
+
+
+def named(model: Model, steady: SteadyState) -> str:
+    """A steady state by name; of a vector its first and last entry."""
+    variables = (*model.states, *model.policies)
+    ends = np.cumsum([width(v) for v in variables])[:-1]
+    values = np.split(np.concatenate([steady.states, steady.policies]), ends)
+    rounded = [np.where(np.abs(x) > 1e-12, x, 0.0) for x in values]
+    return ", ".join(
+        f"{v.name}={x[0]:.4g}" + (f"...{x[-1]:.4g}" if len(x) > 1 else "")
+        for v, x in zip(variables, rounded, strict=True)
+    )
+
+
+def trial_point(model: Model, steady: SteadyState | None) -> Finding:
+    """Packed states [BATCH, n_states] and one row of policies at which shapes are looked at."""
+    low, high = box(model.states)
+    at = steady or SteadyState((low + high) / 2, moderate(model.policies))
+    return Finding((tf.constant(np.tile(at.states, (BATCH, 1))), tf.constant(at.policies[None])), "")
+
+
+def constant(row: tf.Tensor) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The policy function that is the same row everywhere."""
+    return lambda states: tf.repeat(row, states.shape[0], 0)
+
+
+def check_definitions(model: Model, trial: tuple[tf.Tensor, tf.Tensor]) -> Finding:
+    """Names and shapes of the definitions; the value is the point with them."""
+    states, row = trial
+    now = call("definitions", lambda: point(model, constant(row), states))
+    declared = {v.name for v in (*model.states, *model.policies)}
+    given = call("definitions", lambda: model.definitions(now))
+    problems = [*variable_problems("definition", given)]
+    problems += [
+        f"definitions returned {name!r}, which is declared as a state or policy" for name in given if name in declared
+    ]
+    for name, value in given.items():
+        problems += shape_problems("definitions", name, value, (1, BATCH))
+    return Finding(now, ", ".join(map(str, given)) or "none", problems)
+
+
+def check_transition(model: Model, chosen: Expectation, now: Point) -> Finding:
+    """Tomorrow's states, by name and shape."""
+    tomorrow = call("transition", lambda: model.transition(now, chosen.shocks(tf.float64)))
+    names = [s.name for s in model.states]
+    problems = []
+    if set(tomorrow) != set(names):
+        wrong = sorted(set(tomorrow) ^ set(names))
+        problems.append(f"transition returned {', '.join(tomorrow) or 'nothing'}; the model declares the states "
+                        f"{', '.join(names)} (look at {', '.join(wrong)})")  # fmt: skip
+    for s in model.states:
+        if s.name in tomorrow:
+            problems += shape_problems("transition", s.name, tomorrow[s.name], (chosen.nodes, BATCH), s)
+    unread = chosen.nodes > 1 and all(np.shape(x)[-2:-1] != (chosen.nodes,) for x in tomorrow.values())
+    warning = f"transition: no state differs between the {chosen.nodes} outcomes of the shocks; is one forgotten?"
+    return Finding(tomorrow, ", ".join(names), problems, [warning] * unread)
+
+
+def check_equations(model: Model, chosen: Expectation, trial: tuple[tf.Tensor, tf.Tensor], now: Point) -> Finding:
+    """Names and shapes of the residuals, tomorrow being like today; the value is the names."""
+    states, row = trial
+    nxt = point(model, constant(row), tf.tile(states, (chosen.nodes, 1)), chosen.nodes)
+    errors = call("residuals", lambda: model.residuals(now, nxt, chosen.operator(now, states.dtype)), Mapping)
+    if not errors:
+        raise InputError("residuals returned no equation")
+    problems = [*equation_problems(errors)]
+    for name, value in errors.items():
+        hint = "; is an expectation E missing?" if np.shape(value)[-2:-1] == (chosen.nodes,) else ""
+        problems += shape_problems("residuals", name, value, (1, BATCH), hint=hint)
+    sizes = {name: f"[{np.shape(value)[0]}]" if np.ndim(value) == 3 else "" for name, value in errors.items()}
+    return Finding(list(errors), ", ".join(f"{name}{size}" for name, size in sizes.items()), problems)
+
+
+def check_compilation(model: Model, chosen: Expectation, trial: tuple[tf.Tensor, tf.Tensor]) -> Finding:
+    """Whether TensorFlow can make one graph of the equations: numpy and `if` on variables end here."""
+    states, row = trial
+    graph = tf.function(lambda at: residuals(model, constant(row), chosen, at), autograph=False)
+    hint = "; TensorFlow compiles its own functions alone: tf.exp for np.exp, tf.where for if"
+    made = call("compilation", lambda: graph.get_concrete_function(states), Callable, hint)
+    return Finding(None, f"{len(made.graph.get_operations())} operations")
+
+
+def check_probabilities(model: Model, steady: SteadyState) -> Finding:
+    """Today's probabilities of a chain, at steady-state policies and over the box: shares that sum to one."""
+    states = Box(model, 16, 0, tf.float64).points()
+    now = point(model, constant(tf.constant(steady.policies[None])), states)
+    problems = []
+    for chain in (s for s in model.shocks if isinstance(s, Markov)):
+        name = f"probabilities of shock {next(iter(chain.values))!r}"
+        shares = call(name, lambda chain=chain: np.asarray(chain.probabilities(now)), np.ndarray)
+        if shares.shape not in ((outcome_count(chain), 16), (outcome_count(chain), 1)):
+            problems.append(f"{name} have shape {list(shares.shape)}; expected [{outcome_count(chain)}, batch = 16]")
+        elif not (shares >= 0).all() or np.abs(shares.sum(0) - 1).max() > 1e-8:
+            problems.append(f"{name} are {shares[:, 0]}, not shares that sum to one")
+    return Finding(None, "shares that sum to one at 16 points of the box", problems)
+
+
+def check_residuals(model: Model, steady: SteadyState) -> Finding:
+    """Zero residuals and finite derivatives in states and policies at the deterministic steady state."""
+    states, row = (tf.constant(x[None]) for x in (steady.states, steady.policies))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([states, row])
+        tomorrow, errors = without_risk(model, states, row, states, row)
+    problems = []
+    drift = (np.abs(tomorrow - states) / box_widths(model.states)).max()
+    if not drift <= TOLERANCE:
+        problems.append(f"transition does not stay at steady_state: the states {states.numpy()[0]} become "
+                        f"{tomorrow.numpy()[0]}")  # fmt: skip
+    sizes = {name: np.abs(r).max() for name, r in errors.items()}
+    for name, r in errors.items():
+        if not sizes[name] <= TOLERANCE:
+            problems.append(f"residuals: equation {name!r} is {sizes[name]:.3g} at steady_state, not zero")
+            continue
+        for where, at in (("states", states), ("policies", row)):
+            slope = tape.gradient(r, at)
+            if slope is not None and not np.isfinite(slope).all():
+                problems.append(f"residuals: equation {name!r} has the derivative {slope.numpy()[0]} in the {where} "
+                                f"at steady_state")  # fmt: skip
+    text = f"at most {max(sizes.values()):.1e} at the steady state"
+    if not problems:
+        for names in free_directions(model, steady)[:1]:
+            text += f", one of many rest points: {', '.join(names[:8])} {'may move' if names[1:] else 'is free'}"
+            text += " together" * bool(names[1:])
+    return Finding(None, text, problems)
+
+
+def shape_problems(
+    function: str, name: str, value: Any, tail: tuple[int, int], variable: State | Policy | None = None, hint: str = ""
+) -> Iterator[str]:
+    """A value must broadcast to [nodes, batch], or [n, nodes, batch] for a vector (any n where it is not declared)."""
+    if value is None:
+        yield f"{function} returned None for {name!r}"
+        return
+    shape = tuple(np.shape(value))
+    target = tail
+    if variable is not None and variable.size is not None:
+        target = (variable.size, *tail)
+    elif variable is None and len(shape) == 3:
+        target = (shape[0], *tail)
+    try:
+        fits = np.broadcast_shapes(shape, target) == target
+    except ValueError:
+        fits = False
+    if not fits:
+        yield f"{function} returned {name!r} with shape {list(shape)}; expected {list(target)}{hint}"

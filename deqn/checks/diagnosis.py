@@ -1,0 +1,204 @@
+"""What can be known about a model before it is trained, beyond the contract: where training would fail, and why.
+
+Derivatives that reach every policy, residuals without a unit, stable roots, the error of the expectation's rule, and
+the residual of the closed form.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from deqn.checks.undefined import affordable, check_box, described
+from deqn.configuration.config import Config
+from deqn.economy.economy import Economy
+from deqn.economy.refinement import refined
+from deqn.economy.simulation import Box
+from deqn.equations.expectation import Expectation, chosen, normal_count
+from deqn.equations.residuals import residuals, slackness_names, without_risk
+from deqn.evaluation.evaluate import box_states, closed_form, exact_residuals
+from deqn.families.members import placed
+from deqn.model.declaration import Model, labels, limits, width
+from deqn.model.findings import Finding, call
+from deqn.optimizers.first_order import first_order
+from deqn.perturbation.first_order import derivatives, linear_solution
+from deqn.perturbation.modes import equilibrium_modes
+from deqn.perturbation.steady_state import SteadyState, spread
+from deqn.system.errors import InputError
+
+STEP = 0.01  # by which a variable is moved
+LARGE, SMALL = 100.0, 1e-3  # changes of a residual, as multiples of the step, that show a unit
+INFINITE = 1e8  # a root that is infinite but for rounding errors
+EXACT = 1e-6  # residual of a closed form
+
+
+def concerns(economy: Economy) -> list[str]:
+    """What may harm training, cheap to find: residuals with a unit, and points of the box where there are no numbers.
+
+    Not refused before training: the economy may never visit such a point.
+    """
+    units, inside = check_units(economy.model, economy.steady), check_box(economy)
+    return [*units.warnings, *inside.failures]
+
+
+def check_gradients(model: Model, steady: SteadyState | None) -> Finding:
+    """Whether a derivative leads from every policy to an equation, at the steady state or elsewhere in the box."""
+    points = [*scattered(model, 3)] + [steady] * (steady is not None)
+    reach = call("residuals", lambda: influence(model, points))
+    unread = np.logical_not(sum(reach.values()))
+    if unread.any():
+        unread &= ~call("residuals", lambda: acts_later(model, points), np.ndarray)
+    problems = [
+        f"policy {name!r} enters no equation: residuals have no derivative in it, today or by way of tomorrow's states"
+        for name, lost in zip(labels(model.policies), unread, strict=True) if lost
+    ]  # fmt: skip
+    problems += [
+        f"equation {name!r} depends on no policy: training cannot change it"
+        for name, slopes in reach.items() if not slopes.any()
+    ]  # fmt: skip
+    return Finding(None, "every policy reaches an equation, and vice versa", problems)
+
+
+def influence(model: Model, points: Sequence[SteadyState]) -> dict[str, np.ndarray]:
+    """For every equation the absolute derivatives in the policies [n_policies], summed over points: in those of today,
+    also by way of tomorrow's states, and in those of tomorrow."""
+    states = tf.constant(np.stack([p.states for p in points]))
+    now, later = (tf.constant(np.stack([p.policies for p in points])) for _ in range(2))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([now, later])
+        tomorrow, _ = without_risk(model, states, now, states, now)
+        _, errors = without_risk(model, states, now, tomorrow, later)
+        rows = {}
+        for name, r in errors.items():
+            parts = tf.unstack(tf.reshape(r, (-1, len(points))))
+            rows |= {name if len(parts) == 1 else f"{name}[{i}]": part for i, part in enumerate(parts)}
+    return {
+        name: sum(np.abs(slope).sum(0) for slope in tape.gradient(row, [now, later], unconnected_gradients="zero"))
+        for name, row in rows.items()
+    }
+
+
+def acts_later(model: Model, points: Sequence[SteadyState]) -> np.ndarray:
+    """Which policies move a state of tomorrow on which tomorrow's policies depend, [n_policies].
+
+    That is a state which enters an equation, or moves a state which does, while an equation reads tomorrow's policies.
+    """
+    parts = [derivatives(model, p) for p in points]
+    (T_s, T_u), (F_s, _, F_later_s, F_later_u) = (
+        [sum(np.nan_to_num(np.abs(x)) for x in matrices) for matrices in zip(*side, strict=True)]
+        for side in zip(*parts, strict=True)
+    )
+    matters = (F_s + F_later_s).any(0)  # [n_states]
+    for _ in matters:
+        matters = matters | T_s[matters].any(0)
+    return T_u[matters].any(0) & F_later_u.any()
+
+
+def scattered(model: Model, count: int) -> Iterator[SteadyState]:
+    """Points of the box with policies spread between their bounds."""
+    lower, upper = limits(model.policies)
+    rng = np.random.default_rng(0)
+    for _ in range(count):
+        states = placed(model, tf.constant(rng.random((1, sum(map(width, model.states)))))).numpy()[0]
+        yield SteadyState(states, spread(rng.random(len(lower)), lower, upper))
+
+
+def check_units(model: Model, steady: SteadyState) -> Finding:
+    """How much each equation changes when one variable, today or tomorrow, moves by 1 % from the steady state.
+
+    A relative error changes by about as much. An equation in units of goods or utility changes by anything.
+    """
+    base = np.concatenate([steady.states, steady.policies])
+    ceiling = np.concatenate([np.full(len(steady.states), np.inf), limits(model.policies)[1]])
+    moves = STEP * np.where(np.abs(base) > 1e-8, base, 1.0)
+    moves = np.tile(np.where(base + moves > ceiling, -moves, moves), 2)
+    rows = np.tile(base, 2) + np.concatenate([np.zeros((1, len(moves))), np.diag(moves)])  # [1 + directions, ...]
+    cuts = np.cumsum([len(steady.states), len(steady.policies), len(steady.states)])
+    dates = [tf.constant(part) for part in np.split(rows, cuts, axis=1)]
+    errors = call("residuals", lambda: without_risk(model, *dates)[1])
+    errors = {name: r for name, r in errors.items() if name not in slackness_names(model)}  # no equation of the model's
+    problems, sizes = [], {}
+    for name, r in errors.items():
+        r = np.reshape(r, (-1, len(rows)))
+        change = np.nan_to_num(np.abs(r[:, 1:] - r[:, :1]) / STEP)  # [n, directions]
+        typical = [np.median(c[c > 0.01 * c.max()]) if c.any() else 0.0 for c in change]
+        sizes[name] = max(typical)
+        largest = change.max(1)
+        if max(typical) > LARGE or (0 < largest.min() < SMALL):
+            worst = max(typical) if max(typical) > LARGE else largest.min()
+            problems.append(f"residuals: a variable that moves by 1 % changes equation {name!r} by {worst * STEP:.2g}, "
+                            f"expected is about 0.01: write it relative to consumption or output")  # fmt: skip
+    changes = ", ".join(f"{name} by {size:.2g} %" for name, size in sizes.items())
+    return Finding(None, f"a variable that moves by 1 % changes {changes}", warnings=problems)
+
+
+def check_roots(model: Model, steady: SteadyState, needed: bool) -> Finding:
+    """Blanchard and Kahn's count. Raises InputError where there is no stable solution and it is `needed`."""
+    try:
+        found = linear_solution(model, steady)
+    except InputError as error:
+        if needed:
+            raise
+        return Finding(None, "no first-order solution", warnings=[str(error)])
+    n, roots = len(steady.states), found.roots
+    unstable = f"unstable from {roots[n]:.4g}" if roots[n] < INFINITE else "the others infinite"
+    text = f"{n} stable, {n} state{'s' * (n > 1)}: up to {roots[n - 1]:.4g}, {unstable}"
+    unit_roots = equilibrium_modes(model, steady, found).unit_roots
+    text += "".join(f"\n{root}" for root in unit_roots if root.kind != "drift")
+    drifts = [f"{root}; under risk there is no long-run distribution" for root in unit_roots if root.kind == "drift"]
+    return Finding(None, text, warnings=[*[found.note] * bool(found.note), *drifts])
+
+
+def check_choices(economy: Economy, settings: Config) -> Finding:
+    """Options of the optimizer and the box of the evaluation, which this economy must be able to use.
+
+    Raises InputError.
+    """
+    if settings.optimizer.learning_rate is not None:
+        first_order(settings.optimizer, settings.schedule, settings.train.steps)
+    box_states(economy, settings.evaluation, 0)
+    return Finding(None, f"optimizer {settings.optimizer.name}, box times {settings.evaluation.box_scale:g}")
+
+
+def check_quadrature(economy: Economy, finer: Expectation, settings: Config) -> Finding:
+    """How far the residuals move under a finer rule at points of the box."""
+    dimension = normal_count(economy.model)
+    if not dimension:
+        return Finding(None, "exact: no normal shocks")
+    states = Box(economy.model, affordable(economy.model, finer), 0, economy.policy.dtype).points()
+    coarse, fine = economy.residuals(states), residuals(economy.model, economy.policy, finer, states)
+    moved = np.concatenate([np.ravel(coarse[name] - fine[name]) for name in coarse])
+    mean, most = np.abs(moved).mean(), np.abs(moved).max()
+    nodes = f"{chosen(settings.expectation, dimension)} rule, {economy.expectation.nodes} nodes"
+    text = f"{nodes}; {finer.nodes} change residuals by {most:.0e}"
+    warning = f"expectation: an error of {mean:.1e} exceeds tolerance={settings.tolerance:g}; take a finer rule"
+    return Finding(None, text, warnings=[warning] * bool(mean > settings.tolerance))
+
+
+def check_closed_form(model: Model, steady: SteadyState, finer: Expectation, settings: Config) -> Finding:
+    """The residual of the closed form, where there is one, at points of the box; the rule's own error is none of it."""
+    hint = f"; expected are the policies {', '.join(p.name for p in model.policies)}, or None"
+    exact = call("closed_form", lambda: closed_form(model, steady), object, hint)
+    if exact is None:
+        return Finding(None, "none")
+    states = Box(model, affordable(model, finer), 0, tf.float64).points()
+    count = states.shape[0]
+    errors = call("closed_form", lambda: exact_residuals(model, exact, finer, states))
+    if errors is None:
+        given = exact.values(states[:1])
+        missing = [p.name for p in model.policies if p.name not in given]
+        return Finding(None, f"of {', '.join(given)} alone: no residual without {', '.join(missing)}")
+    sizes = {name: np.abs(np.reshape(r, (-1, count))).max(0) for name, r in errors.items()}  # [count] each
+    text = f"residual at most {max(s.max() for s in sizes.values()):.1e} at {count} points of the box"
+    wrong = [name for name, s in sizes.items() if not s.max() <= EXACT]
+    if not wrong:
+        return Finding(None, text)
+    finest, problems = refined(model, exact, settings.expectation, states), []
+    for name in wrong:
+        best = finest[name]
+        if best.falls:
+            text += f"\nthat of {name} is the rule's own error: {best.nodes} nodes leave {best.largest:.0e}"
+        elif not best.largest <= EXACT:
+            problems.append(f"closed_form: equation {name!r} is {best.largest:.2g} at "
+                            f"{described(model, states[best.at])}; expected is zero")  # fmt: skip
+    return Finding(None, text, problems)

@@ -1,0 +1,51 @@
+"""A configuration holds numbers and choices, never code: what Hydra itself would call by name is refused.
+
+Hydra instantiates callbacks and whatever in its settings has a `_target_`, `logging` calls the factories of its
+configuration, and a new environment can put another program in the place of one that is called. YAML is read by a safe
+loader, which refuses tags of objects. The one class that a configuration may name, the model's, is checked apart.
+"""
+
+import re
+from functools import cache
+from typing import Any
+
+from omegaconf import DictConfig
+
+from deqn.configuration.composition import composition, flat
+from deqn.system.errors import InputError
+
+GROUPS = ("hydra/launcher", "hydra/sweeper", "hydra/job_logging", "hydra/hydra_logging")
+CALLED = re.compile(
+    r"callbacks|job_logging|hydra_logging|job\.env_set|(.*\.)?_target_$"
+    r"|launcher\.(setup|additional_parameters|srun_args|python|submitit_folder)"
+)
+
+
+def check_harmless(whole: DictConfig) -> None:
+    """Refuse settings of Hydra's that run code, and names of files outside their folder. Raises InputError.
+
+    `whole`: a composed configuration, Hydra's own settings included. Allowed is what Hydra and its installed plugins
+    bring under the names that were chosen.
+    """
+    choices = {group: str(choice) for group, choice in whole.hydra.runtime.choices.items()}
+    for group, choice in choices.items():
+        if ".." in choice.split("/") or choice.startswith("/"):
+            raise InputError(f"{group}={choice} leads out of the folder of its group; give a name in it")
+    allowed, found = shipped(*(choices[group] for group in GROUPS)), called(whole.hydra)
+    for key in (*found, *allowed):
+        if allowed.get(key) != found.get(key):
+            raise InputError(f"hydra.{key} could run code, which no configuration may; leave it out")
+    for key, value in flat(whole.hydra.launcher).items():
+        if "\n" in str(value):
+            raise InputError(f"hydra.launcher.{key} has more than one line; give a word")
+
+
+@cache
+def shipped(*chosen: str) -> dict[str, Any]:
+    """What is called under such choices of GROUPS and nothing else; composed once, whatever the size of a sweep."""
+    return called(composition([f"{group}={name}" for group, name in zip(GROUPS, chosen, strict=True)], None).hydra)
+
+
+def called(hydra: DictConfig) -> dict[str, Any]:
+    """The settings of Hydra's that are called, or decide what is."""
+    return {key: value for key, value in flat(hydra).items() if CALLED.match(key)}

@@ -1,0 +1,51 @@
+"""An economy under a policy function: what training changes and what evaluation measures."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import tensorflow as tf
+
+from deqn.equations.expectation import Expectation
+from deqn.equations.residuals import residuals
+from deqn.model.declaration import Model
+from deqn.perturbation.steady_state import SteadyState
+from deqn.policies.network import PolicyNetwork
+
+SLICE, FLOATS = 4096, 2**26  # states evaluated at once, and numbers in all of them, so that memory stays bounded
+
+
+@dataclass(frozen=True)
+class Economy:
+    """What is solved: a model, its steady state, the policy function that is trained, and the expectation."""
+
+    model: Model
+    steady: SteadyState
+    policy: PolicyNetwork
+    expectation: Expectation
+
+    def residuals(self, states: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
+        """Residuals by equation at packed states [batch, n_states]."""
+        return residuals(self.model, lambda s: self.policy(s, training=training), self.expectation, states)
+
+    @property
+    def gradient_work(self) -> float:
+        """Multiplications of the gradient of the residuals at one state, roughly."""
+        return 3.0 * (self.expectation.nodes + 1) * self.policy.network.count_params()
+
+    @cached_property
+    def sizes(self) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+        """A compiled function: absolute residuals by equation, [n, batch] each, at packed states [batch, n_states]."""
+
+        @tf.function(reduce_retracing=True, autograph=False)
+        def compiled(states: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {name: tf.reshape(tf.abs(r), (-1, tf.shape(r)[-1])) for name, r in self.residuals(states).items()}
+
+        return compiled
+
+    def slices(self, states: tf.Tensor) -> Iterator[tf.Tensor]:
+        """Packed states in pieces whose residuals fit into memory, however many nodes and policies there are."""
+        each = (self.expectation.nodes + 1) * self.policy.floats
+        rows = min(SLICE, max(1, FLOATS // each))
+        for first in range(0, states.shape[0], rows):
+            yield states[first : first + rows]

@@ -1,0 +1,1 @@
+"""What a solution is worth: errors, exact and reference solutions, stability, moments. Nothing is written here."""

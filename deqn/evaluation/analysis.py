@@ -1,0 +1,155 @@
+"""What economists ask of a solution: impulse responses, simulated tables, slices of the policy functions."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from deqn.economy.economy import Economy
+from deqn.economy.simulation import last, path, step
+from deqn.economy.tables import frame, state_frame
+from deqn.evaluation.evaluate import Exact, steady_row
+from deqn.families.members import box_corners
+from deqn.model.declaration import Model, Normal, Point, fixed, labels, shock_names
+from deqn.model.points import mean_shock, mean_shocks, pack, point
+
+ZERO = 1e-8  # a path whose values all are smaller stays at zero
+UNIT_ROOT = 1e-7  # share of the largest, below which a singular value of the identity less the slopes is zero
+CHORDS, RESTING = 50, 100  # steps to a resting point, at most; rounding errors by which the last one moves
+
+
+def impulse_response(economy: Economy, name: str, size: float, periods: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The path after one shock and the path without it, each `periods` + 1 rows from date 0 on, no further shock.
+
+    Both start where the economy rests when shocks stay at their means (`resting_point`). A shock deviates from its mean
+    by `size` standard deviations; of a vector one the entry `eps[2]`, or the first. A state, or one entry `k[2]` of it,
+    is displaced by the share `size` of its own value, or by `size` where that is zero. A name of both a shock and a
+    state means the shock. Raises KeyError for another name.
+    """
+    model, policy = economy.model, economy.policy
+    dtype = policy.dtype
+    rest = resting_point(economy)
+    now = point(model, policy, rest)
+    shocks = mean_shocks(model, now, dtype)
+    values = {n: getattr(shocks, n) for n in shock_names(model.shocks)}
+    values |= {s.name: getattr(now, s.name) for s in model.states if s.name not in values}  # of both: the shock
+    whole, entry = part(name, {n: len(x) if x.shape.rank == 3 else None for n, x in values.items()})
+    value = values[whole]
+    if whole in shock_names(model.shocks):
+        moved = value + size * standard_deviation(model, whole, now, dtype) * marked(value, entry or 0)
+        hit = pack(model.transition(now, shocks.also({whole: moved})), model.states, 1, 1, dtype)
+        calm = step(model, policy, rest, None)
+    else:
+        moved = value + size * tf.where(value == 0, tf.ones_like(value), value) * marked(value, entry)
+        hit = pack({**now.__dict__, whole: moved}, model.states, 1, 1, dtype)
+        calm = rest
+    both = tf.concat([hit, calm], 0)
+    later = path(model, policy, both, periods - 1, None)  # [periods - 1, 2, n_states]
+    whole = tf.concat([tf.stack([rest, rest], 1), both[None], later], 0)
+    constant = [s.name for s in model.states if s.fixed]
+    return tuple(state_frame(model, policy, whole[:, i]).drop(columns=constant) for i in range(2))
+
+
+def resting_point(economy: Economy) -> tf.Tensor:
+    """Where the economy rests under its policy when shocks stay at their means, packed states [1, n_states].
+
+    Found near the steady state by Newton's method with the slopes there, so that it does not matter how slowly the
+    economy would come to it. Along a unit root every point rests, and that of the steady state is kept; it stays, too,
+    where there is no such point within a width of the box, as where a level drifts.
+    """
+    model, policy, start = economy.model, economy.policy, steady_row(economy)
+    rows, moving = tf.repeat(start, start.shape[1], 0), ~fixed(model.states)
+    with tf.GradientTape() as tape:
+        tape.watch(rows)
+        own = tf.linalg.diag_part(step(model, policy, rows, None))  # of each row another state
+    slopes = tape.gradient(own, rows, unconnected_gradients="zero").numpy().astype(float)[moving][:, moving]
+    low, high = (x.numpy()[0, moving].astype(float) for x in box_corners(model, start))
+    widths = high - low
+    if not np.isfinite(slopes).all():
+        return start
+    inverse = np.linalg.pinv(np.eye(len(widths)) - slopes / widths[:, None] * widths, rcond=UNIT_ROOT)
+    away, state = np.zeros(len(widths)), start
+    for _ in range(CHORDS):
+        change = (last(model, policy, state, tf.constant(1), None) - state).numpy()[0, moving] / widths
+        away += inverse @ change
+        if not np.abs(away).max() <= 1:
+            return start
+        packed = start.numpy().astype(float)
+        packed[0, moving] += widths * away
+        state = tf.constant(packed, start.dtype)
+        if np.abs(inverse @ change).max() <= RESTING * np.finfo(start.dtype.as_numpy_dtype).eps:
+            break
+    left = (last(model, policy, state, tf.constant(1), None) - state).numpy()[0, moving] / widths
+    return state if np.abs(left).max() <= math.sqrt(np.finfo(start.dtype.as_numpy_dtype).eps) else start
+
+
+def at_zero(path: pd.DataFrame) -> pd.Series:
+    """Which variables stay at zero along a path, so that no percent of them can be taken."""
+    return path.abs().max() < ZERO
+
+
+def percent_deviations(hit: pd.DataFrame, calm: pd.DataFrame) -> pd.DataFrame:
+    """Deviations from the path without a shock in percent of it, x 100 where that path is zero."""
+    return 100 * (hit - calm) / calm.mask(np.broadcast_to(at_zero(calm), calm.shape), 1.0)
+
+
+def part(name: str, sizes: Mapping[str, int | None]) -> tuple[str, int | None]:
+    """A variable, of the given sizes by name, and the entry that `eps[2]` means. Raises KeyError naming all."""
+    whole, entry = re.fullmatch(r"(.*?)(?:\[(\d+)\])?", name, re.S).groups()
+    entry = None if entry is None else int(entry)
+    if whole not in sizes or (entry is not None and entry >= (sizes[whole] or 0)):
+        known = (n if size is None else f"{n}[0] to {n}[{size - 1}]" for n, size in sizes.items())
+        raise KeyError(f"no shock or state {name!r}; there are {', '.join(known)}")
+    return whole, entry
+
+
+def marked(value: tf.Tensor, entry: int | None) -> np.ndarray:
+    """One at an entry of a vector [size, 1, 1] and zero at the others; one at all of them where there is no entry."""
+    one = np.ones(value.shape)
+    return one if entry is None or one.ndim < 3 else one * (np.arange(len(one)) == entry)[:, None, None]
+
+
+def standard_deviation(model: Model, name: str, now: Point, dtype) -> tf.Tensor:
+    """That of a shock given today, in the shape of its mean: one for a normal shock."""
+    for shock in model.shocks:
+        if not isinstance(shock, Normal) and name in shock.values:
+            squared = replace(shock, values={k: np.square(v) for k, v in shock.values.items()})
+            return tf.sqrt(mean_shock(squared, now, dtype)[name] - mean_shock(shock, now, dtype)[name] ** 2)
+    return tf.ones((), dtype)
+
+
+def simulation(economy: Economy, states: tf.Tensor) -> pd.DataFrame:
+    """All variables along simulated paths [periods, paths, n_states], with the columns `path` and `period` first."""
+    periods, paths = states.shape[:2]
+    table = frame(point(economy.model, economy.policy, tf.reshape(states, (periods * paths, -1))))
+    table.insert(0, "path", np.tile(np.arange(paths), periods))
+    table.insert(1, "period", np.repeat(np.arange(periods), paths))
+    return table.sort_values(["path", "period"], ignore_index=True)
+
+
+def policy_slices(economy: Economy, exact: Exact | None = None, points: int = 101) -> dict[str, pd.DataFrame]:
+    """Policies along each packed state across its box, the other states at the steady state.
+
+    A table for each state label: the state, the policies, `start <policy>`, which training started from, and
+    `exact <policy>` where it is known.
+    """
+    model = economy.model
+    low, high = (x.numpy()[0] for x in box_corners(model, steady_row(economy)))
+    tables = {}
+    for column, label in enumerate(labels(model.states)):
+        rows = np.repeat(steady_row(economy).numpy(), points, 0)
+        rows[:, column] = np.linspace(low[column], high[column], points)
+        states = tf.constant(rows, economy.policy.dtype)
+        table = state_frame(model, economy.policy, states)[[label, *labels(model.policies)]]
+        start = economy.policy.untrained(states).numpy()
+        table[[f"start {name}" for name in labels(model.policies)]] = start
+        for name, value in ({} if exact is None else exact.values(states)).items():
+            value = np.where(exact.covers(states), value, np.nan)
+            for i, part in enumerate(value.reshape(-1, points)):
+                table[f"exact {name}" if value.ndim == 2 else f"exact {name}[{i}]"] = part
+        tables[label] = table
+    return tables

@@ -1,0 +1,115 @@
+"""How often constraints bind, and how large the errors are where they do and where they do not.
+
+Paths may spend many dates at a few states beside a kink. There a tiny error of the policies decides on which side they
+are. So a state counts as sensitive where its distance from the kink is no larger than the error that the residuals
+allow, and a share has two ends.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from deqn.economy.economy import Economy
+from deqn.equations.residuals import gap, stacked
+from deqn.evaluation.evaluate import statistics
+from deqn.model.declaration import Multiplier, labels, multipliers
+from deqn.model.points import named_point, pack, point
+from deqn.policies.bounds import columns
+
+NEAR = 128  # states on each side of a kink, nearest to it, at which errors are measured
+ALLOWED = 10  # times the error that a Newton step removes from today's policies: tomorrow's are wrong, too
+
+
+@dataclass(frozen=True)
+class Binding:
+    """Where a constraint binds, and where the errors of the policies decide whether it does, [n, states] each."""
+
+    flags: np.ndarray
+    sensitive: np.ndarray
+
+
+def binding(economy: Economy, states: tf.Tensor) -> dict[str, Binding]:
+    """Where each declared constraint binds, by its multiplier."""
+    model = economy.model
+    if not multipliers(model):
+        return {}
+    parts = [point(model, economy.policy, part) for part in economy.slices(states)]
+    return {m.name: one_constraint(economy, m, states, parts) for m in multipliers(model)}
+
+
+def one_constraint(economy: Economy, multiplier: Multiplier, states: tf.Tensor, parts: list) -> Binding:
+    """Where one constraint binds, `parts` the points of the states' slices."""
+    joined = lambda values: np.concatenate([np.reshape(v, (-1, np.shape(v)[-1])) for v in values], 1)
+    size = joined([getattr(p, multiplier.name) for p in parts])  # [n, states]
+    distance = joined([gap(economy.model, multiplier, p) for p in parts])
+    flags, sensitive = size > 0, np.zeros(size.shape, bool)
+    first = labels(economy.model.policies).index(labels([multiplier])[0])
+    bound = columns(economy.model.policies)[1]
+    outputs = [int(np.flatnonzero(bound == first + i)[0]) for i in range(len(size))]
+    for side, length in ((flags, size), (~flags, distance)):
+        for row, output in enumerate(outputs):
+            at = np.flatnonzero(side[row])
+            near = at[np.argsort(length[row, at])[:NEAR]]
+            if len(near):
+                error = np.abs(newton_step(economy, tf.gather(states, near))[:, output])
+                allowed = ALLOWED * np.quantile(error[np.isfinite(error)], 0.99) if np.isfinite(error).any() else np.inf
+                sensitive[row] |= side[row] & (length[row] <= allowed)
+    return Binding(flags, sensitive)
+
+
+def newton_step(economy: Economy, states: tf.Tensor) -> np.ndarray:
+    """By how much today's policies miss their equations, given those of tomorrow: [states, outputs].
+
+    Of an output whose constraint binds it is the multiplier that moves, else the policy. NaN where the equations do not
+    determine them.
+    """
+    own, beside, _ = columns(economy.model.policies)
+    steps = []
+    for part in economy.slices(states):
+        policies = economy.policy(part)
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(policies)
+            rows = today(economy, part, policies)  # [equations, states]
+            total = tf.reduce_sum(rows, 1)  # no state enters another's
+        J = tape.jacobian(total, policies, unconnected_gradients="zero", experimental_use_pfor=False)
+        moving = np.where((policies.numpy()[:, beside] > 0) & (own != beside), beside, own)  # [states, outputs]
+        J = np.take_along_axis(np.swapaxes(J, 0, 1), moving[:, None].repeat(J.shape[0], 1), 2).astype(float)
+        known = np.isfinite(J).all((1, 2)) & np.isfinite(rows).all(0)
+        step = np.full(moving.shape, np.nan)
+        step[known] = -np.einsum("seo,so->se", np.linalg.pinv(J[known]), rows.numpy().T[known])
+        steps.append(step)
+    return np.concatenate(steps)
+
+
+def today(economy: Economy, states: tf.Tensor, policies: tf.Tensor) -> tf.Tensor:
+    """Residuals [equations, states] where today's packed policies are given and tomorrow's are those of the economy."""
+    model, nodes, n, dtype = economy.model, economy.expectation, states.shape[0], states.dtype
+    now = named_point(model, states, policies)
+    later = pack(model.transition(now, nodes.shocks(dtype)), model.states, nodes.nodes, n, dtype)
+    nxt = point(model, economy.policy, later, nodes.nodes)
+    return stacked(model.residuals(now, nxt, nodes.operator(now, dtype)), n)
+
+
+def constraint_summary(errors: dict[str, np.ndarray], binds: dict[str, Binding]) -> dict[str, dict[str, Any]]:
+    """For each multiplier the share of states at which it binds, and the errors where it does and where it does not.
+
+    `share_low` and `share_high` are the shares with all sensitive states on one side of the kink, then on the other.
+    An equation with an entry for each entry of the multiplier is split entry by entry, any other where one binds.
+    """
+    found = {}
+    for name, bound in binds.items():
+        flags, parts = bound.flags, {"binding": [], "slack": []}
+        for r in errors.values():
+            where = flags if r.shape == flags.shape else np.broadcast_to(flags.any(0), r.shape)
+            parts["binding"].append(r[where])
+            parts["slack"].append(r[~where])
+        pooled = {kind: np.concatenate(p) for kind, p in parts.items()}
+        shares = {
+            "share": float(flags.mean()),
+            "share_low": float((flags & ~bound.sensitive).mean()),
+            "share_high": float((flags | bound.sensitive).mean()),
+        }
+        found[name] = shares | {k: statistics(p) for k, p in pooled.items() if p.size}
+    return found

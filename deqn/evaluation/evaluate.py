@@ -1,0 +1,222 @@
+"""The verdict: errors on fresh states with a finer rule, distance to the exact solution, and stability.
+
+A low residual is necessary, not sufficient. So the errors are measured on shocks, states and quadrature nodes that
+training did not use, along the simulated path and over the box; the closed loop must be stable at the steady state, and
+paths from dispersed starts must come together.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from deqn.economy.economy import Economy
+from deqn.economy.simulation import Box, last, path
+from deqn.equations.expectation import Expectation
+from deqn.equations.residuals import residuals
+from deqn.evaluation.closed_loop import closed_loop_modes, decay_periods
+from deqn.families.members import MembersRule
+from deqn.model.declaration import Model, fixed, in_logs, labels, width
+from deqn.model.points import named_point, point
+from deqn.perturbation.first_order import LinearRule
+from deqn.perturbation.modes import Modes
+from deqn.perturbation.steady_state import SteadyState
+from deqn.settings.schema import Evaluation
+from deqn.system.errors import InputError
+from deqn.training.validation import row_means
+
+FORGOTTEN = 1e-3  # share of its start that a path still shows after the burn-in
+BURN_IN = (200, 10_000)  # dates of the burn-in, at least and at most
+STATISTICS = {"median": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
+
+
+def path_states(
+    economy: Economy, evaluation: Evaluation, seed: int, of: tf.Tensor | None = None, loop: Modes | None = None
+) -> tf.Tensor:
+    """Fresh simulated states [periods, paths, n_states], the first dates left out (see `sample`).
+
+    `of`: a packed state [1, n_states] whose parameters, in a family, all paths have. `loop`: the modes of the closed
+    loop where they are known already.
+    """
+    generator = tf.random.Generator.from_seed(seed, alg="philox")
+    start = Box(economy.model, evaluation.paths, seed, economy.policy.dtype).points(of=of)
+    chosen = sample(economy.model, evaluation, closed_loop_modes(economy) if loop is None else loop)
+    start = at_rest(economy, start) if chosen["at_rest"] else start
+    states = last(economy.model, economy.policy, start, tf.constant(chosen["burn_in"]), generator)
+    return path(economy.model, economy.policy, states, evaluation.periods, generator)
+
+
+def sample(model: Model, evaluation: Evaluation, loop: Modes) -> dict[str, Any]:
+    """How paths are sampled: `burn_in` dates come before the `periods` that are judged, so that starts are forgotten.
+
+    That takes `needed` dates. Without shocks there are none, since the transition is all that there is. Unit roots
+    forget nothing, so that paths start `at_rest`. `evaluation.burn_in` overrides all of this.
+    """
+    needed = decay_periods(loop.decaying, FORGOTTEN) if model.shocks else 0.0
+    chosen = {"periods": evaluation.periods, "needed": needed, "at_rest": False}
+    if evaluation.burn_in is not None:
+        return chosen | {"burn_in": evaluation.burn_in}
+    if not model.shocks or loop.unit_roots:
+        return chosen | {"burn_in": 0, "at_rest": bool(model.shocks)}
+    return chosen | {"burn_in": int(np.ceil(np.clip(needed, *BURN_IN)))}
+
+
+def at_rest(economy: Economy, states: tf.Tensor) -> tf.Tensor:
+    """Packed states [n, n_states] moved to the steady state, the parameters of a family as they are."""
+    return tf.where(fixed(economy.model.states), states, steady_row(economy))
+
+
+def box_states(economy: Economy, evaluation: Evaluation, seed: int) -> tf.Tensor:
+    """Sobol points of the box, [box, n_states], other ones than those at which the paths start.
+
+    Raises InputError where a scaled box leaves the positive numbers that a logarithm needs.
+    """
+    scale = evaluation.box_scale
+    states = Box(economy.model, evaluation.box, seed + 1, economy.policy.dtype, scale).points()
+    for name, logs, lowest in zip(labels(economy.model.states), in_logs(economy.model.states),
+                                  tf.reduce_min(states, 0).numpy(), strict=True):  # fmt: skip
+        if logs and lowest <= 0:
+            raise InputError(f"evaluation.box_scale={scale:g} leads the state {name} to {lowest:.3g}, below zero; "
+                             f"take a smaller box")  # fmt: skip
+    return states
+
+
+def euler_errors(economy: Economy, states: tf.Tensor) -> dict[str, np.ndarray]:
+    """Absolute residuals by equation, [n, states] with n = 1 for a scalar equation, at packed states."""
+    parts = [economy.sizes(part) for part in economy.slices(states)]
+    return {name: np.concatenate([p[name].numpy() for p in parts], 1) for name in parts[0]}
+
+
+def statistics(sizes: np.ndarray) -> dict[str, float]:
+    """Mean, median, upper percentiles and maximum of absolute residuals."""
+    quantiles = np.quantile(sizes, list(STATISTICS.values()))
+    return {
+        "mean": float(np.mean(sizes)),
+        **{name: float(q) for name, q in zip(STATISTICS, quantiles, strict=True)},
+        "max": float(np.max(sizes)),
+    }
+
+
+def error_summary(errors: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
+    """Statistics by equation, and over all of them as `all`."""
+    pooled = np.concatenate([r.ravel() for r in errors.values()])
+    return {name: statistics(r) for name, r in errors.items()} | {"all": statistics(pooled)}
+
+
+def worst_equation(errors: dict[str, np.ndarray]) -> dict[str, Any]:
+    """The `equation` with the largest `mean` over states, which decides: each row of a vector one is its own."""
+    means = dict(row_means(errors))
+    name = max(means, key=lambda n: math.inf if math.isnan(means[n]) else means[n])
+    return {"equation": name, "mean": means[name]}
+
+
+def by_thirds(economy: Economy, errors: dict[str, np.ndarray], states: tf.Tensor) -> dict[str, list[dict[str, float]]]:
+    """Mean and largest error over all equations in each third of each parameter of a family, by its name.
+
+    `errors`: those of `euler_errors` at the same packed states.
+    """
+    pooled, found, first = np.concatenate(list(errors.values())), {}, 0  # [equations, states]
+    for s in economy.model.states:
+        if s.fixed:
+            ends = np.linspace(s.lower, s.upper, 4)
+            third = np.clip(np.searchsorted(ends, states[:, first].numpy(), side="right") - 1, 0, 2)
+            parts = [pooled[:, third == i] for i in range(3)]
+            found[s.name] = [
+                {"from": ends[i], "to": ends[i + 1], "mean": float(part.mean()), "max": float(part.max())}
+                for i, part in enumerate(parts) if part.size
+            ]  # fmt: skip
+        first += width(s)
+    return found
+
+
+@dataclass(frozen=True)
+class Exact:
+    """What a policy is compared with: `closed_form`, or `reference`, a far more accurate numerical solution.
+
+    `values` maps packed states [n, n_states] to policies by name, [1, n] or [size, 1, n]; `covers` says where it holds.
+    """
+
+    kind: str
+    values: Callable[[tf.Tensor], dict[str, np.ndarray]]
+    covers: Callable[[tf.Tensor], np.ndarray]
+
+
+def comparison(
+    economy: Economy, linear: LinearRule | MembersRule | None, exact: Exact, sets: dict[str, tf.Tensor]
+) -> pd.DataFrame:
+    """The network against the exact policies, a row for each set of states and policy.
+
+    Errors are absolute, in the policy's own unit, and relative to the exact value where that is not zero;
+    `first_order_*` are those of the linear solution: what the network adds to it is the difference.
+    """
+    rows = []
+    for name, states in sets.items():
+        states = tf.boolean_mask(states, exact.covers(states))
+        if not states.shape[0]:
+            continue
+        learned = point(economy.model, economy.policy, states)
+        first_order = None if linear is None else point(economy.model, linear, states)
+        for policy, truth in exact.values(states).items():
+            row = {"set": name, "against": exact.kind, "policy": policy, "states": states.shape[0]}
+            row |= distances(getattr(learned, policy).numpy(), truth, "")
+            if first_order is not None:
+                row |= distances(getattr(first_order, policy).numpy(), truth, "first_order_")
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def distances(values: np.ndarray, truth: np.ndarray, prefix: str) -> dict[str, float]:
+    """Mean and largest error, absolute and relative to the truth where that is not zero; NaN where it always is.
+
+    Zero is what is smaller than the rounding error of the largest value.
+    """
+    error, truth = np.broadcast_arrays(np.abs(values - truth), truth)
+    size = np.abs(truth)
+    some = size > np.finfo(truth.dtype).eps * size.max()
+    relative = error[some] / size[some] if some.any() else np.array([np.nan])
+    return {
+        f"{prefix}mean": error.mean(), f"{prefix}max": error.max(),
+        f"{prefix}mean_relative": relative.mean(), f"{prefix}max_relative": relative.max(),
+    }  # fmt: skip
+
+
+def exact_residuals(
+    model: Model, exact: Exact, expectation: Expectation, states: tf.Tensor
+) -> dict[str, tf.Tensor] | None:
+    """Residuals by equation of exact policies, zero where they are; None where they leave out a policy."""
+
+    def policy(at: tf.Tensor) -> tf.Tensor:
+        values = exact.values(at)
+        columns = np.concatenate([values[p.name].reshape(-1, at.shape[0]) for p in model.policies])
+        return tf.constant(columns.T, states.dtype)
+
+    if any(p.name not in exact.values(states[:1]) for p in model.policies):
+        return None
+    return residuals(model, policy, expectation, states)
+
+
+def closed_form(model: Model, steady: SteadyState) -> Exact | None:
+    """The exact policies; None where the model has none for its parameters."""
+
+    def values(states: tf.Tensor) -> dict[str, np.ndarray] | None:
+        anything = tf.constant(np.tile(steady.policies, (states.shape[0], 1)), states.dtype)
+        exact = model.closed_form(named_point(model, states, anything))
+        sizes = {p.name: p.size for p in model.policies}
+        n = states.shape[0]
+        return exact and {
+            name: np.broadcast_to(np.asarray(x), (1, n) if sizes[name] is None else (sizes[name], 1, n))
+            for name, x in exact.items()
+        }
+
+    if values(tf.constant(steady.states[None])) is None:
+        return None
+    return Exact("closed_form", values, lambda states: np.ones(states.shape[0], bool))
+
+
+def steady_row(economy: Economy) -> tf.Tensor:
+    """The model's deterministic steady state as packed states [1, n_states]."""
+    return tf.constant(economy.steady.states[None], economy.policy.dtype)

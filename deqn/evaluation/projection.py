@@ -1,0 +1,136 @@
+"""The projection method: complete Chebyshev polynomials, fitted to the equations of an economy by least squares.
+
+The policies are bound(u* + slope (s - s*) + polynomial(x)), as those of a network (deqn/policies/network.py), with x
+the coordinates of a region. Sources: Judd (1992); Judd, Maliar and Maliar (2011).
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+import keras
+import numpy as np
+import tensorflow as tf
+from scipy.stats import qmc
+
+from deqn.economy.economy import Economy
+from deqn.equations.expectation import Expectation
+from deqn.equations.polynomials import ChebyshevBasis
+from deqn.equations.residuals import row_weights, stacked
+from deqn.evaluation.region import Region
+from deqn.model.declaration import box, coordinates, free_policies, in_logs, width
+from deqn.model.points import unpack
+from deqn.optimizers.levenberg_marquardt import LeastSquares
+from deqn.policies.network import PolicyNetwork
+
+STATES, ITERATIONS = 3, 12  # fitted states for each coefficient of a policy; steps at most
+MARGIN = 1.3  # the sides of the polynomial's domain, against those of the region: tomorrow may lie outside
+MEMORY = 2**30
+DAMPING = 1e-11  # small: polynomials are linear in their coefficients
+
+Policies = dict[str, dict[str, np.ndarray]]  # set of states -> policy -> values, [1, n] or [size, 1, n]
+
+
+class Graphs(LeastSquares):
+    """Least squares by plain graphs: a fit takes a few seconds, and XLA would need longer to compile it."""
+
+    _residuals, _jacobian = (
+        tf.function(method.python_function, autograph=False)
+        for method in (LeastSquares._residuals, LeastSquares._jacobian)
+    )
+
+
+class Coordinates(keras.layers.Layer):
+    """What the policy function reads, in coordinates of a region."""
+
+    def __init__(self, matrix: np.ndarray, shift: np.ndarray):
+        super().__init__(dtype="float64")
+        self.matrix, self.shift = matrix, shift
+
+    def call(self, x):
+        return tf.matmul(x, self.matrix) + self.shift
+
+
+class Continued(ChebyshevBasis):
+    """Chebyshev polynomials that go on along their tangents beyond [-1, 1], where they would explode."""
+
+    def univariate(self, x):
+        """T_p(x_v), whose slope at the ends is p^2, up to the sign."""
+        inside = tf.clip_by_value(x, -1, 1)
+        power = tf.range(self.degree + 1, dtype=x.dtype)
+        slope = power**2 * tf.sign(x)[..., None] ** (power + 1)
+        return super().univariate(inside) + slope * (x - inside)[..., None]
+
+
+class Projection:
+    """An economy under a polynomial policy function that is fitted to its equations on a region."""
+
+    def __init__(self, economy: Economy, region: Region, degree: int):
+        """Raises InputError where there is no first-order solution, from which the fit starts."""
+        model, n = economy.model, len(region.center)
+        low, high = (coordinates(x, in_logs(model.states)) for x in box(model.states))
+        inverse = np.linalg.inv(MARGIN * region.axes).T
+        last = keras.layers.Dense(
+            sum(map(width, free_policies(model.policies))), use_bias=False, kernel_initializer="zeros", dtype="float64"
+        )
+        network = keras.Sequential([
+            keras.Input((n,), dtype="float64"),
+            Coordinates((high - low)[:, None] / 2 * inverse, ((low + high) / 2 - region.center) @ inverse),
+            Continued(degree, "float64"), last,
+        ])  # fmt: skip
+        self.economy = replace(economy, policy=PolicyNetwork(model, economy.steady, network, "float64", "linear"))
+        self._solver, self._kernel = Graphs(self.economy, DAMPING, MEMORY), last.kernel
+        count = STATES * math.comb(n + degree, degree)
+        sobol = qmc.Sobol(n, scramble=True, rng=np.random.default_rng(5)).random_base2((2 * count).bit_length())
+        unit = np.sin(np.pi * (sobol - 0.5))  # denser at the edges, as Chebyshev's nodes are
+        states = tf.constant(region.states(unit))
+        self._fitted, self._held_out = states[:count], states[count : count + count // 4]
+
+    def solve(self, judged: tf.Tensor, policies: Mapping[str, np.ndarray], settled: float) -> bool:
+        """Fit until the policies move no more; whether they come to that.
+
+        They do where a step moves them, at the states `judged` [n, n_states], by less than the share `settled` of their
+        distance from the given policies.
+        """
+        values = policies_at(self.economy, judged)
+        for _ in range(ITERATIONS):
+            losses = self._solver.iterate(self._fitted, self._held_out)
+            if losses is None:
+                return False
+            before, values = values, policies_at(self.economy, judged)
+            if not losses[1] < losses[0] or all(
+                np.abs(v - before[p]).max() <= settled * np.abs(v - policies[p]).max() for p, v in values.items()
+            ):
+                return True
+        return False
+
+    def correction(self, finer: Expectation, states: Mapping[str, tf.Tensor]) -> Policies:
+        """By how much another quadrature would move the policies, to first order, in absolute value."""
+        other, rows = replace(self.economy, expectation=finer), []
+        for part in other.slices(self._fitted):
+            errors, own = other.residuals(part), self.economy.residuals(part)
+            change = stacked(errors, len(part)) - stacked(own, len(part))
+            rows.append(tf.transpose(change * row_weights(errors, {})))
+        J = self._solver.jacobian(self._fitted)
+        step = np.linalg.lstsq(J, np.concatenate(rows).ravel(), rcond=None)[0]
+        start, before = self._kernel.numpy(), policies_on(self.economy, states)
+        self._kernel.assign(start - step.reshape(start.shape))
+        moved = gaps(policies_on(self.economy, states), before)
+        self._kernel.assign(start)
+        return moved
+
+
+def policies_at(economy: Economy, states: tf.Tensor) -> dict[str, np.ndarray]:
+    """The policies by name, [1, n] or [size, 1, n], at packed states [n, n_states]."""
+    found = unpack(economy.policy(tf.cast(states, economy.policy.dtype)), economy.model.policies, 1)
+    return {name: value.numpy() for name, value in found.items()}
+
+
+def policies_on(economy: Economy, sets: Mapping[str, tf.Tensor]) -> Policies:
+    """The policies by set of states and name."""
+    return {name: policies_at(economy, states) for name, states in sets.items()}
+
+
+def gaps(values: Policies, others: Policies) -> Policies:
+    """Absolute differences."""
+    return {s: {p: np.abs(v - others[s][p]) for p, v in named.items()} for s, named in values.items()}

@@ -1,0 +1,1 @@
+"""Many economies as one: members, their interpolation, the parameters that become states."""

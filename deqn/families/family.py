@@ -1,0 +1,283 @@
+"""A family of economies as one: parameters that stay constant along a path become states of the policy function.
+
+The equations are the member's, with tensors in place of its parameters, so that no model has to know. Box, steady state
+and first-order solution vary smoothly with the parameters; they are computed for members spread over the intervals and
+interpolated by complete Chebyshev polynomials. Source: Chen, Didisheim and Scheidegger (2021) for pseudo-states.
+"""
+
+import itertools
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from scipy.stats import qmc
+
+from deqn.equations.polynomials import ChebyshevBasis
+from deqn.model.declaration import (
+    Markov,
+    Model,
+    Point,
+    Policy,
+    State,
+    Variable,
+    box,
+    coordinates,
+    in_logs,
+    limits,
+    width,
+)
+from deqn.model.points import named_point
+from deqn.perturbation.continuation import followed
+from deqn.perturbation.derivatives import jacobians
+from deqn.perturbation.first_order import LinearSolution, solved_at_rest, system
+from deqn.perturbation.steady_state import SteadyState, steady_state
+from deqn.system.errors import InputError
+
+DEGREE, TERMS = 8, 200  # of the interpolation: at most
+TIMES = 2  # members that are computed for each term
+CORNERS = 6  # parameters up to which every corner is a member
+BETWEEN = 8  # members between the corners at which the closed loop is looked at
+MISFIT = 0.01  # of an interpolation, relative to the largest value, from which it is doubtful
+ROUNDING = 1e-9  # by which a root may miss a bound on which it lies
+log = logging.getLogger("deqn")
+
+
+class PseudoState(State):
+    """A parameter and its interval."""
+
+    fixed = True
+
+
+@dataclass(frozen=True)
+class Family(Model):
+    """All economies `replace(base, name=value, ...)` with values in the intervals [lower, upper].
+
+    The states are the base's, in a box that holds the box of each member, and one for each parameter.
+    """
+
+    base: Model
+    names: tuple[str, ...]
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+
+    @property
+    def states(self) -> Sequence[State]:
+        return self._declared
+
+    @property
+    def policies(self) -> Sequence[Policy]:
+        return self.base.policies
+
+    @property
+    def shocks(self) -> Sequence[Any]:
+        follow = lambda i, now: self.member(now).shocks[i].probabilities(now)
+        return [replace(s, probabilities=partial(follow, i)) if isinstance(s, Markov) else s
+                for i, s in enumerate(self.base.shocks)]  # fmt: skip
+
+    def steady_state(self) -> Mapping[str, Any]:
+        return by_name(self.rests[0].states, self.states) | by_name(self.rests[0].policies, self.policies)
+
+    def definitions(self, now: Point) -> Mapping[str, Any]:
+        return self.member(now).definitions(now)
+
+    def transition(self, now: Point, shock: Point) -> Mapping[str, Any]:
+        return {**self.member(now).transition(now, shock), **{name: getattr(now, name) for name in self.names}}
+
+    def residuals(self, now: Point, nxt: Point, E: Callable[[Any], Any]) -> Mapping[str, Any]:
+        return self.member(now).residuals(now, nxt, E)
+
+    def closed_form(self, now: Point) -> Mapping[str, Any] | None:
+        """Where every corner of the parameters has one."""
+        return self.member(now).closed_form(now) if self._solved_exactly else None
+
+    def member(self, now: Point) -> Model:
+        """The economy with the parameters at a point, tensors [nodes, batch]."""
+        return replace(self.base, **{name: getattr(now, name) for name in self.names})
+
+    def with_values(self, values: np.ndarray) -> Model:
+        """The economy with given parameters [n_parameters], numbers."""
+        return replace(self.base, **dict(zip(self.names, map(float, values), strict=True)))
+
+    def rest(self, values: np.ndarray) -> SteadyState:
+        """The steady state of the economy with given parameters, which stand last among its states."""
+        found = steady_state(self.with_values(values))
+        return SteadyState(np.concatenate([found.states, values]), found.policies)
+
+    @property
+    def usual(self) -> np.ndarray:
+        """The base's own parameters where they lie inside the intervals, else the middles."""
+        own = np.array([getattr(self.base, name) for name in self.names])
+        low, high = self._ends
+        return np.where((own >= low) & (own <= high), own, (low + high) / 2)
+
+    @cached_property
+    def samples(self) -> np.ndarray:
+        """The parameters of the members that are computed, [samples, n_parameters].
+
+        The usual ones, the corners, and points that are denser towards the ends, as Chebyshev's nodes are.
+        """
+        low, high = self._ends
+        count = len(self.names)
+        ends = [*itertools.product([0.0, 1.0], repeat=count)] if count <= CORNERS else []
+        sobol = qmc.Sobol(count, scramble=True, rng=np.random.default_rng(1))
+        unit = sobol.random_base2((TIMES * self._terms - 1).bit_length())
+        inside = np.sin(np.pi / 2 * unit[: TIMES * self._terms]) ** 2
+        return np.concatenate(
+            [[self.usual], low + (high - low) * np.concatenate([np.reshape(ends, (-1, count)), inside])]
+        )
+
+    @property
+    def representatives(self) -> int:
+        """How many of the first samples stand for the family: the usual parameters, the corners, some in between."""
+        return len(self.samples) - TIMES * self._terms + BETWEEN
+
+    @cached_property
+    def rests(self) -> list[SteadyState]:
+        """The samples' steady states. Raises InputError naming the parameters of one without."""
+        near = self._followed() if self.base.steady_state() is None else {}
+        return [near.get(i) or self._at(values, partial(self.rest, values)) for i, values in enumerate(self.samples)]
+
+    def _followed(self) -> dict[int, SteadyState]:
+        """Steady states by the number of the sample, found from the equations: those that are near the usual one."""
+        first = self.rest(self.usual)
+        n, m, k = len(first.states) - len(self.names), len(first.policies), len(self.names)
+
+        def equations(z: tf.Tensor) -> tf.Tensor:
+            states, policies, parameters = tf.split(z, [n, m, k], axis=1)
+            states = tf.concat([states, parameters], 1)
+            values = system(self, n + k, m, tf.concat([states, policies] * 2, 1)) - tf.pad(states, [[0, 0], [0, m]])
+            return tf.concat([values[:, :n], values[:, n + k :]], 1)
+
+        roots = followed(equations, np.concatenate([first.states[:n], first.policies]), self.usual, self.samples)
+        found = {}
+        for i, (root, values) in enumerate(zip(roots, self.samples, strict=True)):
+            ends = zip(box(self.with_values(values).states), limits(self.policies), strict=True)
+            low, high = (np.concatenate(pair) for pair in ends)
+            inside = np.select([root - low < ROUNDING, high - root < ROUNDING], [low, high], root)
+            if np.abs(root - inside).max() < ROUNDING:  # and so not nan
+                found[i] = SteadyState(np.concatenate([inside[:n], values]), inside[n:])
+        return found
+
+    @cached_property
+    def first_order(self) -> list[LinearSolution]:
+        """The samples' first-order solutions, parameters left out. Raises InputError naming those of one without."""
+        n, m, k = len(self.rests[0].states), len(self.rests[0].policies), len(self.names)
+        own = np.arange(n) < n - k
+        moving = np.concatenate([own, np.full(m, True)] * 2)
+        points = np.stack([np.tile(np.concatenate([r.states, r.policies]), 2) for r in self.rests])
+        derivatives = jacobians(partial(system, self, n, m), points, np.eye(2 * (n + m))[moving])
+        found = []
+        for values, rest, J in zip(self.samples, self.rests, derivatives, strict=True):
+            T, F = J[: n - k, : n - k + m], J[n:]
+            parts = np.split(T, [n - k], axis=1), np.split(F, np.cumsum([n - k, m, n - k]), axis=1)
+            member = SteadyState(rest.states[own], rest.policies)
+            found.append(self._at(values, partial(solved_at_rest, self.base, *parts, member)))
+        return found
+
+    @cached_property
+    def corners(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper corners of the samples' boxes, parameters included, [samples, n_states] each."""
+        low, high = self._ends
+        ends = [box(self.with_values(values).states) for values in self.samples]
+        return tuple(np.stack([np.concatenate([e[i], (low, high)[i]]) for e in ends]) for i in range(2))
+
+    def interpolated(self, values: np.ndarray) -> Callable[[tf.Tensor], tf.Tensor]:
+        """What is known at the samples, [samples, k], as a function of packed states [n, n_states]: [n, k]."""
+        low, high = self._ends
+        scaled = lambda parameters: (2 * parameters - (low + high)) / (high - low)
+        basis = ChebyshevBasis(self._degree, "float64")
+        at_samples = basis(tf.constant(scaled(self.samples))).numpy()  # [samples, terms], twice as many as terms
+        fitted = np.linalg.lstsq(at_samples, values, rcond=None)[0]
+        sizes = np.maximum(np.abs(values).max(0), ROUNDING)
+        misfit = (np.abs(at_samples @ fitted - values) / sizes).max()
+        if misfit > MISFIT:
+            log.warning("what is interpolated over %s is off by up to %.1g of its size; take narrower intervals",
+                        self.intervals, misfit)  # fmt: skip
+
+        def at(states: tf.Tensor) -> tf.Tensor:
+            parameters = tf.cast(states[:, -len(low) :], tf.float64)
+            return tf.cast(tf.matmul(basis(scaled(parameters)), fitted), states.dtype)
+
+        return at
+
+    @property
+    def floats(self) -> int:
+        """Numbers that one state needs on its way through an interpolation."""
+        return self._terms * min(self._degree, len(self.names))
+
+    @cached_property
+    def box_at(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """The corners of the box at packed states [n, n_states], lower then upper in coordinates: [n, 2 n_states]."""
+        return self.interpolated(np.hstack([coordinates(x, in_logs(self.states)) for x in self.corners]))
+
+    def described(self, values: np.ndarray) -> str:
+        """Parameters by name."""
+        return ", ".join(f"{name}={value:.4g}" for name, value in zip(self.names, values, strict=True))
+
+    @property
+    def intervals(self) -> str:
+        """The family in words."""
+        ends = zip(self.names, self.lower, self.upper, strict=True)
+        return ", ".join(f"{name} in [{low:g}, {high:g}]" for name, low, high in ends)
+
+    @property
+    def _ends(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.array(self.lower), np.array(self.upper)
+
+    @property
+    def _degree(self) -> int:
+        count = len(self.names)
+        return max((d for d in range(1, DEGREE + 1) if math.comb(count + d, d) <= TERMS), default=1)
+
+    @property
+    def _terms(self) -> int:
+        return math.comb(len(self.names) + self._degree, self._degree)
+
+    @cached_property
+    def _declared(self) -> tuple[State, ...]:
+        low, high = self.corners
+        ends = (by_name(x, self.base.states) for x in (low.min(0), high.max(0)))
+        own = [replace(s, lower=low[s.name], upper=high[s.name]) for low, high in [ends] for s in self.base.states]
+        return (*own, *map(PseudoState, self.names, self.lower, self.upper))
+
+    @cached_property
+    def _solved_exactly(self) -> bool:
+        """Whether the corners have a closed form, which takes tensors as parameters, too."""
+        rests = self.rests[: self.representatives]
+        states, policies = (tf.constant(np.stack([getattr(r, x) for r in rests])) for x in ("states", "policies"))
+        rows = [named_point(self, states[i : i + 1], policies[i : i + 1]) for i in range(len(rests))]
+        exact = [self.with_values(v).closed_form(now) for v, now in zip(self.samples, rows, strict=False)]
+        if any(values is None for values in exact):
+            return False
+        now = named_point(self, states, policies)
+        try:
+            together = self.member(now).closed_form(now)
+            for p in self.policies:
+                if p.name in together:
+                    shape = (1,) if p.size is None else (p.size, 1)
+                    each = np.concatenate([np.broadcast_to(e[p.name], (*shape, 1)) for e in exact], -1)
+                    if not np.allclose(np.broadcast_to(together[p.name], each.shape), each, rtol=1e-9, atol=0):
+                        log.warning("no closed form: for the family %s is not that of the members", p.name)
+                        return False
+        except Exception as error:  # numpy functions and broadcasts of the model's own
+            log.warning("the closed form does not take tensors as parameters, so that none is compared: %s", error)
+            return False
+        return True
+
+    def _at(self, values: np.ndarray, function: Callable[[], Any]) -> Any:
+        """What a function returns; what it refuses, with the parameters. Raises InputError."""
+        try:
+            return function()
+        except InputError as error:
+            raise InputError(f"at {self.described(values)}: {error}") from error
+
+
+def by_name(row: np.ndarray, variables: Sequence[Variable]) -> dict[str, Any]:
+    """The parts of a packed row [sum of widths, or more]: numbers, and [size] for vectors."""
+    parts = np.split(row, np.cumsum([width(v) for v in variables]))
+    return {v.name: part if v.size is not None else float(part[0]) for v, part in zip(variables, parts, strict=False)}

@@ -1,0 +1,1 @@
+"""What an economist declares, and how named variables are packed. No equation is solved here."""

@@ -1,0 +1,96 @@
+"""A check of a model, and the line that reports it: what was found, what is wrong, or why it was skipped.
+
+Checks are plain functions that return a `Finding`. Where an argument is the line of an earlier check its value is read,
+and where that check failed the new one is skipped.
+"""
+
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deqn.model.declaration import Point
+from deqn.system.errors import InputError, first_line
+
+ENGINE = Path(__file__).parents[1]
+MODELS = ENGINE / "models"  # of the package, where it is installed
+FUNCTIONS = (
+    "states", "policies", "shocks", "definitions", "transition", "residuals", "steady_state", "closed_form",
+    "__post_init__",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check returns: a `value` for later checks, the `text` for a reader, and what is wrong, in words."""
+
+    value: Any
+    text: str
+    failures: Iterable[str] = ()
+    warnings: Iterable[str] = ()
+
+
+@dataclass(frozen=True)
+class Line:
+    """A check that was made, or skipped because the check of the name `lacking` failed."""
+
+    name: str
+    value: Any = None
+    text: str = ""
+    failures: tuple[InputError, ...] = ()
+    warnings: tuple[str, ...] = ()
+    lacking: str | None = None
+
+    @property
+    def passed(self) -> bool:
+        return not self.failures and self.lacking is None
+
+
+def check(name: str, function: Callable[..., Finding], *arguments: Any, after: Sequence[Line] = ()) -> Line:
+    """Run a check; a `Line` among the arguments stands for its value, those in `after` need to have passed as well."""
+    for needed in (*arguments, *after):
+        if isinstance(needed, Line) and not needed.passed:
+            return Line(name, lacking=needed.lacking or needed.name)
+    try:
+        found = function(*(a.value if isinstance(a, Line) else a for a in arguments))
+    except InputError as error:
+        return Line(name, failures=(error,))
+    return Line(name, found.value, found.text, tuple(map(InputError, found.failures)), tuple(found.warnings))
+
+
+def call(function: str, run: Callable[[], Any], returns: Any = Mapping | Point | Sequence, hint: str = "") -> Any:
+    """The result of a model's function, and whatever goes wrong in it under the function's name.
+
+    Raises InputError, with the line of the model's own file and a hint.
+    """
+    try:
+        result = run()
+    except InputError:
+        raise
+    except Exception as error:
+        what = f"{type(error).__name__}: {first_line(error).rstrip('.')}"
+        raise InputError(f"{function} failed{line_of(error)}: {what}{hint}") from error
+    if not isinstance(result, returns):
+        raise InputError(f"{function} returned {type(result).__name__}, not named values")
+    return result
+
+
+def origin(error: BaseException) -> BaseException:
+    """What was raised in a model's function; TensorFlow raises an error of its own in place of it while it traces."""
+    while error.__context__ is not None and str(error).startswith("in user code:"):
+        error = error.__context__
+    return error
+
+
+def is_of_the_engine(file: str) -> bool:
+    """Whether a file is one of the engine's own: in the package, but none of its models."""
+    return Path(file).is_relative_to(ENGINE) and not Path(file).is_relative_to(MODELS)
+
+
+def line_of(error: BaseException) -> str:
+    """The deepest line of the model's own file on the way to an error, " (mine.py, line 12)"; empty where unknown."""
+    frames = [f for f in traceback.extract_tb(origin(error).__traceback__) if not is_of_the_engine(f.filename)]
+    files = [f.filename for f in frames if f.name in FUNCTIONS]
+    own = [f for f in frames if f.filename in files[-1:]]
+    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""

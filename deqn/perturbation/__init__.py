@@ -1,0 +1,1 @@
+"""Local solutions: derivatives, the steady state, first and second order around it. No network here."""

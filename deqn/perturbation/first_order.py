@@ -1,0 +1,200 @@
+"""The first-order solution around the deterministic steady state, for any model.
+
+With deviations s of the states and u of the policies, the derivatives of the model's own equations give the system
+L [s'; u'] = R [s; u]. Its generalized Schur form with the stable roots first yields the rule u = slope s and the law of
+motion s' = dynamics s, provided that as many roots are stable as there are states. Sources: Blanchard and Kahn (1980),
+Klein (2000). Certainty equivalence makes it the first-order solution with risk, too.
+
+Where a policy rests exactly on its bound with a multiplier of zero, complementary slackness has a kink and each side a
+solution of its own. The side on which the constraint is slack is taken, else the one on which it binds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import scipy.linalg
+import tensorflow as tf
+
+from deqn.equations.residuals import stacked, without_risk
+from deqn.model.declaration import Model, box_widths, labels, limits
+from deqn.perturbation.derivatives import jacobian
+from deqn.perturbation.steady_state import SteadyState
+from deqn.policies.bounds import columns, reached
+from deqn.system.errors import InputError
+
+SINGULAR = 1e-13  # a root 0 / 0, in a system whose rows have length one
+FREE = 1e-9  # singular value of the steady state's equations, up to which there is a line of rest points
+SMALL = 1e-3  # below it a policy at rest is no unit of itself; its bounds are, or one
+KINK = 1e-8  # distance from a bound and multiplier up to which a constraint just binds
+UNIT = 1 + 1e-6  # roots up to here count as stable, so that states which never change are allowed
+
+
+@dataclass(frozen=True)
+class LinearSolution:
+    """`slope` [n_policies, n_states] of the policies, `dynamics` [n_states, n_states], moduli of all roots, sorted.
+
+    `impact` [equations, n_policies]: of the equations with respect to today's policies, with tomorrow's on the rule.
+    `note`: on which side of its bound a policy moves that rests exactly on it, and what the other side says.
+    """
+
+    slope: np.ndarray
+    dynamics: np.ndarray
+    roots: np.ndarray
+    impact: np.ndarray
+    note: str = ""
+
+
+class LinearRule:
+    """The first-order policies in levels, as Dynare's `order=1` has them, cut off at the policies' bounds."""
+
+    def __init__(self, model: Model, steady: SteadyState, solution: LinearSolution, dtype: tf.DType):
+        self.dtype = dtype
+        self._states, self._policies = (tf.constant(x, dtype) for x in (steady.states, steady.policies))
+        self._slope = tf.constant(solution.slope.T, dtype)
+        self._lower, self._upper = (tf.constant(x, dtype) for x in limits(model.policies))
+        self.floats = len(steady.policies)  # numbers that one state needs
+
+    def __call__(self, states: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """[n, n_states] -> [n, n_policies]."""
+        policies = self._policies + tf.matmul(states - self._states, self._slope)
+        return tf.clip_by_value(policies, self._lower, self._upper)
+
+
+def linear_solution(model: Model, steady: SteadyState) -> LinearSolution:
+    """The stable first-order solution. Raises InputError where there is none, or more than one, with the roots."""
+    return solved_at_rest(model, *derivatives(model, steady), steady)
+
+
+def solved_at_rest(
+    model: Model, transition: Sequence[np.ndarray], equations: Sequence[np.ndarray], steady: SteadyState
+) -> LinearSolution:
+    """As `solved`, on one side of each constraint that just binds at the steady state: slack, else binding."""
+    found, reasons = {}, {}
+    for side, kept in one_sided(model, equations, steady).items():
+        try:
+            found[side] = solved(transition, kept, steady)
+        except InputError as error:
+            reasons[side] = error
+    if len(found) + len(reasons) == 1:  # there is no kink
+        for error in reasons.values():
+            raise error
+        return found[""]
+    names = ", ".join(labels(model.policies)[i] for i in just_binding(model, steady)[1])
+    if not found:
+        raise InputError(f"{names} rests exactly on a bound. Off it: {reasons['off']}. On it: {reasons['on']}")
+    side, other = ("off", "on") if "off" in found else ("on", "off")
+    note = f"{names} rests exactly on a bound; this is the solution {side} it"
+    if other in reasons:
+        note += f", and {other} it there is none: {reasons[other]}. Under risk there may be no equilibrium"
+    return replace(found[side], note=note)
+
+
+def one_sided(model: Model, equations: Sequence[np.ndarray], steady: SteadyState) -> dict[str, Sequence[np.ndarray]]:
+    """The derivatives of the equations by the side of the kink at which the steady state lies: "off" the bounds that
+    just bind and "on" them; where none does, one entry with an empty name."""
+    rows, own, beside = just_binding(model, steady)
+    if not len(rows):
+        return {"": equations}
+    sides = {}
+    for side, kept in (("off", beside), ("on", own)):  # the multiplier stays at zero, or the policy at its bound
+        sides[side] = [part.copy() for part in equations]
+        for part in sides[side]:
+            part[rows] = 0
+        sides[side][1][rows, kept] = 1
+    return sides
+
+
+def just_binding(model: Model, steady: SteadyState) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Constraints at whose kink the steady state lies: the rows of their slackness among the equations, which stand
+    last in the order of the multipliers, and the columns of policy and multiplier, [constraints] each."""
+    own, beside, _ = columns(model.policies)
+    at_lower, at_upper = reached(model.policies)
+    lower, upper = (x[own] for x in limits(model.policies))
+    bound = np.where(at_upper, upper, lower)[at_lower | at_upper]
+    own, beside = own[at_lower | at_upper], beside[at_lower | at_upper]
+    order = np.argsort(beside)
+    own, beside, bound = own[order], beside[order], bound[order]
+    near = (np.abs(steady.policies[own] - bound) <= KINK) & (np.abs(steady.policies[beside]) <= KINK)
+    return (len(steady.policies) - len(own) + np.arange(len(own)))[near], own[near], beside[near]
+
+
+def solved(transition: Sequence[np.ndarray], equations: Sequence[np.ndarray], steady: SteadyState) -> LinearSolution:
+    """The solution that follows from derivatives of the transition in (s, u), and of the equations in (s, u, s', u').
+
+    Raises InputError as `linear_solution` does.
+    """
+    (T_s, T_u), (F_s, F_u, F_later_s, F_later_u) = transition, equations
+    n, m = len(steady.states), len(steady.policies)
+    if F_u.shape[0] != m:
+        raise InputError(f"residuals returned {F_u.shape[0]} equations for {m} policies: no first-order solution")
+    left = np.block([[np.eye(n), np.zeros((n, m))], [F_later_s, F_later_u]])
+    right = np.block([[T_s, T_u], [-F_s, -F_u]])
+    values = np.concatenate([steady.states, steady.policies])
+    units = np.where(np.abs(values) > 0, np.abs(values), 1.0)  # deviations as shares of the steady state
+    rows = np.abs(np.hstack([left, right]) * np.tile(units, 2)).max(1, keepdims=True)
+    left, right = left * units / np.where(rows > 0, rows, 1), right * units / np.where(rows > 0, rows, 1)
+    try:
+        *_, alpha, beta, _, Z = scipy.linalg.ordqz(right, left, sort=is_stable, output="complex")
+    except (ValueError, np.linalg.LinAlgError) as error:  # not finite, or too ill-conditioned to be ordered
+        raise InputError(f"the equations near the steady state cannot be solved to first order: {error}") from error
+    if (np.maximum(np.abs(alpha), np.abs(beta)) < SINGULAR).any():
+        raise InputError("the equations do not determine the policies near the steady state: to first order one of "
+                         "them follows from the others")  # fmt: skip
+    with np.errstate(divide="ignore"):
+        roots = np.sort(np.abs(alpha) / np.abs(beta))
+    stable = int(np.sum(is_stable(alpha, beta)))
+    if stable != n or np.linalg.cond(Z[:n, :n]) > 1e12:
+        why = "so" if stable != n else "which do not span them, so"
+        kind = f"{why} it is indeterminate" if stable > n else f"{why} it has no stable solution"
+        raise InputError(f"near the steady state the model has {stable} stable roots for {n} states, {kind} "
+                         f"(Blanchard and Kahn); the moduli of its roots are {shown(roots, n)}")  # fmt: skip
+    slope = np.real(Z[n:, :n] @ np.linalg.inv(Z[:n, :n])) * units[n:, None] / units[:n]
+    impact = F_u + (F_later_s + F_later_u @ slope) @ T_u
+    return LinearSolution(slope, T_s + T_u @ slope, roots, impact)
+
+
+def is_stable(alpha: np.ndarray, beta: np.ndarray) -> np.ndarray:
+    """Whether the root alpha / beta lies inside the unit circle, or on it."""
+    return np.abs(alpha) < UNIT * np.abs(beta)
+
+
+def shown(roots: np.ndarray, n: int) -> str:
+    """The moduli around the n-th, which decide."""
+    near = roots[max(0, n - 4) : n + 4]
+    return ", ".join([*["..."] * (n > 4), *(f"{r:.4g}" for r in near), *["..."] * (len(roots) > n + 4)])
+
+
+def derivatives(model: Model, steady: SteadyState) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """At the steady state: of the transition in (s, u), and of the residuals in (s, u, s', u')."""
+    n, m = len(steady.states), len(steady.policies)
+    row = np.concatenate([steady.states, steady.policies])
+    moved, equations = np.split(jacobian(partial(system, model, n, m), np.tile(row, 2)), [n])
+    return np.split(moved[:, : n + m], [n], axis=1), np.split(equations, [n, n + m, 2 * n + m], axis=1)
+
+
+def free_directions(model: Model, steady: SteadyState) -> list[list[str]]:
+    """What may move while the economy stays at rest, a list of names for each direction; empty at an isolated rest."""
+    (T_s, T_u), equations = derivatives(model, steady)
+    n = len(steady.states)
+    spans, sizes = np.subtract(*reversed(limits(model.policies))), np.abs(steady.policies)
+    units = np.concatenate(
+        [box_widths(model.states), np.where(sizes > SMALL, sizes, np.where(np.isfinite(spans), spans, 1))]
+    )
+    found = []
+    for F_s, F_u, F_later_s, F_later_u in one_sided(model, equations, steady).values():
+        slopes = np.block([[T_s - np.eye(n), T_u], [F_s + F_later_s, F_u + F_later_u]]) * units
+        sizes = np.abs(slopes).max(1, keepdims=True)
+        slopes[:n] /= units[:n, None]
+        slopes[n:] /= np.where(sizes[n:] > 0, sizes[n:], 1)
+        _, gains, directions = np.linalg.svd(slopes)
+        found += [v for gain, v in zip(gains, directions, strict=True) if gain < FREE]
+    names = np.array(labels([*model.states, *model.policies]))
+    return [list(names[np.abs(v) > 0.05 * np.abs(v).max()]) for v in found]
+
+
+def system(model: Model, n: int, m: int, z: tf.Tensor) -> tf.Tensor:
+    """Tomorrow's states and the residuals, [batch, n + equations], at (s, u, s', u'), [batch, 2 (n + m)]."""
+    tomorrow, errors = without_risk(model, *tf.split(z, [n, m, n, m], axis=1))
+    return tf.concat([tomorrow, tf.transpose(stacked(errors, z.shape[0]))], 1)

@@ -1,0 +1,172 @@
+"""Modes of an economy at rest: the eigenvalues that follow from its policies, and those that no policy can move.
+
+Tomorrow's states s' = T(s, u) move with slopes A = T_s and B = T_u, and under policies u = g s by C = A + B g. Policies
+reach, sooner or later, the states that B, AB, AAB, ... span. What is left moves by itself, whatever g is (Popov,
+Belevitch and Hautus): there an eigenvalue on the unit circle is a random walk or a conserved quantity, and says nothing
+about the solution. Elsewhere it says that the economy drifts, since every level is a resting point.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import scipy.linalg
+import tensorflow as tf
+
+from deqn.model.declaration import Model, box_widths, fixed, labels, limits
+from deqn.model.points import mean_shocks, named_point, pack
+from deqn.perturbation.derivatives import jacobians
+from deqn.perturbation.first_order import LinearSolution
+from deqn.perturbation.steady_state import SteadyState
+
+CIRCLE = 1e-6  # distance from the unit circle up to which an eigenvalue of the equations lies on it
+LEARNED = 1e-3  # the same for one of a trained policy, whose slopes carry its error
+RANK = 1e-9  # share of the slopes below which a policy does not move a state
+SUPPORT = 1e-6  # share of the largest entry from which a state belongs to a mode
+NAMED = 0.1  # share of the largest entry from which a state is named as drifting
+
+
+@dataclass(frozen=True)
+class UnitRoot:
+    """An eigenvalue on the unit circle: `kind` is exogenous, conserved or drift; `states` holds the labels it moves."""
+
+    kind: str
+    states: tuple[str, ...]
+
+    def __str__(self) -> str:
+        names = ", ".join(self.states[:4]) + ", ..." * (len(self.states) > 4)
+        if self.kind == "exogenous":
+            return f"{names}: unit root that no policy moves"
+        if self.kind == "conserved":
+            return f"a combination of {names}: conserved, whatever the policies are"
+        return f"{names}: every level is a resting point"
+
+
+@dataclass(frozen=True)
+class Modes:
+    """The eigenvalues of a closed loop: those that no policy moves, and those that follow from the policies.
+
+    `kept` [n_states, k]: the combinations of states, in widths of the box, that stay what they were (unit roots that no
+    policy moves). `unit_roots`: what is on the circle, by name; drifts are those of the first-order solution.
+    """
+
+    exogenous: np.ndarray
+    endogenous: np.ndarray
+    kept: np.ndarray
+    unit_roots: tuple[UnitRoot, ...]
+
+    @property
+    def spectral_radius(self) -> float:
+        """The largest modulus."""
+        return largest([*self.exogenous, *self.endogenous])
+
+    @property
+    def drifts(self) -> int:
+        """How many directions have no resting point of their own."""
+        return sum(root.kind == "drift" for root in self.unit_roots)
+
+    @property
+    def decaying(self) -> float:
+        """The largest modulus beside unit roots: the rate at which starts are forgotten, or at which paths explode."""
+        own = [abs(x) for x in self.exogenous if abs(abs(x) - 1) > CIRCLE]
+        moved = sorted(map(abs, self.endogenous), key=lambda r: abs(r - 1))
+        drifting = moved[: self.drifts] if all(abs(r - 1) <= LEARNED for r in moved[: self.drifts]) else []
+        return largest([*own, *moved[len(drifting) :]])
+
+
+def largest(eigenvalues: Sequence[complex]) -> float:
+    """The largest modulus, zero where there is none."""
+    return float(max(map(abs, eigenvalues), default=0.0))
+
+
+def transition_slopes(model: Model, states: np.ndarray, policies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A [members, n, n] and B [members, n, m] at packed states [members, n] and policies, with shocks at means."""
+    n, m = states.shape[1], policies.shape[1]
+    slopes = jacobians(partial(tomorrow, model, n), np.hstack([states, policies]), np.eye(n + m))
+    return slopes[:, :, :n], slopes[:, :, n:]
+
+
+def tomorrow(model: Model, n: int, z: tf.Tensor) -> tf.Tensor:
+    """Tomorrow's packed states at packed states and policies z [batch, n + m]."""
+    now = named_point(model, z[:, :n], z[:, n:])
+    shocks = mean_shocks(model, now, z.dtype)
+    return pack(model.transition(now, shocks), model.states, 1, z.shape[0], z.dtype)
+
+
+def equilibrium_modes(model: Model, steady: SteadyState, solution: LinearSolution) -> Modes:
+    """The modes of the first-order solution."""
+    A, B = transition_slopes(model, steady.states[None], steady.policies[None])
+    moving = ~fixed(model.states)
+    dynamics = solution.dynamics[moving][:, moving]
+    return modes(model, (A[0][moving][:, moving], B[0][moving]), dynamics, dynamics)
+
+
+def modes(
+    model: Model, slopes: tuple[np.ndarray, np.ndarray], closed_loop: np.ndarray, first_order: np.ndarray | None
+) -> Modes:
+    """The modes of a closed loop C [n, n] at a steady state, where the transition has the `slopes` (A, B).
+
+    `first_order`: the C of the first-order solution, which tells whether the economy drifts; None where it has none.
+    States that are constant by construction (the parameters of a family) are left out of all [n, ...].
+    """
+    if not all(np.isfinite(x).all() for x in (*slopes, closed_loop)):
+        return Modes(np.zeros(0), np.array([np.inf]), np.zeros((len(closed_loop), 0)), ())
+    moving = ~fixed(model.states)
+    widths, names = box_widths(model.states)[moving], np.array(labels(model.states))[moving]
+    A, B = slopes
+    A, C = (x * widths / widths[:, None] for x in (A, closed_loop))
+    reached, alone = reachable(A, B * policy_units(model) / widths[:, None])
+    by_itself = alone.T @ A @ alone
+    kept = alone @ on_circle(by_itself.T)
+    roots = [*unit_roots(kept, names)]
+    if first_order is not None:
+        drifting = reached @ on_circle(reached.T @ (first_order * widths / widths[:, None]) @ reached)
+        roots += [drift(column, names) for column in drifting.T]
+    return Modes(np.linalg.eigvals(by_itself), np.linalg.eigvals(reached.T @ C @ reached), kept, tuple(roots))
+
+
+def policy_units(model: Model) -> np.ndarray:
+    """The size of a move of each policy, [n_policies]: the distance between its bounds, one where it has not both."""
+    lower, upper = limits(model.policies)
+    both = np.isfinite(lower) & np.isfinite(upper)
+    return np.where(both, np.where(both, upper, 1.0) - np.where(both, lower, 0.0), 1.0)
+
+
+def reachable(A: np.ndarray, B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Orthonormal bases of the states that policies reach sooner or later, [n, r], and of their complement."""
+    n, new, found = len(A), B, np.zeros((len(A), 0))
+    floor = RANK * max(np.abs(A).max(initial=0.0), np.abs(B).max(initial=0.0))
+    while new.shape[1] and found.shape[1] < n:
+        new = new - found @ (found.T @ new)
+        directions, sizes, _ = np.linalg.svd(new - found @ (found.T @ new), full_matrices=False)
+        directions = directions[:, sizes > floor][:, : n - found.shape[1]]
+        found, new = np.hstack([found, directions]), A @ directions
+    whole = np.linalg.qr(np.hstack([found, np.eye(n)]))[0]
+    return found, whole[:, found.shape[1] :]
+
+
+def on_circle(M: np.ndarray) -> np.ndarray:
+    """An orthonormal basis [n, k] of what M maps into itself with eigenvalues on the unit circle."""
+    if not len(M):
+        return np.zeros((0, 0))
+    on = lambda re, im: abs(np.hypot(re, im) - 1) <= CIRCLE
+    _, Z, count = scipy.linalg.schur(M, sort=on, output="real")
+    return Z[:, :count]
+
+
+def unit_roots(kept: np.ndarray, names: np.ndarray) -> Sequence[UnitRoot]:
+    """What stays by itself, by name: states one by one, or all together where they are conserved in combination."""
+    sizes = np.abs(kept).max(1, initial=0.0)
+    if not sizes.any():
+        return []
+    support = tuple(names[sizes > SUPPORT * sizes.max()])
+    if len(support) == kept.shape[1]:
+        return [UnitRoot("exogenous", (name,)) for name in support]
+    return [UnitRoot("conserved", support)]
+
+
+def drift(direction: np.ndarray, names: np.ndarray) -> UnitRoot:
+    """The states that move along one drifting direction [n]."""
+    sizes = np.abs(direction)
+    return UnitRoot("drift", tuple(names[sizes >= NAMED * sizes.max()]))

@@ -1,0 +1,189 @@
+"""The deterministic steady state: the model's own where it gives one, else found from its equations.
+
+States s and policies u solve transition(s, u) = s and residuals = 0 with every shock at its mean. Trust-region least
+squares with automatic derivatives start from the middle of the box and from points spread over box and bounds; Newton's
+method polishes what they find. The search ends after the model's `search_seconds`.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.optimize
+import tensorflow as tf
+from scipy.stats import qmc
+
+from deqn.equations.residuals import stacked, without_risk
+from deqn.model.declaration import Model, Policy, box, box_widths, flatten, labels, limits, width
+from deqn.perturbation.derivatives import jacobian
+from deqn.system.errors import InputError
+
+TOLERANCE = 1e-8  # of every equation at the steady state
+ROUNDING = 1e-9  # from zero or a bound: a steady state that lies there but for rounding errors
+STARTS = 16
+SILENT = 3.0  # seconds before a search says anything
+SHOWN = 12  # variables in a message
+
+
+@dataclass(frozen=True)
+class SteadyState:
+    """Packed values: `states` [n_states], `policies` [n_policies]."""
+
+    states: np.ndarray
+    policies: np.ndarray
+
+
+def steady_state(model: Model, tell: Callable[[str], None] = lambda text: None) -> SteadyState:
+    """The steady state that the model gives, or the one found in its box. Raises InputError where none is found.
+
+    `tell` is called about once a second with what is going on.
+    """
+    given = model.steady_state()
+    if given is not None:
+        return SteadyState(flatten(given, model.states), flatten(given, model.policies))
+    system = System(model, tell)
+    system.check_square()
+    ended = "was found in the box"
+    try:
+        for start in system.starts():
+            system.search(start)
+            if system.smallest <= TOLERANCE / 100:
+                break
+    except TimeoutError:
+        ended = f"was found in {model.search_seconds:g} s"
+    if system.best is None:
+        start = next(system.starts())
+        raise InputError(f"no steady state was found: the equations are not finite at any start; at "
+                         f"{system.described(start)}, {system.worst(start)}; give steady_state")  # fmt: skip
+    if not system.smallest <= TOLERANCE:
+        remedy = "or another box" if ended.endswith("box") else "or search_seconds, a member of the model, more"
+        raise InputError(f"no steady state {ended}; the closest point is {system.described(system.best)}, where "
+                         f"{system.worst(system.best)}; give steady_state, {remedy}")  # fmt: skip
+    return SteadyState(*np.split(system.rounded(), [system.n_states]))
+
+
+class System:
+    """The equations of a steady state as a function of one vector: packed states, then packed policies.
+
+    `best` is the point with the `smallest` largest error so far. Every evaluation raises TimeoutError once the time of
+    the search is over.
+    """
+
+    def __init__(self, model: Model, tell: Callable[[str], None]):
+        self.model = model
+        self.best, self.smallest = None, np.inf
+        self._tell, self._began, self._told = tell, time.monotonic(), SILENT - 1
+        self.n_states = sum(map(width, model.states))
+        (low, high), (lower, upper) = box(model.states), limits(model.policies)
+        self.corners = np.concatenate([low, lower]), np.concatenate([high, upper])
+        self._units = box_widths(model.states)
+
+    def check_square(self) -> None:
+        """As many equations as policies. Raises InputError."""
+        policies = len(self.corners[0]) - self.n_states
+        x = next(self.starts())
+        found = self._equations(tf.constant(x[None])).shape[1] - self.n_states
+        if found != policies:
+            raise InputError(f"residuals returned {found} equations for {policies} policies; give steady_state")
+
+    def starts(self) -> Iterator[np.ndarray]:
+        """The middle of the box with moderate policies, then points of a Sobol set over box and bounds."""
+        low, high = self.corners
+        sobol = qmc.Sobol(len(low), scramble=True, rng=np.random.default_rng(0))
+        yield spread(np.full(len(low), 0.5), low, high)
+        for unit in sobol.random_base2(STARTS.bit_length() - 1):
+            yield spread(unit, low, high)
+
+    def search(self, start: np.ndarray) -> None:
+        """Least squares inside box and bounds, and Newton's method from where they end."""
+        low, high = self.corners
+        scale = np.concatenate([self._units, np.maximum(np.abs(start[self.n_states :]), 1e-3)])
+        with contextlib.suppress(ValueError, np.linalg.LinAlgError):  # not finite at the start, or on the way
+            coarse = scipy.optimize.least_squares(self.values, start, self.slopes, bounds=(low, high), x_scale=scale).x
+            self.values(np.clip(scipy.optimize.root(self.values, coarse, jac=self.slopes, tol=1e-14).x, low, high))
+
+    def rounded(self) -> np.ndarray:
+        """The best point, with what is zero or on a bound but for rounding errors put there if the equations agree."""
+        low, high = self.corners
+        near = self.best
+        for value in (np.zeros(len(near)), low, high):
+            near = np.where(np.abs(near - value) < ROUNDING, value, near)
+        with contextlib.suppress(ValueError):
+            if np.abs(self._evaluated(near)).max() <= max(TOLERANCE / 100, self.smallest):
+                return near
+        return self.best
+
+    def values(self, x: np.ndarray) -> np.ndarray:
+        """The states' change in widths of the box, then the residuals, at x. Raises ValueError unless finite."""
+        found = self._evaluated(x)
+        low, high = self.corners
+        if np.abs(found).max() < self.smallest and (x >= low).all() and (x <= high).all():
+            self.best, self.smallest = x.copy(), np.abs(found).max()
+        self._keep_time()
+        return found
+
+    def _evaluated(self, x: np.ndarray) -> np.ndarray:
+        return finite(self._equations(tf.constant(x[None])).numpy()[0])
+
+    def _keep_time(self) -> None:
+        """Say once a second what is going on. Raises TimeoutError at the end of the search."""
+        seconds, limit = time.monotonic() - self._began, self.model.search_seconds
+        if seconds > limit:
+            raise TimeoutError
+        if seconds > self._told + 1:
+            self._told = seconds
+            self._tell(f"looking for a steady state, for up to {limit:g} s; steady_state saves this: {seconds:.0f} s, "
+                       f"largest error {self.smallest:.1e}")  # fmt: skip
+
+    def slopes(self, x: np.ndarray) -> np.ndarray:
+        """Their derivatives, [equations, unknowns]."""
+        self._keep_time()
+        return finite(jacobian(self._equations, x))
+
+    @tf.function(autograph=False)
+    def _equations(self, x: tf.Tensor) -> tf.Tensor:
+        """At each row of x [batch, unknowns]: [batch, equations]."""
+        states, policies = x[:, : self.n_states], x[:, self.n_states :]
+        tomorrow, errors = without_risk(self.model, states, policies, states, policies)
+        return tf.concat([(tomorrow - states) / self._units, tf.transpose(stacked(errors, x.shape[0]))], 1)
+
+    def described(self, x: np.ndarray) -> str:
+        """x by name, the first of many."""
+        named = zip(labels([*self.model.states, *self.model.policies]), x, strict=True)
+        words = [f"{name}={value:.4g}" for name, value in named]
+        return ", ".join(words[:SHOWN]) + f" and {len(words) - SHOWN} more" * (len(words) > SHOWN)
+
+    def worst(self, x: np.ndarray) -> str:
+        """The equation with the largest error at x."""
+        states, policies = (tf.constant(part[None]) for part in np.split(x, [self.n_states]))
+        tomorrow, errors = without_risk(self.model, states, policies, states, policies)
+        drift = (tomorrow - states).numpy()[0] / self._units
+        sizes = {f"equation {name!r}": np.abs(r).max() for name, r in errors.items()}
+        sizes |= {f"the change of state {n!r}": abs(d) for n, d in zip(labels(self.model.states), drift, strict=True)}
+        name = max(sizes, key=lambda n: np.inf if np.isnan(sizes[n]) else sizes[n])
+        return f"{name} is {sizes[name]:.3g}"
+
+
+def spread(unit: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Points of the unit cube between the bounds; where one is missing, around a distance of one from the other."""
+    below, above = np.isfinite(low), np.isfinite(high)
+    floor, ceiling = np.where(below, low, 0.0), np.where(above, high, 0.0)
+    distance = np.exp(4 * (unit - 0.5))  # from e^-2 to e^2
+    inside = floor + (0.02 + 0.96 * unit) * (ceiling - floor)
+    outside = np.where(below, floor + distance, np.where(above, ceiling - distance, 4 * (unit - 0.5)))
+    return np.where(below & above, inside, outside)
+
+
+def moderate(policies: Sequence[Policy]) -> np.ndarray:
+    """Policies in the middle of their bounds, [n_policies]: where a model may be evaluated before it is solved."""
+    lower, upper = limits(policies)
+    return spread(np.full(len(lower), 0.5), lower, upper)
+
+
+def finite(values: np.ndarray) -> np.ndarray:
+    """The values themselves. Raises ValueError where one is not finite."""
+    if not np.isfinite(values).all():
+        raise ValueError("not finite")
+    return values

@@ -1,0 +1,1 @@
+"""Policy functions: approximators, anchors, bounds. Nothing is trained here."""

@@ -1,0 +1,1 @@
+"""Tables, figures, pages and sentences made from what was measured. Nothing is measured here."""

@@ -1,0 +1,186 @@
+"""The figures of a run: each function draws one picture and saves it as PNG."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from deqn.evaluation.analysis import at_zero, percent_deviations
+from deqn.system.files import whole
+
+NET, EXACT, MUTED, START = "#1f4e9c", "#d1495b", "#9aa5b1", "#e08e0b"
+PANELS, LINES = 9, 6  # at most so many panels in a figure, and lines in a panel
+
+
+def canvas(panels: int, height: float = 2.7) -> tuple[Figure, list[Axes]]:
+    """A figure with panels in rows of at most three."""
+    columns = min(panels, 3)
+    rows = -(-panels // columns)
+    width = 5.4 if columns == 1 else 3.7 * columns
+    figure = Figure(figsize=(width, height * rows + 0.4), layout="constrained")
+    axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
+    for unused in axes[panels:]:
+        unused.remove()
+    for ax in axes[:panels]:
+        ax.grid(alpha=0.25, linewidth=0.6)
+        ax.spines[["top", "right"]].set_visible(False)
+    return figure, axes[:panels]
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure. Raises FileError."""
+    with whole(path) as half:
+        figure.savefig(half, dpi=130)
+
+
+def drawable(table: pd.DataFrame) -> pd.DataFrame:
+    """The table without what no axis can hold: a diverged economy still gets its picture."""
+    return table.where(table.abs() < 1e30)
+
+
+def components(table: pd.DataFrame, name: str) -> list[str]:
+    """The columns of a variable: itself, or `name[0]`, `name[1]`, ... of a vector."""
+    return [name] if name in table else [c for c in table if c.startswith(f"{name}[")]
+
+
+def spread_out(columns: list[str], count: int) -> list[str]:
+    """At most `count` of the columns, evenly spread, first and last among them."""
+    chosen = np.unique(np.linspace(0, len(columns) - 1, min(count, len(columns))).round().astype(int))
+    return [columns[i] for i in chosen]
+
+
+def training_curve(metrics: pd.DataFrame, path: Path) -> None:
+    """Mean and largest validation residual along training, by equation."""
+    stages, metrics = metrics["stage"], metrics.select_dtypes("number").pipe(drawable)
+    figure, (ax,) = canvas(1, 3.4)
+    equations = [c.removeprefix("mean_") for c in metrics if c.startswith("mean_")]
+    for i, name in enumerate(equations[:LINES]):
+        ax.semilogy(metrics["seconds"], metrics[f"mean_{name}"], color=f"C{i}", label=f"{name}, mean")
+        ax.semilogy(
+            metrics["seconds"], metrics[f"max_{name}"], color=f"C{i}", alpha=0.45, ls="--", label=f"{name}, max"
+        )
+    for begun in metrics["seconds"][(stages != stages.shift()) & (stages.index > 0)]:
+        ax.axvline(begun, color=MUTED, lw=1)  # the next stage
+    title = f"Errors on fresh states: {' | '.join(dict.fromkeys(stages))}"
+    ax.set(xlabel="seconds of training, compilation included", ylabel="absolute residual (share)")
+    ax.set_title(title.replace("_", "-"), fontsize=10)
+    ax.legend(frameon=False, fontsize=8)
+    save(figure, path)
+
+
+def policy_functions(
+    slices: dict[str, pd.DataFrame], policies: list[str], path: Path, exact: str = "closed form"
+) -> None:
+    """Each policy along each state, the others at their steady state; a line for each component of a vector.
+
+    `slices`: state -> table with the state's column, policies, `start <policy>` where training started, and
+    `exact <policy>` where it is known, as `exact` says.
+    """
+    states = spread_out(list(slices), PANELS // len(policies) or 1)
+    pairs = [(state, policy) for policy in policies for state in states][:PANELS]
+    figure, axes = canvas(len(pairs))
+    for ax, (state, policy) in zip(axes, pairs, strict=True):
+        table = drawable(slices[state])
+        shown = spread_out(components(table, policy), LINES)
+        for i, column in enumerate(shown):
+            name = "network" if shown == [policy] else column
+            if f"start {column}" in table:
+                ax.plot(table[state], table[f"start {column}"], color=START, lw=1.6, ls=":", label="start of training")
+            ax.plot(table[state], table[column], color=f"C{i}", lw=2.4, alpha=0.75, label=name)
+            if f"exact {column}" in table:
+                ax.plot(table[state], table[f"exact {column}"], color="black", lw=1, ls="--", label=exact)
+        widen(ax)
+        ax.set(xlabel=f"state {state} (level)", ylabel=f"policy {policy} (level)")
+    legend_below(figure, axes)
+    figure.suptitle("Policy functions, other states at the steady state", fontsize=11)
+    save(figure, path)
+
+
+def legend_below(figure: Figure, axes: list[Axes]) -> None:
+    """One legend for all panels, each label once."""
+    handles = {h.get_label(): h for ax in axes for h in ax.get_legend_handles_labels()[0]}
+    figure.legend(handles=list(handles.values()), loc="outside lower center", ncols=6, frameon=False, fontsize=8)
+
+
+def widen(ax: Axes) -> None:
+    """Leave room around a curve that is flat to round-off, which would fill the panel with noise."""
+    low, high = ax.get_ylim()
+    middle, least = (low + high) / 2, 0.02 * max(abs(low), abs(high), 1e-12)
+    if high - low < least:
+        ax.set_ylim(middle - least, middle + least)
+    ax.ticklabel_format(axis="y", useOffset=False)
+
+
+def error_distribution(errors: dict[str, dict[str, np.ndarray]], path: Path) -> None:
+    """The share of states with an error above each size, by set and equation.
+
+    `errors`: set -> equation -> absolute residuals of any shape.
+    """
+    figure, (ax,) = canvas(1, 3.2)
+    smallest = []
+    for style, (where, equations) in zip(("-", "--"), errors.items(), strict=True):
+        for i, (name, sizes) in enumerate(list(equations.items())[:LINES]):
+            ordered = np.sort(np.maximum(sizes[sizes < 1e30], 1e-17))
+            if not len(ordered):
+                continue
+            share = 1 - np.arange(len(ordered)) / len(ordered)
+            ax.loglog(ordered, share, style, color=f"C{i}", label=f"{name}, {where}")
+            smallest.append(np.quantile(ordered, 0.05))
+    ax.set_xlim(left=min(smallest, default=None))
+    ax.set(xlabel="absolute residual (share)", ylabel="share of states above", title="Distribution of errors")
+    legend_below(figure, [ax])
+    save(figure, path)
+
+
+def ergodic_distribution(table: pd.DataFrame, names: list[str], path: Path) -> None:
+    """States and policies along the simulated paths: a histogram of a scalar, quantiles by component of a vector."""
+    names, table = names[:PANELS], drawable(table)
+    figure, axes = canvas(len(names))
+    for ax, name in zip(axes, names, strict=True):
+        columns = components(table, name)
+        if len(columns) > 1:
+            low, mean, high = table[columns].quantile(0.01), table[columns].mean(), table[columns].quantile(0.99)
+            index = np.arange(len(columns))
+            ax.fill_between(index, low, high, color=NET, alpha=0.25, label="1 to 99 %")
+            ax.plot(index, mean, color=EXACT, lw=1.6, label="mean")
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+            ax.set(xlabel=f"component of {name}", ylabel=f"{name} (level)")
+        else:
+            values = table[columns[0]].dropna().to_numpy()
+            if not len(values):
+                continue
+            half = max(np.ptp(values) / 2, 0.01 * abs(values.mean()), 1e-9) * 1.02
+            center = (values.max() + values.min()) / 2
+            ax.hist(
+                values, 50, range=(center - half, center + half), density=True, color=NET, alpha=0.75, label="density"
+            )
+            ax.axvline(values.mean(), color=EXACT, lw=1.6, label="mean")
+            ax.ticklabel_format(axis="x", useOffset=False)
+            ax.set(xlabel=f"{name} (level)", ylabel="density")
+    legend_below(figure, axes)
+    figure.suptitle("Simulated distribution", fontsize=11)
+    save(figure, path)
+
+
+def impulse_responses(responses: dict[str, tuple[pd.DataFrame, pd.DataFrame]], path: Path) -> None:
+    """Percent deviations from the path without the shock (x 100 where that path is zero), scalar variables first.
+
+    `responses`: label -> (path with the shock, path without), periods as rows.
+    """
+    columns = list(next(iter(responses.values()))[0])
+    names = sorted(columns, key=lambda c: "[" in c)[:PANELS]
+    figure, axes = canvas(len(names), 2.3)
+    for ax, name in zip(axes, names, strict=True):
+        for i, (label, paths) in enumerate(responses.items()):
+            hit, calm = map(drawable, paths)
+            zero, deviation = at_zero(calm)[name], percent_deviations(hit, calm)[name]
+            ax.plot(deviation.index, deviation, color=f"C{i}", lw=1.8, label=label)
+        ax.axhline(0, color=MUTED, lw=0.8)
+        if np.abs(ax.get_ylim()).max() < 1e-2:
+            ax.set_ylim(-1e-2, 1e-2)
+        ax.set(xlabel="period", ylabel="deviation x 100" if zero else "deviation (%)", title=name)
+    legend_below(figure, axes[:1])
+    save(figure, path)

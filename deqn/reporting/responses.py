@@ -1,0 +1,37 @@
+"""Impulse responses as tables: in levels for a file, in percent for the terminal."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from deqn.evaluation.analysis import percent_deviations
+
+
+def response_rows(hit: pd.DataFrame, calm: pd.DataFrame) -> pd.DataFrame:
+    """An impulse response as a table: a row for each period and variable, in levels."""
+    found = {"with_shock": hit, "without": calm, "deviation": hit - calm}
+    long = [path.rename_axis(index="period", columns="variable").stack().rename(name) for name, path in found.items()]
+    return pd.concat(long, axis=1).reset_index()
+
+
+def print_responses(
+    console: Console, label: str, hit: pd.DataFrame, calm: pd.DataFrame, horizons: Sequence[int]
+) -> None:
+    """Percent deviations (x 100 where the path without the shock is zero) by variable at some horizons."""
+    table = Table(
+        box=SIMPLE_HEAD,
+        padding=(0, 1),
+        pad_edge=False,
+        title=f"{label}: deviations in percent, x 100 of what rests at 0",
+    )
+    table.add_column("period")
+    for h in horizons:
+        table.add_column(str(h), justify="right")
+    deviation = percent_deviations(hit, calm)
+    for name in deviation:
+        table.add_row(Text(name), *(f"{deviation[name][h]:.3f}".replace("-0.000", "0.000") for h in horizons))
+    console.print(table)

@@ -1,0 +1,81 @@
+"""What a run says of itself: its log, and the versions, device, seed and command line that made it."""
+
+import contextlib
+import logging
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from deqn.configuration.config import Config, model_class
+from deqn.system.files import locked_log
+
+PACKAGES = ("deqn", "tensorflow", "keras", "numpy", "scipy", "hydra-core", "pandas")
+log = logging.getLogger("deqn")
+
+
+class LogHandler(logging.StreamHandler):
+    """A log that cannot be written is an error of the run, not a note on the terminal."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        raise  # noqa: PLE0704  (called where the exception is being handled)
+
+
+@contextlib.contextmanager
+def log_file(folder: Path) -> Iterator[None]:
+    """Write the log of this run, and of no other, to run.log; its lock keeps a second run out of the folder."""
+    stream = locked_log(folder)
+    handler = LogHandler(stream)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.setLevel(logging.INFO)
+    log.propagate, log.disabled = False, False  # Hydra disables what an earlier job of its process has logged to
+    log.addHandler(handler)
+    try:
+        yield
+    except Exception as error:
+        with contextlib.suppress(OSError):  # a full disk, which may be what the error says
+            log.error("%s", error, exc_info=True)
+        raise
+    finally:
+        log.removeHandler(handler)
+        with contextlib.suppress(OSError):
+            stream.close()
+
+
+def environment(settings: Config, overrides: list[str], config_dir: str | None) -> dict[str, Any]:
+    """Versions, device, threads, seed, command line, and the git revisions of the package and of the model's file."""
+    return {
+        "versions": {"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
+        "platform": platform.platform(),
+        "devices": [d.name for d in tf.config.list_logical_devices()],
+        "threads": {
+            "intra_op": tf.config.threading.get_intra_op_parallelism_threads(),
+            "inter_op": tf.config.threading.get_inter_op_parallelism_threads(),
+        },
+        "seed": settings.seed,
+        "command_line": sys.argv,
+        "overrides": [o for o in overrides if not o.startswith("resume=")],
+        "config_dir": None if config_dir is None else str(Path(config_dir).resolve()),
+        "git_revision": revision(__file__),
+        "model_git_revision": revision(getattr(sys.modules[model_class(settings.model).__module__], "__file__", None)),
+    }
+
+
+def revision(file: str | None) -> str | None:
+    """The git revision of the repository that holds a file; None where the file belongs to none."""
+    if file is None:
+        return None
+    place = Path(file).resolve()
+    for words in (["ls-files", "--error-unmatch", place.name], ["rev-parse", "HEAD"]):
+        try:
+            found = subprocess.run(
+                ["git", *words], cwd=place.parent, capture_output=True, text=True, timeout=5, check=True
+            )
+        except (OSError, subprocess.SubprocessError):
+            return None
+    return found.stdout.strip()

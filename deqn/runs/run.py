@@ -1,0 +1,156 @@
+"""One run, from a configuration to a result folder: build, check, train, evaluate, report."""
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from deqn.checks.contract import check_model
+from deqn.checks.diagnosis import check_choices, concerns
+from deqn.configuration.config import Config, build_model, changed, checked, composed, prepared
+from deqn.configuration.overrides import check_resumable, continued, value_of
+from deqn.configuration.words import to_hydra_syntax
+from deqn.equations.expectation import nodes_of, rule
+from deqn.families.pseudo_states import family
+from deqn.model.findings import line_of, origin
+from deqn.policies.network import widths
+from deqn.runs.record import environment, log_file
+from deqn.runs.solution import Solution, build
+from deqn.runs.stages import train
+from deqn.runs.verdict import conclude
+from deqn.system import files
+from deqn.system.clock import Clock
+from deqn.system.errors import DeqnError, FileError, InputError, as_known, first_line
+from deqn.system.interrupt import Interrupt
+from deqn.system.status import telling
+from deqn.training.checkpoint import write_policy
+from deqn.training.loop import Report
+
+log = logging.getLogger("deqn")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What was asked for: the composed configuration, the model's name, and the words that made them."""
+
+    config: DictConfig
+    name: str
+    overrides: list[str]
+    config_dir: str | None = None
+
+
+def solve(
+    model: str,
+    overrides: Sequence[str] = (),
+    folder: str | Path | None = None,
+    config_dir: str | None = None,
+    quiet: bool = False,
+) -> Solution:
+    """Solve a model and leave a run folder behind, as `deqn-solve model=<model> <overrides>` does.
+
+    `folder`: a new one under outputs/ where None, that of the run to go on with if `resume=` is given. `config_dir`: a
+    folder of own YAML files. Raises InputError for a mistake in the overrides or the model, FileError where the folder
+    cannot be used.
+    """
+    clock = Clock()
+    check_words(model, overrides)
+    given = to_hydra_syntax([f"model={model}", *overrides])
+    resumed = value_of("resume", given)
+    if resumed is not None:
+        given, config_dir = continued(given, config_dir, Path(resumed))
+        folder = resumed
+    config, name = composed(given, config_dir)
+    checked(config)
+    if folder is None:
+        folder = files.fresh_folder(f"outputs/{name}/{datetime.now():%Y-%m-%d_%H-%M-%S}")
+    return run(Job(config, name, given, config_dir), Path(folder), Console(quiet=quiet), clock)
+
+
+def check_words(model: str, overrides: Sequence[str]) -> None:
+    """The arguments of `solve` are words of the command line. Raises InputError."""
+    if not isinstance(model, str):
+        raise InputError(f"model is the name of a file in the folder model/, such as 'growth', not {model!r:.60}")
+    words = [f"{key}={value}" for key, value in overrides.items()] if isinstance(overrides, dict) else overrides
+    words = [words] if isinstance(words, str) else list(words)
+    if isinstance(overrides, str | dict) or not all(isinstance(word, str) for word in words):
+        raise InputError(f"overrides={overrides!r:.60} is not a list of words key=value; write overrides={words!r:.80}")
+
+
+def run(
+    job: Job, folder: Path, console: Console, clock: Clock, watch: Callable[[Report], None] | None = None
+) -> Solution:
+    """Train, evaluate and report; everything is written into `folder`. Raises InputError and FileError.
+
+    `watch` is told of every report of training, and ends the run by raising an exception of its own.
+    """
+    config, settings = prepared(job.config, job.overrides)
+    try:
+        claim(folder, config, settings.resume is not None)
+        with log_file(folder), Interrupt() as interrupt:
+            log.info("deqn-solve %s", " ".join(job.overrides))
+            with clock.phase("compile"), telling(console) as tell:
+                model = family(build_model(settings.model), settings.pseudo_states)
+                steady, equations = check_model(model, partial(rule, settings.expectation), tell)
+                check_equations(settings, equations)
+                economy = build(settings, steady, model)
+                check_choices(economy, settings)
+                for concern in concerns(economy):
+                    log.warning(concern)
+            files.write_json(folder / "environment.json", environment(settings, job.overrides, job.config_dir))
+            stored = OmegaConf.merge(config, {"resume": None})  # which is no setting of the run itself
+            files.write_text(folder / "config.yaml", OmegaConf.to_yaml(stored))  # now it is a run, and can be resumed
+            trained = train(economy, settings, folder, console, interrupt, clock, watch)
+            write_policy(folder, economy.policy.network)
+            summary = {
+                "model": job.name,
+                "parameters": {k: v for k, v in settings.model.items() if k != "_target_"},
+                "pseudo_states": settings.pseudo_states,
+                "changed": changed(config, job.name, job.config_dir),
+                "status": trained.status, "tolerance": settings.tolerance,
+                "seed": settings.seed, "dtype": settings.dtype,
+                "seconds": {}, "steps": {"adam": 0, "levenberg_marquardt": 0, "bfgs": 0, **trained.steps},
+                "states_visited": trained.states_visited,
+                "training": {
+                    "ended": trained.ended, "problem": trained.problem, "lost_paths": trained.lost_paths,
+                    "error": trained.error if math.isfinite(trained.error) else None,
+                    "anchor": settings.network.anchor, "nodes": nodes_of(settings.expectation, model),
+                    "hidden": widths(len(steady.states), settings.network) if settings.network.name == "mlp" else None,
+                },
+            }  # fmt: skip
+            return conclude(Solution(economy, settings, summary, folder), console, interrupt, clock)
+    except DeqnError:
+        raise
+    except Exception as error:
+        if shortage := as_known(error):
+            raise shortage from error
+        if place := line_of(error):  # whatever it is, it was raised in a function of the model
+            what = origin(error)
+            raise InputError(f"the model failed{place}: {type(what).__name__}: {first_line(what)}") from error
+        if isinstance(error, OSError):
+            raise FileError(f"{error.filename or folder}: {error.strerror or error}") from error
+        raise
+
+
+def claim(folder: Path, config: DictConfig, resumed: bool) -> None:
+    """Make sure that the folder is this run's: new or empty of runs, or that of the very run to go on with."""
+    stored = folder / "config.yaml"
+    if resumed:
+        if not stored.exists():
+            raise FileError(f"resume={folder}: there is no run in this folder")
+        check_resumable(config, stored)
+    elif stored.exists():
+        raise FileError(f"{folder} already holds a run; choose another folder, or resume={folder}")
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def check_equations(settings: Config, equations: list[str]) -> None:
+    """Refuse a loss weight for an equation that the model does not have. Raises InputError."""
+    for name in settings.loss.weights:
+        if name not in equations:
+            raise InputError(f"loss.weights.{name}: the model's equations are {', '.join(equations)}")

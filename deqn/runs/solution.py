@@ -1,0 +1,218 @@
+"""A solved model: what it answers in a notebook, and how it is loaded from its folder."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from omegaconf import OmegaConf
+
+from deqn.configuration.composition import COMPOSITION_ERRORS
+from deqn.configuration.config import Config, build_model, checked, recalled
+from deqn.economy.economy import Economy
+from deqn.economy.tables import state_frame
+from deqn.equations.expectation import expectation, finer_rule, rule
+from deqn.evaluation import analysis, evaluate, moments
+from deqn.evaluation.closed_loop import closed_loop_modes
+from deqn.evaluation.summary import path_error
+from deqn.families.family import Family
+from deqn.families.pseudo_states import family
+from deqn.model.declaration import Model, free_policies, labels, width
+from deqn.perturbation.modes import Modes
+from deqn.perturbation.steady_state import SteadyState, steady_state
+from deqn.policies.network import PolicyNetwork, approximator
+from deqn.reporting import html_report, report
+from deqn.system.errors import FileError, InputError
+from deqn.system.files import number
+from deqn.training.checkpoint import read_policy
+
+ROUNDING = 1e-5  # of an interval, by which a parameter in single precision may lie outside
+MARGIN = 0.3  # by which a polynomial's domain is wider than the box: tomorrow's states may lie outside
+# Seeds of independent random streams, told apart from each other and from one run seed to the next.
+NETWORK, TRAINING, VALIDATION, EVALUATION, SIMULATION = range(5)
+
+
+def stream(seed: int, purpose: int) -> int:
+    """The seed of one purpose's random numbers."""
+    return int(np.random.SeedSequence([seed, purpose]).generate_state(1)[0] >> 1)
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A policy function together with the model that it solves, and the record of the run that found it."""
+
+    economy: Economy
+    settings: Config
+    summary: dict[str, Any]
+    folder: Path
+
+    def __repr__(self) -> str:
+        s = self.summary
+        error = number(path_error(s)["mean"])
+        return f"Solution({report.verdict(s)} {s['model']}, mean path error {error}, {self.folder})"
+
+    def _repr_html_(self) -> str:
+        return html_report.page("notebook.html", **html_report.verdict_content(self.summary))
+
+    def policy(self, states: Mapping[str, Any], **parameters: Any) -> pd.DataFrame:
+        """Policies and definitions at given states, one row each.
+
+        `states`: name -> number or [n] for a scalar state, [size] or [size, n] for a vector; or its columns `k[0]`,
+        `k[1]`, ... as in a table from `simulate`. `parameters`, in a family: numbers or [n], `beta=0.97`; those not
+        given take the usual values. Raises KeyError for a state that is missing or a parameter that is none, ValueError
+        for a wrong shape or a parameter outside its interval.
+        """
+        packed = self._packed({**self._parameters(parameters, states), **states, **parameters})
+        return state_frame(self.economy.model, self.economy.policy, packed).drop(
+            columns=labels(self.economy.model.states)
+        )
+
+    def simulate(self, periods: int = 200, paths: int = 100, seed: int = 1, **parameters: float) -> pd.DataFrame:
+        """Simulated paths after the evaluation's burn-in: columns `path`, `period` and every variable.
+
+        The paths of a family spread over its members; with `parameters`, `beta=0.97`, all are of one member.
+        """
+        chosen = replace(self.settings.evaluation, periods=periods, paths=paths)
+        of = evaluate.steady_row(self.member(parameters)) if parameters else None
+        states = evaluate.path_states(self.economy, chosen, stream(seed, SIMULATION), of, self.closed_loop)
+        return analysis.simulation(self.economy, states)
+
+    def euler_errors(self, seed: int | None = None) -> pd.DataFrame:
+        """Absolute residuals on fresh states with the finer rule: rows (set, equation), columns the statistics."""
+        judged = self.judged
+        sets = self.evaluation_states(self.settings.seed if seed is None else seed)
+        tables = {name: evaluate.error_summary(evaluate.euler_errors(judged, states)) for name, states in sets.items()}
+        rows = {(name, equation): s for name, table in tables.items() for equation, s in table.items()}
+        return pd.DataFrame(rows).T.rename_axis(["set", "equation"])
+
+    def irf(self, name: str, size: float = 1.0, periods: int = 40, **parameters: float) -> pd.DataFrame:
+        """Deviations, in levels, of every variable from the path without the shock, dates 0 to `periods`.
+
+        `name` is a shock, moved by `size` standard deviations, or a state, displaced by the share `size` of its value.
+        A name of both means the shock. In a family the economy has the `parameters`, else the usual ones. Raises
+        KeyError for another name, ValueError for fewer than one period.
+        """
+        if periods < 1:
+            raise ValueError(f"periods={periods}; an impulse response has at least one")
+        hit, calm = analysis.impulse_response(self.member(parameters), name, size, periods)
+        return hit - calm
+
+    def moments(self, periods: int = 200, paths: int = 100, seed: int = 1, **parameters: float) -> pd.DataFrame:
+        """Mean, std, variance, skewness, extremes, first autocorrelation and standard errors along simulated paths."""
+        return moments.moments(self.simulate(periods, paths, seed, **parameters))
+
+    def autocorrelations(
+        self, order: int = 5, periods: int = 200, paths: int = 100, seed: int = 1, **parameters: float
+    ) -> pd.DataFrame:
+        """Autocorrelations of orders 1 to `order` of every variable along simulated paths."""
+        return moments.autocorrelations(self.simulate(periods, paths, seed, **parameters), order)
+
+    def correlations(self, periods: int = 200, paths: int = 100, seed: int = 1, **parameters: float) -> pd.DataFrame:
+        """The matrix of correlations of all variables along simulated paths."""
+        return moments.correlations(self.simulate(periods, paths, seed, **parameters))
+
+    @cached_property
+    def closed_loop(self) -> Modes:
+        """The eigenvalues of the closed loop at the steady state."""
+        return closed_loop_modes(self.economy)
+
+    @cached_property
+    def judged(self) -> Economy:
+        """The economy under the finer rule of the evaluation."""
+        model, settings = self.economy.model, self.settings.expectation
+        return replace(self.economy, expectation=expectation(model, partial(finer_rule, settings)))
+
+    def evaluation_states(self, seed: int) -> dict[str, tf.Tensor]:
+        """Fresh states of the sets `path` and `box`, packed, [n, n_states]."""
+        chosen, seed = self.settings.evaluation, stream(seed, EVALUATION)
+        walked = evaluate.path_states(self.economy, chosen, seed, loop=self.closed_loop)
+        box = evaluate.box_states(self.economy, chosen, seed)
+        return {"path": tf.reshape(walked, (-1, walked.shape[-1])), "box": box}
+
+    def member(self, parameters: Mapping[str, float]) -> Economy:
+        """The economy resting at given parameters, at the usual ones where there is none."""
+        if not parameters:
+            return self.economy
+        values = tuple(float(x) for x in self._parameters(parameters, {}).values())
+        if values not in self._members:
+            self._members[values] = replace(self.economy, steady=self.economy.model.rest(np.array(values)))
+        return self._members[values]
+
+    @cached_property
+    def _members(self) -> dict[tuple[float, ...], Economy]:
+        """The economies of a family that were asked for, by their parameters."""
+        return {}
+
+    def _parameters(self, given: Mapping[str, Any], states: Mapping[str, Any]) -> dict[str, Any]:
+        """All parameters of a family, the usual ones where not given here or among the states. Raises KeyError."""
+        model = self.economy.model
+        known = dict(zip(model.names, model.usual, strict=True)) if isinstance(model, Family) else {}
+        for name in given:
+            if name not in known:
+                raise KeyError(f"no parameter {name!r} is a state; there are {', '.join(known) or 'none'}")
+        known |= {name: states[name] for name in known if name in states} | given
+        for name, low, high in zip(model.names, model.lower, model.upper, strict=True) if known else ():
+            outside = np.abs(np.asarray(known[name], float) - (low + high) / 2) / (high - low) > 0.5 + ROUNDING
+            if outside.any():
+                raise ValueError(
+                    f"{name}={known[name]} lies outside [{low:g}, {high:g}], for which the family is solved"
+                )
+        return known
+
+    def _packed(self, states: Mapping[str, Any]) -> tf.Tensor:
+        columns = []
+        for s in self.economy.model.states:
+            names = labels([s])
+            if s.name not in states and not all(n in states for n in names):
+                raise KeyError(f"no value for the state {s.name!r}; the model's states are "
+                               f"{', '.join(v.name for v in self.economy.model.states)}")  # fmt: skip
+            value = np.asarray(states[s.name] if s.name in states else [states[n] for n in names], float)
+            if value.ndim > (2 if s.size is not None else 1) or (s.size is not None and value.shape[:1] != (s.size,)):
+                wanted = "a number or [n]" if s.size is None else f"[{s.size}] or [{s.size}, n]"
+                raise ValueError(f"the state {s.name!r} has shape {list(value.shape)}; expected {wanted}")
+            columns.extend(value.reshape(width(s), -1))
+        return tf.constant(np.stack(np.broadcast_arrays(*columns), 1), self.economy.policy.dtype)
+
+
+def build(settings: Config, steady: SteadyState | None = None, model: Model | None = None) -> Economy:
+    """The model, an untrained policy function and the expectation of a checked configuration.
+
+    `model` is the configured one and `steady` its steady state, where they are known already. Raises InputError where
+    the steady state is not found, or where the solution that the anchor is to be does not exist.
+    """
+    model = family(build_model(settings.model), settings.pseudo_states) if model is None else model
+    steady = steady_state(model) if steady is None else steady
+    inputs, outputs = (sum(map(width, declared)) for declared in (model.states, free_policies(model.policies)))
+    seed = stream(settings.seed, NETWORK)
+    network = approximator(inputs, outputs, settings.network, settings.dtype, seed)
+    margin = MARGIN if settings.network.name == "chebyshev" else 0.0
+    try:
+        policy = PolicyNetwork(model, steady, network, settings.dtype, settings.network.anchor, margin)
+    except InputError as error:
+        kind = settings.network.anchor
+        raise InputError(f"network.anchor={kind}: {error}; network.anchor=steady_state does without it") from error
+    chosen = expectation(model, partial(rule, settings.expectation))
+    if settings.network.anchor == "quadratic":
+        policy.correct_for_risk(model, chosen, steady)
+    return Economy(model, steady, policy, chosen)
+
+
+def load(folder: str | Path) -> Solution:
+    """The solution that a run left in its folder. Raises FileError where it is incomplete or damaged."""
+    folder = Path(folder)
+    try:
+        config = OmegaConf.merge(OmegaConf.structured(Config), recalled(folder / "config.yaml"))
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        settings = checked(config)
+    except InputError as error:  # among them a model whose file is not found
+        raise FileError(f"{folder} cannot be loaded: {error}") from error
+    except (OSError, *COMPOSITION_ERRORS) as error:
+        raise FileError(f"{folder} does not hold a finished run: {error}") from error
+    economy = build(settings)
+    read_policy(folder, economy.policy.network)
+    return Solution(economy, settings, summary, folder)

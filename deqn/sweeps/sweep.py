@@ -1,0 +1,114 @@
+"""The end of a sweep: what became of each job, as a table, summary.csv, figure.png and report.html in its folder."""
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from deqn.evaluation.summary import path_error
+from deqn.reporting import report
+from deqn.reporting.html_report import embedded, page
+from deqn.reporting.sweep_figure import draw
+from deqn.system.errors import exit_code
+from deqn.system.files import number, write_text
+
+RESULTS = ("status", "mean", "max", "seconds", "import_seconds", "code", "reason", "folder")
+SHOWN = ("status", "mean error", "max error", "seconds")
+
+
+def summarize(folder: Path, jobs: list[list[str]]) -> int:
+    """Print and write what became of the jobs of the sweep in `folder`; returns the largest of their exit codes.
+
+    `jobs`: the overrides of each, in the order of the folders' numbers.
+    """
+    rows = [job_row(folder / str(n), overrides) for n, overrides in enumerate(jobs)]
+    names = [name for name in rows[0] if name not in ("job", *RESULTS)]
+    varied = [name for name in names if len({row[name] for row in rows}) > 1]
+    write_text(folder / "summary.csv", pd.DataFrame(rows).to_csv(index=False))
+    console = Console()
+    show(console, rows, varied)
+    publish(folder, rows, varied)
+    console.print(str(folder / "report.html"), highlight=False, markup=False, soft_wrap=True)
+    return max(row["code"] for row in rows)
+
+
+def job_row(job: Path, overrides: list[str]) -> dict[str, Any]:
+    """One job: its overrides, and what its summary.json says; one that failed says why in failure.json."""
+    words = (o.lstrip("+").partition("=") for o in overrides if not o.startswith("hydra"))
+    row = {"job": job.name} | {key: value for key, _, value in words} | dict.fromkeys(RESULTS)
+    row["folder"] = str(job)
+    if (job / "failure.json").exists():
+        return row | {"status": "failed"} | json.loads((job / "failure.json").read_text(encoding="utf-8"))
+    if not (job / "summary.json").exists():
+        ran = job.exists()
+        why = "it has no result" if ran else "it did not run"
+        return row | {"status": "failed" if ran else "not_run", "code": 1, "reason": why}
+    summary = json.loads((job / "summary.json").read_text(encoding="utf-8"))
+    errors, seconds = summary["euler_errors"]["path"]["all"], summary["seconds"]
+    return row | {
+        "status": summary["status"], "mean": path_error(summary)["mean"], "max": errors["max"],
+        "seconds": seconds["total"], "import_seconds": seconds["import"],
+        "code": exit_code(summary["status"], summary.get("signal")),
+        "reason": None if summary["status"] == "converged" else report.reason(summary),
+    }  # fmt: skip
+
+
+def show(console: Console, rows: list[dict[str, Any]], varied: list[str], noun: str = "job") -> None:
+    """Print a row for each job, or trial, with the settings that vary, and why some did not converge."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for name in (noun, *brief_names(varied)):
+        table.add_column(name, overflow="fold")
+    for name in SHOWN:
+        table.add_column(name, no_wrap=True, justify="left" if name == "status" else "right")
+    for row in rows:
+        table.add_row(row[noun], *map(Text, cells(row, varied)))  # as they are: [relu] is no markup
+    console.print(table)
+    for row in rows:
+        if row["reason"]:
+            console.print(f"{noun} {row[noun]}: {row['reason']}", highlight=False, markup=False)
+
+
+def brief_names(keys: list[str]) -> list[str]:
+    """The last word of each dotted key, where it is that of no other."""
+    last = [key.rpartition(".")[2] for key in keys]
+    return [word if last.count(word) == 1 else key for key, word in zip(keys, last, strict=True)]
+
+
+def cells(row: dict[str, Any], varied: list[str]) -> list[str]:
+    """What stands beside the number of a job: what varies, and SHOWN."""
+    seconds = "-" if row["seconds"] is None else f"{row['seconds']:.0f}"
+    return [*(row[name] for name in varied), row["status"], number(row["mean"]), number(row["max"]), seconds]
+
+
+def publish(
+    folder: Path, rows: list[dict[str, Any]], varied: list[str], noun: str = "job", remarks: tuple[str, ...] = ()
+) -> None:
+    """Write figure.png, where there is something to draw, and report.html, with `remarks` above its table."""
+    counts = Counter(row["status"].replace("_", " ") for row in rows)
+    headline = f"{len(rows)} {noun}s: {', '.join(f'{n} {status}' for status, n in counts.items())}"
+    figure = folder / "figure.png"
+    if any(row["mean"] is not None for row in rows):
+        draw(pd.DataFrame(rows), varied, headline, figure)
+    content = page(
+        "sweep.html", counts=headline, folder=folder.name, noun=noun, remarks=remarks,
+        columns=[noun, *varied, *SHOWN],
+        rows=[[linked(row, folder, noun), *cells(row, varied)] for row in rows],
+        reasons=[[row[noun], row["reason"]] for row in rows if row["reason"]],
+        figure=embedded(figure) if figure.exists() else None,
+    )  # fmt: skip
+    write_text(folder / "report.html", content)
+
+
+def linked(row: dict[str, Any], folder: Path, noun: str) -> str:
+    """The number of a job, with a link to its own report where it has one."""
+    if row["folder"] is None or not (Path(row["folder"]) / "report.html").exists():
+        return row[noun]
+    return Markup('<a href="{}/report.html">{}</a>').format(os.path.relpath(row["folder"], folder), row[noun])

@@ -1,0 +1,83 @@
+"""One trial of a search, in a process of its own, that reports its progress and may be told to stop."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from deqn.runs.run import Job, run
+from deqn.system.clock import Clock
+from deqn.system.errors import FileError, as_known, first_line
+from deqn.system.lazy_tensorflow import find_devices
+from deqn.system.processes import died, forked
+from deqn.training.loop import Report
+
+
+class Behind(Exception):
+    """Ends a trial, in its process, for the reason that the search gives."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a trial: the run's `summary`, or `reason` and `code` of a failure, or `reason` alone if pruned.
+
+    `signal`: what ended the search meanwhile.
+    """
+
+    summary: dict[str, Any] | None = None
+    reason: str | None = None
+    code: int | None = None
+    signal: int | None = None
+
+
+def solve_trial(
+    job: Job, folder: Path, console: Console, name: str, judge: Callable[[float, float], str | None]
+) -> Outcome:
+    """Run a job in a fork. Raises FileError where its folder cannot be written.
+
+    `judge` is given every report of training, the error (share) and the seconds, and returns why the trial is to be
+    given up, None where it is not.
+    """
+    ours, theirs = Pipe()
+    with forked(lambda: report_to(theirs, job, folder)) as fork:
+        theirs.close()
+        with console.status(name), ours:
+            try:
+                while isinstance(message := ours.recv(), tuple):
+                    ours.send(judge(*message))
+            except (EOFError, ConnectionError):
+                message = None
+    if fork.signal is not None:
+        return Outcome(signal=fork.signal)
+    if isinstance(message, FileError):
+        raise message
+    return Outcome(reason=died(fork.code), code=1) if message is None else message
+
+
+def report_to(connection: Connection, job: Job, folder: Path) -> int:
+    """Run the job, ask after every report whether it is to go on, and send what became of it; the work of the fork."""
+
+    def watch(report: Report) -> None:
+        connection.send((float(report.error), float(report.seconds)))
+        reason = connection.recv()
+        if reason is not None:
+            raise Behind(reason)
+
+    try:
+        find_devices()
+        summary = run(job, folder, Console(quiet=True), Clock(), watch).summary
+        message = Outcome(summary=summary, signal=summary["signal"])
+    except Behind as behind:
+        message = Outcome(reason=str(behind))
+    except FileError as error:
+        message = error
+    except Exception as error:  # the traceback stands in the trial's run.log
+        known = as_known(error)
+        reason = f"{type(error).__name__}: {first_line(error)}" if known is None else str(known)
+        message = Outcome(reason=reason, code=1 if known is None else known.exit_code)
+    connection.send(message)
+    return 0

@@ -1,0 +1,249 @@
+"""A search for the settings with the smallest error: Optuna's tree-structured Parzen estimator (Bergstra et al. 2011).
+
+What is minimized is the mean path error of the verdict; of errors that agree in their two digits the faster trial is
+better. All trials share one seed, by which the best of them looks better than it is, so that it is solved once more
+under a fresh one. The study lies in SQLite: a search that was stopped goes on with the trial that was running.
+"""
+
+import itertools
+import math
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import optuna
+import pandas as pd
+from optuna.trial import FrozenTrial, Trial, TrialState
+from rich.console import Console
+from sqlalchemy.exc import SQLAlchemyError
+
+from deqn.configuration.config import checked, composed
+from deqn.evaluation.summary import path_error
+from deqn.runs.run import Job
+from deqn.sweeps.best import fresh_solve, write_best
+from deqn.sweeps.space import Choice, Interval, Search, word
+from deqn.sweeps.sweep import publish, show
+from deqn.sweeps.trial import Outcome, solve_trial
+from deqn.system.errors import DeqnError, FileError, InputError, exit_code, first_line
+from deqn.system.files import fresh_folder, locked, make_folder, number, write_text
+from deqn.system.lazy_tensorflow import find_devices
+
+AT_LEAST = 5  # finished trials before one is pruned
+BEHIND = 10  # times the median error of the others after as many seconds: pruned
+QUICK = ["evaluation.figures=false", "evaluation.reference=false"]  # of trials, unless the user says otherwise
+ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+def tune(search: Search, console: Console) -> int:
+    """Run the trials that are still to be run, then solve the best once more; returns the exit code.
+
+    Raises InputError where the folder holds another search, FileError where it cannot be used.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    make_folder(search.folder, exist_ok=True)
+    try:
+        with locked(search.folder / "lock", "search"):
+            study = opened(search)
+            while len(ended(study)) < trials(search):
+                signal = run_trial(study, search, console)
+                write_text(search.folder / "trials.csv", pd.DataFrame(rows(study, search)).to_csv(index=False))
+                if signal is not None:
+                    return 128 + signal
+            return concluded(study, search, console)
+    except (optuna.exceptions.OptunaError, SQLAlchemyError) as error:
+        raise FileError(f"{search.folder / 'study.db'}: {first_line(error)}") from error
+
+
+def opened(search: Search) -> optuna.Study:
+    """The study in the search's folder, new or to go on with; trials that were running when it ended come first."""
+    file = (search.folder / "study.db").resolve()
+    storage = f"sqlite:///{file.as_uri()}?uri=true"  # which holds any character
+    try:
+        study = optuna.create_study(study_name="deqn", storage=storage, load_if_exists=True)
+    except RuntimeError as error:  # another version's tables
+        raise FileError(f"{search.folder / 'study.db'}: {first_line(error)}") from error
+    study.sampler = optuna.samplers.TPESampler(seed=search.seed + len(study.trials))
+    before = study.user_attrs.get("declaration", search.declaration)
+    if before != search.declaration:
+        raise InputError(f"{search.folder} holds another search, deqn-tune {' '.join(before)}; "
+                         "give this one a folder of its own, study=FOLDER")  # fmt: skip
+    study.set_user_attr("declaration", search.declaration)
+    for trial in study.get_trials(states=[TrialState.RUNNING]):
+        study.tell(trial.number, state=TrialState.FAIL)
+        study.enqueue_trial(trial.params)
+    if size(search) <= search.trials:  # then every point once, and none twice
+        for point in itertools.product(*map(points, search.space.values())):
+            study.enqueue_trial(dict(zip(search.space, point, strict=True)), skip_if_exists=True)
+    return study
+
+
+def points(values: Choice | Interval) -> list[Any]:
+    """All values of a dimension that has finitely many."""
+    if isinstance(values, Choice):
+        return list(values.words)
+    return [values.low + i * values.step for i in range(round((values.high - values.low) / values.step) + 1)]
+
+
+def size(search: Search) -> float:
+    """How many points the space has."""
+    if any(isinstance(values, Interval) and values.step is None for values in search.space.values()):
+        return math.inf
+    return math.prod(len(points(values)) for values in search.space.values())
+
+
+def trials(search: Search) -> int:
+    """How many trials there are to be."""
+    return int(min(search.trials, size(search)))
+
+
+def ended(study: optuna.Study) -> list[FrozenTrial]:
+    """Trials with a result: an error, pruned, or a failure with its reason."""
+    return [t for t in study.trials if t.state in ENDED or "reason" in t.user_attrs]
+
+
+def suggested(trial: Trial, key: str, values: Choice | Interval) -> str:
+    """The word that the sampler chooses for a key."""
+    if isinstance(values, Choice):
+        return trial.suggest_categorical(key, values.words)
+    if isinstance(values.low, int):
+        return word(trial.suggest_int(key, values.low, values.high, step=values.step or 1, log=values.log))
+    return word(trial.suggest_float(key, values.low, values.high, step=values.step, log=values.log))
+
+
+def run_trial(study: optuna.Study, search: Search, console: Console) -> int | None:
+    """One trial, in a folder of its own; returns the signal that ended it, None where none did.
+
+    A trial that a signal ends stays open, and is the first when the search goes on.
+    """
+    trial = study.ask()
+    words = {key: suggested(trial, key, values) for key, values in search.space.items()}
+    name = f"trial {trial.number}: {' '.join(f'{key}={word}' for key, word in words.items())}"
+    overrides = [*QUICK, *search.overrides(words)]
+    others = [t.intermediate_values for t in study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])]
+    seen: dict[int, float] = {}
+
+    def judge(error: float, seconds: float) -> str | None:
+        milliseconds = int(1000 * seconds)
+        seen[milliseconds] = error if math.isfinite(error) else math.inf
+        trial.report(error, milliseconds)
+        if is_behind(seen, others):
+            return f"error {number(error)} after {seconds:.0f} s of training"
+        return None
+
+    try:
+        config, model = composed(overrides, search.config_dir)
+        checked(config)
+    except DeqnError as error:
+        outcome = Outcome(reason=str(error), code=error.exit_code)
+    else:
+        folder = Path(fresh_folder(str(search.folder / "trials" / str(trial.number))))
+        trial.set_user_attr("folder", f"trials/{folder.name}")
+        job = Job(config, model, overrides, search.config_dir)
+        outcome = solve_trial(job, folder, console, name, judge)
+    if outcome.signal is not None:
+        return outcome.signal
+    console.print(f"{name}: {tell(study, trial, outcome)}", highlight=False, markup=False, soft_wrap=True)
+    return None
+
+
+def tell(study: optuna.Study, trial: Trial, outcome: Outcome) -> str:
+    """Tell the study what became of a trial; returns it in words."""
+    if outcome.summary is not None:
+        return judged(study, trial, outcome.summary)
+    if outcome.code is not None:
+        failed(study, trial, outcome.reason, outcome.code)
+        return f"failed, {outcome.reason}"
+    trial.set_user_attr("reason", outcome.reason)
+    study.tell(trial, state=TrialState.PRUNED)
+    return f"pruned, {outcome.reason}"
+
+
+def is_behind(seen: dict[int, float], others: list[dict[int, float]]) -> bool:
+    """Whether a trial's best error is far above what the others had reached after as much training.
+
+    `seen`, `others`: milliseconds of training -> error on validation states (share).
+    """
+    now = max(seen)
+    reached = [min(x for t, x in other.items() if t <= now) for other in others if min(other) <= now]
+    return len(reached) >= AT_LEAST and not min(seen.values()) <= BEHIND * median(reached)
+
+
+def judged(study: optuna.Study, trial: Trial, summary: dict[str, Any]) -> str:
+    """Tell the study what a trial found; returns it in words."""
+    error, seconds = path_error(summary)["mean"], summary["seconds"]
+    if summary["status"] == "diverged":
+        failed(study, trial, "diverged; its run.log says more", exit_code("diverged", None))
+        return "diverged"
+    if not math.isfinite(error):
+        failed(study, trial, "its errors are not finite", exit_code("not_converged", None))
+        return "errors that are not finite"
+    for key, value in (("status", summary["status"]), ("max", summary["euler_errors"]["path"]["all"]["max"]),
+                       ("import_seconds", seconds["import"]), ("seconds", seconds["total"])):  # fmt: skip
+        trial.set_user_attr(key, value)
+    study.tell(trial, error)
+    return f"{summary['status']}, mean path error {number(error)}, {seconds['total']:.0f} s"
+
+
+def failed(study: optuna.Study, trial: Trial, reason: str, code: int) -> None:
+    """Tell the study why a trial has no error."""
+    trial.set_user_attr("reason", reason)
+    trial.set_user_attr("code", code)
+    study.tell(trial, state=TrialState.FAIL)
+
+
+def ranked(study: optuna.Study) -> list[FrozenTrial]:
+    """Trials with a result, best first: by two digits of the error, then by seconds; pruned and failed ones last."""
+
+    def rank(t: FrozenTrial) -> tuple[Any, ...]:
+        if t.state != TrialState.COMPLETE:
+            return (t.state, math.inf, math.inf)
+        return (t.state, float(number(t.value)), t.user_attrs["seconds"] - t.user_attrs["import_seconds"])
+
+    return sorted(ended(study), key=rank)
+
+
+def rows(study: optuna.Study, search: Search) -> list[dict[str, Any]]:
+    """The trials as a table, best first: what was chosen, status, errors, seconds."""
+    found = []
+    for t in ranked(study):
+        status = {TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}.get(t.state, t.user_attrs.get("status"))
+        known = dict.fromkeys(("max", "seconds", "import_seconds", "reason", "folder")) | t.user_attrs
+        chosen = {key: as_word(t.params[key]) for key in search.space}
+        mean = t.value if t.state == TrialState.COMPLETE else None
+        folder = None if known["folder"] is None else str(search.folder / known["folder"])
+        found.append({"trial": str(t.number), **chosen, "mean": mean, **known, "status": status, "folder": folder})
+    return found
+
+
+def as_word(value: Any) -> str:
+    """A value of a trial as a word."""
+    return value if isinstance(value, str) else word(value)
+
+
+def briefly(row: dict[str, Any], search: Search) -> dict[str, str]:
+    """The chosen values of a row with four digits, for the terminal."""
+    numbers = [key for key, values in search.space.items() if isinstance(values, Interval)]
+    return {key: f"{float(row[key]):.4g}" for key in numbers}
+
+
+def concluded(study: optuna.Study, search: Search, console: Console) -> int:
+    """Solve the best once more under a fresh seed, write it, and print the table of trials; returns the exit code."""
+    found = rows(study, search)
+    best = ranked(study)[0]
+    summary = None
+    if best.state == TrialState.COMPLETE:
+        words = {key: as_word(best.params[key]) for key in search.space}
+        find_devices()
+        summary = fresh_solve(search, words, best.number, console)
+        if summary["signal"] is not None:
+            return 128 + summary["signal"]
+    found = [{**row, **briefly(row, search)} for row in found]
+    show(console, found, list(search.space), "trial")
+    if summary is None:
+        console.print("no trial ended with an error to be compared", highlight=False)
+        return max(t.user_attrs.get("code", 4) for t in ended(study))
+    remarks = write_best(search, words, best.value, summary)
+    publish(search.folder, found, list(search.space), "trial", remarks)
+    for line in remarks:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    return exit_code(summary["status"], None)

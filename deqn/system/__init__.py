@@ -1,0 +1,1 @@
+"""The ground: files, clocks, signals, processes and the loading of TensorFlow. Nothing here knows economics."""

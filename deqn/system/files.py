@@ -1,0 +1,106 @@
+"""Folders and files of a run: claimed once, written whole or not at all. Needs no TensorFlow."""
+
+import contextlib
+import fcntl
+import json
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from deqn.system.errors import FileError
+
+
+def fresh_folder(wanted: str) -> str:
+    """Claim a new folder: the wanted one, or the first of wanted_2, wanted_3, ... that does not exist."""
+    for n in range(1, 1000):
+        path = Path(wanted if n == 1 else f"{wanted}_{n}")
+        if make_folder(path, exist_ok=False):
+            return str(path)
+    raise FileError(f"cannot make a new folder beside {wanted}")
+
+
+def make_folder(path: Path, exist_ok: bool) -> bool:
+    """Make a folder; whether it is new. Raises FileError where that cannot be done."""
+    try:
+        path.mkdir(parents=True, exist_ok=exist_ok)
+    except FileExistsError as error:
+        if exist_ok or not path.is_dir():
+            raise FileError(f"{path} is a file, not a folder") from error
+        return False
+    except OSError as error:
+        raise FileError(f"cannot make the folder {path}: {error.strerror or error}") from error
+    return True
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Name the file in what the system says where it cannot be written. Raises FileError."""
+    try:
+        yield
+    except OSError as error:
+        raise FileError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def locked(path: Path, user: str) -> TextIO:
+    """A file to append to, made where it is missing: while it is open, no other `user`, such as a run, can open it.
+
+    Raises FileError.
+    """
+    with writing(path):
+        stream = path.open("a", encoding="utf-8")
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            stream.close()
+            raise FileError(f"{path.parent} is in use by another {user}") from error
+    return stream
+
+
+def locked_log(folder: Path) -> TextIO:
+    """The folder's run.log, which one run at a time holds open. Raises FileError."""
+    return locked(folder / "run.log", "run")
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write to; the file takes its own name once it is complete. Raises FileError."""
+    half = path.with_name(f"{path.stem}.tmp{path.suffix}")
+    try:
+        with writing(path):
+            yield half
+            os.replace(half, path)
+    finally:
+        half.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all. Raises FileError."""
+    with whole(path) as half:
+        half.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON; a number that is not finite becomes null."""
+    write_text(path, json.dumps(finite(content), indent=1) + "\n")
+
+
+def finite(content: Any) -> Any:
+    """Nested content with plain numbers, and None for those that JSON cannot hold."""
+    if isinstance(content, dict):
+        return {key: finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple | np.ndarray):
+        return [finite(value) for value in content]
+    if isinstance(content, np.generic):
+        content = content.item()
+    if isinstance(content, float) and not math.isfinite(content):
+        return None
+    return content
+
+
+def number(x: float) -> str:
+    """Two digits, as in 1.2e-05."""
+    return "-" if x is None else f"{x:.1e}"

@@ -1,0 +1,75 @@
+"""What the stages share that iterate on one large batch of states: how it is drawn, kept and counted."""
+
+from abc import ABC
+
+import tensorflow as tf
+
+from deqn.economy.economy import Economy
+from deqn.training.sampler import Sampler
+
+BETWEEN = 10  # dates between one batch and the next
+
+
+class BatchStage(tf.Module, ABC):
+    """A stage (deqn/training/loop.py) whose batch, from the current policy's paths and the box, serves `life` steps."""
+
+    steps_per_cycle = 1
+
+    def __init__(self, name: str, economy: Economy, sampler: Sampler, iterations: int, report_every: int, life: int):
+        super().__init__(name=name)
+        self.economy, self.sampler, self.life = economy, sampler, life
+        self.cycles, self.report_every = iterations, report_every
+        self.iterations = tf.Variable(0, trainable=False)
+        self.draws = tf.Variable(0, trainable=False)
+        self.age = tf.Variable(life, trainable=False)  # iterations on the current batch
+        shape = (sampler.states, sampler.paths.shape[1])
+        self.drawn = tf.Variable(tf.zeros(shape, sampler.paths.dtype), trainable=False)
+
+    @property
+    def step(self) -> int:
+        """Iterations done."""
+        return int(self.iterations.numpy())
+
+    @property
+    def states_visited(self) -> int:
+        return int(self.draws.numpy()) * self.sampler.states
+
+    @property
+    def batch(self) -> tf.Tensor:
+        """The states of the current batch."""
+        return self.drawn.value()
+
+    @property
+    def worn(self) -> bool:
+        """Whether the batch has served its life, or was given up by `discard`."""
+        return self.age.numpy() >= self.life
+
+    def warm_up(self) -> None:
+        """Leave the dispersed start behind."""
+        self.sampler.warm_up(self.economy.policy)
+
+    def on_plateau(self, reports: int) -> bool:
+        """Nothing to lower here."""
+        return False
+
+    def fall_back(self) -> bool:
+        """Go on with points of the box alone; returns whether that is new."""
+        self.discard()
+        return self.sampler.fall_back()
+
+    def redraw(self) -> bool:
+        """Begin the next step with other states."""
+        self.discard()
+        return True
+
+    def discard(self) -> None:
+        """Let the next iteration begin with other states."""
+        self.age.assign(self.life)
+
+    def draw(self) -> None:
+        """Another batch, some dates after the last."""
+        if self.draws.numpy():
+            self.sampler.advance(self.economy.policy, BETWEEN)
+        self.drawn.assign(self.sampler(self.economy.policy))
+        self.draws.assign_add(1)
+        self.age.assign(0)

@@ -1,0 +1,72 @@
+"""The record of training: metrics.csv row by row, and the same scalars as TensorBoard's event files."""
+
+import csv
+from pathlib import Path
+
+import tensorflow as tf
+
+from deqn.system.files import write_text, writing
+from deqn.training.loop import Report
+
+
+class Metrics:
+    """metrics.csv: a row per report, written at once. On resume those of the checkpoint, `rows`, are kept."""
+
+    def __init__(self, folder: Path, rows: int):
+        self._path = folder / "metrics.csv"
+        lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True) if self._path.exists() else []
+        kept = lines[: rows + 1] if rows else []
+        self.kept = list(csv.DictReader(kept))  # the rows of an earlier start
+        if lines:
+            write_text(self._path, "".join(kept))
+
+    def add(self, report: Report) -> None:
+        """Append a report. Raises FileError."""
+        row = row_of(report)
+        empty = not self._path.exists() or self._path.stat().st_size == 0
+        with writing(self._path), self._path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, row, lineterminator="\n")
+            if empty:
+                writer.writeheader()
+            writer.writerow(row)
+
+
+class Events:
+    """tensorboard/: the numbers of metrics.csv as scalars under the names of its columns.
+
+    The file is written anew at every start, from the rows that `metrics` kept, so that no step is in it twice. Needs
+    no tensorboard package; `tf.summary.scalar` would.
+    """
+
+    def __init__(self, folder: Path, metrics: Metrics):
+        place = folder / "tensorboard"
+        for old in place.glob("events.out.tfevents.*"):
+            old.unlink()
+        self._writer = tf.summary.create_file_writer(str(place))
+        kind = tf.compat.v1.SummaryMetadata
+        plugin = kind.PluginData(plugin_name="scalars")
+        self._scalar = kind(plugin_data=plugin, data_class="DATA_CLASS_SCALAR")
+        for row in metrics.kept:
+            self._write(row)
+
+    def add(self, report: Report) -> None:
+        """Append a report."""
+        self._write({name: str(x) for name, x in row_of(report).items()})
+
+    def _write(self, row: dict[str, str]) -> None:
+        with self._writer.as_default(int(row["step"])):
+            for name, value in row.items():
+                if name not in ("step", "stage", "worst") and value:
+                    tf.summary.write(name, tf.constant(float(value), tf.float32), metadata=self._scalar)
+        self._writer.flush()
+
+
+def row_of(report: Report) -> dict[str, str | float]:
+    """A report as a row of metrics.csv; a rate that its stage does not have is empty."""
+    return {
+        "step": report.step, "stage": report.stage, "seconds": round(report.seconds, 3), "loss": report.loss,
+        **dict.fromkeys(("learning_rate", "damping"), ""), **report.rates,
+        "error": report.error, "worst": report.worst, "lost_paths": report.lost_paths,
+        **{f"mean_{name}": x for name, x in report.mean.items()},
+        **{f"max_{name}": x for name, x in report.max.items()},
+    }  # fmt: skip

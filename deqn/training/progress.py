@@ -1,0 +1,92 @@
+"""What a user sees while a run goes on: a live display on a terminal, a plain line every few seconds elsewhere."""
+
+import time
+from collections.abc import Sequence
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.text import Text
+
+from deqn.training.loop import Report, Stage
+
+LINE_SECONDS = 5
+
+
+class Display:
+    """Shows the progress of one stage after the other; a context, closed before anything else is printed.
+
+    The time left is that of all `stages`, at most: each taken to its last step, though most end before. A step of the
+    stage that runs takes what its steps took so far; one of a stage to come is put in proportion by `Stage.work`, the
+    multiplications of a step. `seconds`: the limit on training time, if there is one.
+    """
+
+    def __init__(self, console: Console, stages: Sequence[Stage] = (), seconds: float | None = None):
+        self._console, self._stage, self._printed = console, "", time.monotonic()
+        self._stages, self._seconds = stages, seconds
+        self._report: Report | None = None
+        self._bar = Progress(TextColumn("{task.description}"), BarColumn(None), MofNCompleteColumn())
+        self._live = Live(self._bar, console=console, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> "Display":
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._live.stop()
+
+    def report(self, report: Report) -> None:
+        """Keep the newest validation errors."""
+        self._report = report
+
+    def update(self, stage: Stage, loss: float) -> None:
+        """Show the newest step of a stage."""
+        now, step, steps = time.monotonic(), stage.step, stage.cycles * stage.steps_per_cycle
+        if stage.name != self._stage:
+            self._stage, self._first, self._start = stage.name, step, now
+            for task in self._bar.task_ids:
+                self._bar.remove_task(task)
+            self._task = self._bar.add_task(stage.name, total=steps, completed=step)
+        pace = (step - self._first) / (now - self._start) if now > self._start else 0.0
+        left = self._left(stage, pace)
+        if self._console.is_terminal:
+            self._bar.update(self._task, completed=step)
+            self._live.update(Group(self._bar, Text(f"{self._errors(loss, pace)}{left}")))
+        elif now - self._printed >= LINE_SECONDS:
+            self._printed = now
+            self._console.print(
+                f"{stage.name} {step}/{steps}{left}: {self._errors(loss, pace)}",
+                highlight=False, no_wrap=True, overflow="ellipsis",
+            )  # fmt: skip
+
+    def _left(self, stage: Stage, pace: float) -> str:
+        """The time left, in words; nothing where there is no pace yet."""
+        if not pace:
+            return ""
+        names = [s.name for s in self._stages]
+        later = self._stages[names.index(stage.name) + 1 :] if stage.name in names else []
+        work = sum(remaining(s) * s.work for s in (stage, *later))
+        seconds = work / stage.work / pace
+        if self._seconds is not None and self._report is not None:
+            seconds = min(seconds, max(self._seconds - self._report.seconds, 0.0))
+        return f", at most {duration(seconds)} left"
+
+    def _errors(self, loss: float, pace: float) -> str:
+        text = f"loss {loss:.1e}"
+        if self._report is not None:
+            latest = self._report
+            text = f"error mean {latest.error:.1e} ({latest.worst}), max {max(latest.max.values()):.1e}"
+        return f"{text}, {pace:.3g} steps/s" if pace else text
+
+
+def remaining(stage: Stage) -> int:
+    """The steps that a stage has not taken, at most."""
+    return max(stage.cycles * stage.steps_per_cycle - stage.step, 0)
+
+
+def duration(seconds: float) -> str:
+    """A time in two digits or so, in a unit that fits."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,113 @@
+"""Training states: simulated paths that go on from cycle to cycle under the current policy, mixed with box points."""
+
+import tensorflow as tf
+
+from deqn.economy.simulation import Box, step
+from deqn.families.members import box_corners
+from deqn.model.declaration import Model, in_logs
+from deqn.settings.schema import Sampling
+
+FAR = 100  # widths of the box, in levels or logarithms: a path beyond is lost, as is one that is not finite
+
+
+class Sampler(tf.Module):
+    """Draws `paths * periods` states a cycle, the share `box_share` of them from the box.
+
+    Normal shocks are drawn `shock_scale` times as large as the model's, so that training reaches into the tails on
+    which the evaluation will judge. The paths start spread over the box and are advanced `burn_in` periods before the
+    first cycle. A path that is lost goes on from a point of the box, and is counted. Paths, generator and counts are
+    variables, so that a checkpoint holds them.
+    """
+
+    def __init__(self, model: Model, sampling: Sampling, seed: int, dtype: tf.DType):
+        super().__init__()
+        self.states = sampling.paths * sampling.periods
+        self.generator = tf.random.Generator.from_seed(seed, alg="philox")
+        from_box = round(sampling.box_share * self.states)
+        self._from_paths = self.states - from_box
+        self._periods = -(-self._from_paths // sampling.paths)
+        self._burn_in, self._shock_scale = sampling.burn_in, sampling.shock_scale
+        self._model, self._seed = model, seed % 2**31
+        self._box = Box(model, from_box, seed, dtype) if from_box else None
+        self._starts = Box(model, sampling.paths, seed + 1, dtype)
+        self.paths = tf.Variable(self._starts.points(), trainable=False)
+        self.dates = tf.Variable(0, dtype=tf.int64, trainable=False)  # simulated so far
+        self.lost = tf.Variable(0, dtype=tf.int64, trainable=False)  # paths drawn anew
+        self.box_only = tf.Variable(False, trainable=False)
+
+    def fall_back(self) -> bool:
+        """From now on draw points of the box alone; returns whether that is new."""
+        new = self._from_paths > 0 and not self.box_only.numpy()
+        self.box_only.assign(True)
+        return new
+
+    def warm_up(self, policy) -> None:
+        """Leave the dispersed start behind."""
+        self.advance(policy, self._burn_in)
+
+    def advance(self, policy, periods: int) -> None:
+        """Let the paths go on for so many dates."""
+        self._advance(policy, tf.constant(periods))
+
+    def __call__(self, policy) -> tf.Tensor:
+        """The states of one cycle, [states, n_states]."""
+        parts = []
+        if self._from_paths:
+            visited = self._path(policy)
+            parts.append(tf.reshape(visited, (-1, visited.shape[-1]))[: self._from_paths])
+        if self._box is not None:
+            parts.append(self._box.points(self.generator))
+        return tf.concat(parts, 0)
+
+    @tf.function
+    def _advance(self, policy, periods: tf.Tensor) -> None:
+        t, states, date, lost = tf.constant(0), self.paths.value(), self.dates.value(), self.lost.value()
+        while t < periods:
+            _, states, gone = self._date(policy, states, date)
+            t, date, lost = t + 1, date + 1, lost + gone
+        self._keep(states, date, lost)
+
+    @tf.function
+    def _path(self, policy) -> tf.Tensor:
+        """The states of so many dates, [periods, paths, n_states]."""
+        states, date, lost = self.paths.value(), self.dates.value(), self.lost.value()
+        visited = tf.TensorArray(states.dtype, size=self._periods, element_shape=states.shape)
+        for t in tf.range(self._periods):
+            today, states, gone = self._date(policy, states, date)
+            visited, date, lost = visited.write(t, today), date + 1, lost + gone
+        self._keep(states, date, lost)
+        return visited.stack()
+
+    def _date(self, policy, states: tf.Tensor, date: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Today's states [paths, n_states], tomorrow's, and how many paths were lost in between.
+
+        A path is also lost where it would lead to no numbers a date later. Today's state, of no use for training, is
+        then drawn anew, too.
+        The points of the box depend on seed and date alone: where no path is lost, shocks are what they would be.
+        """
+        tomorrow = step(self._model, policy, states, self.generator, self._shock_scale)
+        later = step(self._model, policy, tomorrow, None)
+        lost = self._is_lost(tomorrow) | ~tf.reduce_all(tf.math.is_finite(later), 1)
+        shift = tf.random.stateless_uniform((1, states.shape[1]), [self._seed, date], dtype=states.dtype, alg="philox")
+        fresh, anew = self._starts.shifted(shift), (lost | self.box_only)[:, None]
+        count = tf.reduce_sum(tf.cast(lost & ~self.box_only, tf.int64))
+        return tf.where(anew, fresh, states), tf.where(anew, fresh, tomorrow), count
+
+    def _is_lost(self, states: tf.Tensor) -> tf.Tensor:
+        """Which states [paths, n_states] are not finite, or more than FAR widths outside the box, [paths]."""
+        logs = in_logs(self._model.states)
+        low, high = box_corners(self._model, states)
+        inside = within(states, low, high)
+        low, high, x = (tf.math.log(tf.where(logs, v, tf.ones_like(v))) for v in (low, high, states))
+        inside &= within(x, low, high) | ~tf.constant(logs)
+        return ~tf.reduce_all(inside, 1)
+
+    def _keep(self, states: tf.Tensor, date: tf.Tensor, lost: tf.Tensor) -> None:
+        self.paths.assign(states)
+        self.dates.assign(date)
+        self.lost.assign(lost)
+
+
+def within(x: tf.Tensor, low: tf.Tensor, high: tf.Tensor) -> tf.Tensor:
+    """Whether x lies between low and high, or at most FAR times their distance outside; false where x is no number."""
+    return (x >= low - FAR * (high - low)) & (x <= high + FAR * (high - low))

@@ -1,0 +1,119 @@
+"""Errors on states that training does not see, and what training remembers of them from report to report."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from deqn.economy.economy import Economy
+from deqn.training.sampler import Sampler
+
+ROUND_OFF = 5  # errors at most so many times the rounding error are rounding errors
+DIGITS = 1e4  # times the type's precision: only below it the rounding error is measured
+SLOW = 5.0  # factor by which the best error is to fall from report to report
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Absolute residuals on validation states; each row of a vector equation is an equation of its own."""
+
+    error: float  # the mean over states of the worst equation, on which training decides
+    worst: str  # that equation, "euler" or "euler[3]"
+    mean: dict[str, float]  # over states and rows, by equation
+    max: dict[str, float]
+    exact: bool  # whether every equation is at the rounding error of its own arithmetic
+
+
+class Validator(tf.Module):
+    """Errors on states that training does not see: the same sampling with shocks and paths of its own."""
+
+    def __init__(self, economy: Economy, sampler: Sampler):
+        super().__init__()
+        self.economy, self.sampler = economy, sampler
+
+    def __call__(self) -> Errors:
+        """Errors at newly drawn states."""
+        states = self._draw()
+        sizes = self._measure(states)
+        means = dict(row_means(sizes))
+        worst = max(means, key=lambda name: np.nan_to_num(means[name], nan=np.inf))
+        return Errors(
+            means[worst], worst, {n: float(r.mean()) for n, r in sizes.items()},
+            {n: float(r.max()) for n, r in sizes.items()}, self._is_exact(states, sizes, means),
+        )  # fmt: skip
+
+    def _measure(self, states: tf.Tensor) -> dict[str, np.ndarray]:
+        parts = [self._sizes(part) for part in self.economy.slices(states)]
+        return {name: np.concatenate([p[name].numpy() for p in parts], -1) for name in parts[0]}
+
+    def _is_exact(self, states: tf.Tensor, sizes: dict[str, np.ndarray], means: dict[str, float]) -> bool:
+        """Whether residuals are no larger than what moves them when the states move by a rounding error."""
+        precision = np.finfo(states.dtype.as_numpy_dtype).eps
+        if not max(means.values()) <= DIGITS * precision:
+            return False
+        moved = self._measure(nudged(states))
+        noise = dict(row_means({name: np.abs(moved[name] - r) for name, r in sizes.items()}))
+        return all(mean <= ROUND_OFF * max(precision, noise[name]) for name, mean in means.items())
+
+    @tf.function(autograph=False)
+    def _draw(self) -> tf.Tensor:
+        return self.sampler(self.economy.policy)
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def _sizes(self, states: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {name: tf.abs(r) for name, r in self.economy.residuals(states).items()}
+
+
+def nudged(states: tf.Tensor) -> tf.Tensor:
+    """States that a few rounding errors have moved."""
+    return states * (1 + 2 * np.finfo(states.dtype.as_numpy_dtype).eps)
+
+
+def row_means(sizes: dict[str, np.ndarray]) -> Iterator[tuple[str, float]]:
+    """The mean over states of each row of each equation [1, batch] or [n, 1, batch], by name."""
+    for name, r in sizes.items():
+        rows = r.reshape(-1, r.shape[-1]).mean(1)
+        for i, mean in enumerate(rows):
+            yield (name if len(rows) == 1 else f"{name}[{i}]"), float(mean)
+
+
+class Ledger(tf.Module):
+    """What training remembers between reports: the best weights, and for how many reports they have stood."""
+
+    def __init__(self, weights: list):
+        super().__init__()
+        self.best_error = tf.Variable(np.inf, dtype=tf.float64)
+        self.best_weights = [tf.Variable(w.value) for w in weights]
+        self.error_before = tf.Variable(np.inf, dtype=tf.float64)  # the best before the newest report
+        self.exact = tf.Variable(False)  # whether the newest report found rounding errors alone
+        self.stale = tf.Variable(0)  # reports without improvement
+        self.returns = tf.Variable(0)  # to the best weights, in this stage
+        self.plateau = tf.Variable(0)  # the same since the learning rate was last reduced
+        self.reports = tf.Variable(0)  # rows of metrics.csv
+        self.seconds = tf.Variable(0.0, dtype=tf.float64)  # training time up to the checkpoint
+        self._weights = weights
+
+    def note(self, error: float) -> None:
+        """Compare a report with the best so far."""
+        self.error_before.assign(self.best_error)
+        if error < self.best_error.numpy():
+            self.best_error.assign(error)
+            self.stale.assign(0)
+            self.plateau.assign(0)
+            for kept, w in zip(self.best_weights, self._weights, strict=True):
+                kept.assign(w.value)
+        else:
+            self.stale.assign_add(1)
+            self.plateau.assign_add(1)
+
+    @property
+    def slow(self) -> bool:
+        """Whether the newest report brought little."""
+        return bool(self.error_before.numpy() < SLOW * self.best_error.numpy())
+
+    def recall(self) -> None:
+        """Put the best weights back into the network."""
+        if np.isfinite(self.best_error.numpy()):
+            for kept, w in zip(self.best_weights, self._weights, strict=True):
+                w.assign(kept)
