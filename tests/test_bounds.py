@@ -6,8 +6,9 @@ import tensorflow as tf
 
 from conftest import economy
 from deqn.model.declaration import Multiplier, Policy
+from deqn.model.layout import columns
 from deqn.perturbation.first_order import linear_solution
-from deqn.policies.bounds import Bounds, columns, multiplier_rates
+from deqn.policies.bounds import Bounds, multiplier_rates
 
 KINDS = [Policy("both", -1, 3), Policy("below", 2), Policy("above", None, 5), Policy("free")]
 STEADY = np.array([0.0, 4.0, 1.0, -7.0])

@@ -11,10 +11,10 @@ from test_reference import WithError
 import deqn
 from conftest import economy, settings
 from deqn.configuration.config import checked, composed
+from deqn.economy import exact as exact_policies
 from deqn.economy.simulation import Box, path
 from deqn.equations.expectation import expectation, rule
 from deqn.equations.residuals import residuals
-from deqn.evaluation import evaluate
 from deqn.evaluation.closed_loop import closed_loop_modes, is_stable, stability
 from deqn.evaluation.reference import reference
 from deqn.families.members import box_corners
@@ -129,14 +129,14 @@ def test_the_untrained_family_of_growth_is_nearly_exact():
     e = economy(*GROWTH)
     states = Box(e.model, 2048, 1, tf.float64).points()
     np.testing.assert_allclose(e.policy(states)[:, 0], states[:, 1] * states[:, 2], atol=1e-8)
-    assert evaluate.closed_form(e.model, e.steady) is not None
+    assert exact_policies.closed_form(e.model, e.steady) is not None
     without = economy("model=growth", "pseudo_states.gamma=[1,2]")  # the lower corner alone has one
-    assert evaluate.closed_form(without.model, without.steady) is None
+    assert exact_policies.closed_form(without.model, without.steady) is None
 
 
 def test_a_closed_form_that_takes_numbers_alone_is_left_out():
     e = economy("model=olg_analytic", "pseudo_states.beta=[0.6,0.8]")
-    assert evaluate.closed_form(e.model, e.steady) is None
+    assert exact_policies.closed_form(e.model, e.steady) is None
     states = Box(e.model, 64, 0, tf.float64).points()
     assert np.abs(e.residuals(states)["euler"]).max() < 1e-8  # exact shares, interpolated
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 import deqn
 from conftest import economy
-from deqn.evaluation.evaluate import closed_form
+from deqn.economy.exact import closed_form
 from deqn.model.declaration import State
 from deqn.models.growth import Growth
 from deqn.models.olg_analytic import OlgAnalytic

@@ -6,18 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from deqn.model.declaration import (
-    Discrete,
-    Normal,
-    Point,
-    Policy,
-    State,
-    box,
-    flatten,
-    labels,
-    outcome_count,
-    shock_names,
-)
+from deqn.model.declaration import Discrete, Normal, Point, Policy, State
+from deqn.model.layout import box, flatten, labels, outcome_count, shock_names
 from deqn.models.growth import Growth
 
 

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from conftest import economy, settings
 from deqn.economy.simulation import Box
-from deqn.model.declaration import flatten
+from deqn.model.layout import flatten
 from deqn.policies.network import multilayer_perceptron, widths
 from deqn.settings import schema as allowed
 from deqn.system.errors import InputError

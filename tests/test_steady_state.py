@@ -8,7 +8,8 @@ import tensorflow as tf
 from rich.console import Console
 
 from deqn.checks.contract import check_residuals
-from deqn.model.declaration import Model, Multiplier, Normal, Policy, State, flatten
+from deqn.model.declaration import Model, Multiplier, Normal, Policy, State
+from deqn.model.layout import flatten
 from deqn.models.olg_analytic import OlgAnalytic
 from deqn.models.stochastic_growth import StochasticGrowth
 from deqn.perturbation.first_order import free_directions, linear_solution

@@ -14,20 +14,9 @@ from deqn.checks.declarations import check_declarations
 from deqn.economy.simulation import Box
 from deqn.equations.expectation import Expectation, expectation
 from deqn.equations.residuals import residuals, without_risk
-from deqn.model.declaration import (
-    Markov,
-    Model,
-    Point,
-    Policy,
-    State,
-    box,
-    box_widths,
-    flatten,
-    limits,
-    outcome_count,
-    width,
-)
+from deqn.model.declaration import Markov, Model, Point, Policy, State
 from deqn.model.findings import Finding, Line, call, check
+from deqn.model.layout import box, box_widths, flatten, limits, outcome_count, width
 from deqn.model.names import equation_problems, variable_problems
 from deqn.model.points import point
 from deqn.perturbation.first_order import free_directions

@@ -8,19 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from deqn.model.declaration import (
-    Discrete,
-    Markov,
-    Model,
-    Multiplier,
-    Normal,
-    Policy,
-    State,
-    multipliers,
-    outcome_count,
-    shock_names,
-)
+from deqn.model.declaration import Discrete, Markov, Model, Multiplier, Normal, Policy, State
 from deqn.model.findings import Finding, call
+from deqn.model.layout import multipliers, outcome_count, shock_names
 from deqn.model.names import SHOCKS, VARIABLES, variable_problems
 from deqn.settings.ranges import nearest
 from deqn.system.errors import InputError

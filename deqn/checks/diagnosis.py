@@ -12,14 +12,16 @@ import tensorflow as tf
 from deqn.checks.undefined import affordable, check_box, described
 from deqn.configuration.config import Config
 from deqn.economy.economy import Economy
+from deqn.economy.exact import closed_form, exact_residuals
 from deqn.economy.refinement import refined
 from deqn.economy.simulation import Box
 from deqn.equations.expectation import Expectation, chosen, normal_count
 from deqn.equations.residuals import residuals, slackness_names, without_risk
-from deqn.evaluation.evaluate import box_states, closed_form, exact_residuals
+from deqn.evaluation.evaluate import box_states
 from deqn.families.members import placed
-from deqn.model.declaration import Model, labels, limits, width
+from deqn.model.declaration import Model
 from deqn.model.findings import Finding, call
+from deqn.model.layout import labels, limits, width
 from deqn.optimizers.first_order import first_order
 from deqn.perturbation.first_order import derivatives, linear_solution
 from deqn.perturbation.modes import equilibrium_modes

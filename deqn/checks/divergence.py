@@ -11,7 +11,7 @@ import tensorflow as tf
 from deqn.checks.undefined import described, examined, first_undefined
 from deqn.economy.economy import Economy
 from deqn.families.family import Family
-from deqn.model.declaration import labels
+from deqn.model.layout import labels
 from deqn.model.points import named_point, pack, point
 from deqn.settings.ranges import shown
 

@@ -10,8 +10,9 @@ from deqn.economy.economy import Economy
 from deqn.economy.simulation import Box
 from deqn.equations.expectation import Expectation
 from deqn.families.members import placed
-from deqn.model.declaration import Model, Point, box, labels
+from deqn.model.declaration import Model, Point
 from deqn.model.findings import Finding, call
+from deqn.model.layout import box, labels
 from deqn.model.points import pack, point
 
 POINTS = 64  # of the box, and corners of it

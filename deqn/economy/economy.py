@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import tensorflow as tf
 
 from deqn.equations.expectation import Expectation
@@ -49,3 +50,11 @@ class Economy:
         rows = min(SLICE, max(1, FLOATS // each))
         for first in range(0, states.shape[0], rows):
             yield states[first : first + rows]
+
+
+def row_means(sizes: dict[str, np.ndarray]) -> Iterator[tuple[str, float]]:
+    """The mean over states of each row of each equation [1, batch] or [n, 1, batch], by name."""
+    for name, r in sizes.items():
+        rows = r.reshape(-1, r.shape[-1]).mean(1)
+        for i, mean in enumerate(rows):
+            yield (name if len(rows) == 1 else f"{name}[{i}]"), float(mean)

@@ -11,8 +11,8 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
+from deqn.economy.exact import Exact, exact_residuals
 from deqn.equations.expectation import expectation, finer_rule, gauss_hermite, normal_count, rule
-from deqn.evaluation.evaluate import Exact, exact_residuals
 from deqn.model.declaration import Model
 from deqn.settings.schema import Quadrature
 

@@ -8,7 +8,8 @@ import tensorflow as tf
 from scipy.stats import qmc
 
 from deqn.families.members import placed
-from deqn.model.declaration import Model, Normal, Point, fixed, outcome_count, width
+from deqn.model.declaration import Model, Normal, Point
+from deqn.model.layout import fixed, outcome_count, width
 from deqn.model.points import mean_shocks, pack, point, probabilities
 
 

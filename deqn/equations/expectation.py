@@ -13,7 +13,8 @@ import scipy.special
 import tensorflow as tf
 
 from deqn.equations.cubature import degree_five
-from deqn.model.declaration import Discrete, Markov, Model, Normal, Point, outcome_count, width
+from deqn.model.declaration import Discrete, Markov, Model, Normal, Point
+from deqn.model.layout import outcome_count, width
 from deqn.model.points import probabilities
 from deqn.settings.schema import Quadrature
 

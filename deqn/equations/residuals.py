@@ -6,7 +6,8 @@ from typing import Any
 import tensorflow as tf
 
 from deqn.equations.expectation import Expectation
-from deqn.model.declaration import Model, Multiplier, Point, multipliers
+from deqn.model.declaration import Model, Multiplier, Point
+from deqn.model.layout import multipliers
 from deqn.model.points import mean_shocks, named_point, pack, point
 from deqn.settings.schema import Loss
 

@@ -10,11 +10,13 @@ import pandas as pd
 import tensorflow as tf
 
 from deqn.economy.economy import Economy
+from deqn.economy.exact import Exact
 from deqn.economy.simulation import last, path, step
 from deqn.economy.tables import frame, state_frame
-from deqn.evaluation.evaluate import Exact, steady_row
+from deqn.evaluation.evaluate import steady_row
 from deqn.families.members import box_corners
-from deqn.model.declaration import Model, Normal, Point, fixed, labels, shock_names
+from deqn.model.declaration import Model, Normal, Point
+from deqn.model.layout import fixed, labels, shock_names
 from deqn.model.points import mean_shock, mean_shocks, pack, point
 
 ZERO = 1e-8  # a path whose values all are smaller stays at zero

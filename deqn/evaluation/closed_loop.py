@@ -11,7 +11,8 @@ from deqn.economy.economy import Economy
 from deqn.economy.simulation import Box, last, step
 from deqn.families.family import Family
 from deqn.families.members import box_corners, resting
-from deqn.model.declaration import Model, box, box_widths, fixed
+from deqn.model.declaration import Model
+from deqn.model.layout import box, box_widths, fixed
 from deqn.perturbation.first_order import LinearSolution, linear_solution
 from deqn.perturbation.modes import Modes, modes, transition_slopes
 from deqn.perturbation.steady_state import SteadyState

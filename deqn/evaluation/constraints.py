@@ -14,9 +14,9 @@ import tensorflow as tf
 from deqn.economy.economy import Economy
 from deqn.equations.residuals import gap, stacked
 from deqn.evaluation.evaluate import statistics
-from deqn.model.declaration import Multiplier, labels, multipliers
+from deqn.model.declaration import Multiplier
+from deqn.model.layout import columns, labels, multipliers
 from deqn.model.points import named_point, pack, point
-from deqn.policies.bounds import columns
 
 NEAR = 128  # states on each side of a kink, nearest to it, at which errors are measured
 ALLOWED = 10  # times the error that a Newton step removes from today's policies: tomorrow's are wrong, too

@@ -6,28 +6,24 @@ paths from dispersed starts must come together.
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from deqn.economy.economy import Economy
+from deqn.economy.economy import Economy, row_means
+from deqn.economy.exact import Exact
 from deqn.economy.simulation import Box, last, path
-from deqn.equations.expectation import Expectation
-from deqn.equations.residuals import residuals
 from deqn.evaluation.closed_loop import closed_loop_modes, decay_periods
 from deqn.families.members import MembersRule
-from deqn.model.declaration import Model, fixed, in_logs, labels, width
-from deqn.model.points import named_point, point
+from deqn.model.declaration import Model
+from deqn.model.layout import fixed, in_logs, labels, width
+from deqn.model.points import point
 from deqn.perturbation.first_order import LinearRule
 from deqn.perturbation.modes import Modes
-from deqn.perturbation.steady_state import SteadyState
 from deqn.settings.schema import Evaluation
 from deqn.system.errors import InputError
-from deqn.training.validation import row_means
 
 FORGOTTEN = 1e-3  # share of its start that a path still shows after the burn-in
 BURN_IN = (200, 10_000)  # dates of the burn-in, at least and at most
@@ -133,18 +129,6 @@ def by_thirds(economy: Economy, errors: dict[str, np.ndarray], states: tf.Tensor
     return found
 
 
-@dataclass(frozen=True)
-class Exact:
-    """What a policy is compared with: `closed_form`, or `reference`, a far more accurate numerical solution.
-
-    `values` maps packed states [n, n_states] to policies by name, [1, n] or [size, 1, n]; `covers` says where it holds.
-    """
-
-    kind: str
-    values: Callable[[tf.Tensor], dict[str, np.ndarray]]
-    covers: Callable[[tf.Tensor], np.ndarray]
-
-
 def comparison(
     economy: Economy, linear: LinearRule | MembersRule | None, exact: Exact, sets: dict[str, tf.Tensor]
 ) -> pd.DataFrame:
@@ -182,39 +166,6 @@ def distances(values: np.ndarray, truth: np.ndarray, prefix: str) -> dict[str, f
         f"{prefix}mean": error.mean(), f"{prefix}max": error.max(),
         f"{prefix}mean_relative": relative.mean(), f"{prefix}max_relative": relative.max(),
     }  # fmt: skip
-
-
-def exact_residuals(
-    model: Model, exact: Exact, expectation: Expectation, states: tf.Tensor
-) -> dict[str, tf.Tensor] | None:
-    """Residuals by equation of exact policies, zero where they are; None where they leave out a policy."""
-
-    def policy(at: tf.Tensor) -> tf.Tensor:
-        values = exact.values(at)
-        columns = np.concatenate([values[p.name].reshape(-1, at.shape[0]) for p in model.policies])
-        return tf.constant(columns.T, states.dtype)
-
-    if any(p.name not in exact.values(states[:1]) for p in model.policies):
-        return None
-    return residuals(model, policy, expectation, states)
-
-
-def closed_form(model: Model, steady: SteadyState) -> Exact | None:
-    """The exact policies; None where the model has none for its parameters."""
-
-    def values(states: tf.Tensor) -> dict[str, np.ndarray] | None:
-        anything = tf.constant(np.tile(steady.policies, (states.shape[0], 1)), states.dtype)
-        exact = model.closed_form(named_point(model, states, anything))
-        sizes = {p.name: p.size for p in model.policies}
-        n = states.shape[0]
-        return exact and {
-            name: np.broadcast_to(np.asarray(x), (1, n) if sizes[name] is None else (sizes[name], 1, n))
-            for name, x in exact.items()
-        }
-
-    if values(tf.constant(steady.states[None])) is None:
-        return None
-    return Exact("closed_form", values, lambda states: np.ones(states.shape[0], bool))
 
 
 def steady_row(economy: Economy) -> tf.Tensor:

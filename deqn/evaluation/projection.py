@@ -18,7 +18,7 @@ from deqn.equations.expectation import Expectation
 from deqn.equations.polynomials import ChebyshevBasis
 from deqn.equations.residuals import row_weights, stacked
 from deqn.evaluation.region import Region
-from deqn.model.declaration import box, coordinates, free_policies, in_logs, width
+from deqn.model.layout import box, coordinates, free_policies, in_logs, width
 from deqn.model.points import unpack
 from deqn.optimizers.levenberg_marquardt import LeastSquares
 from deqn.policies.network import PolicyNetwork

@@ -19,11 +19,12 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.economy.economy import Economy
+from deqn.economy.exact import Exact
 from deqn.equations.expectation import expectation, gauss_hermite, normal_count
-from deqn.evaluation.evaluate import Exact
 from deqn.evaluation.projection import Policies, Projection, gaps, policies_at, policies_on
 from deqn.evaluation.region import Region, reached
-from deqn.model.declaration import Model, fixed, free_policies, in_logs, multipliers, width
+from deqn.model.declaration import Model
+from deqn.model.layout import fixed, free_policies, in_logs, multipliers, width
 from deqn.system.errors import InputError
 from deqn.system.files import number
 

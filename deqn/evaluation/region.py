@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.economy.economy import Economy
-from deqn.model.declaration import Normal, coordinates
+from deqn.model.declaration import Normal
+from deqn.model.layout import coordinates
 from deqn.model.points import pack, point
 
 FARTHEST = 3  # standard deviations: normal shocks beyond do not decide which states are reached

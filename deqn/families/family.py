@@ -18,19 +18,8 @@ import tensorflow as tf
 from scipy.stats import qmc
 
 from deqn.equations.polynomials import ChebyshevBasis
-from deqn.model.declaration import (
-    Markov,
-    Model,
-    Point,
-    Policy,
-    State,
-    Variable,
-    box,
-    coordinates,
-    in_logs,
-    limits,
-    width,
-)
+from deqn.model.declaration import Markov, Model, Point, Policy, State
+from deqn.model.layout import Variable, box, coordinates, in_logs, limits, width
 from deqn.model.points import named_point
 from deqn.perturbation.continuation import followed
 from deqn.perturbation.derivatives import jacobians

@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.families.family import Family
-from deqn.model.declaration import Model, box, fixed, in_logs, limits
+from deqn.model.declaration import Model
+from deqn.model.layout import box, fixed, in_logs, limits
 from deqn.perturbation.steady_state import SteadyState
 
 

@@ -34,7 +34,10 @@ class State:
     @property
     def box(self) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper end, each [width]."""
-        return tuple(np.broadcast_to(np.asarray(x, float), (width(self),)) for x in (self.lower, self.upper))
+        return tuple(
+            np.broadcast_to(np.asarray(x, float), (1 if self.size is None else self.size,))
+            for x in (self.lower, self.upper)
+        )
 
 
 @dataclass(frozen=True)
@@ -163,76 +166,3 @@ class Model(ABC):
         It may read today's states and those definitions that do not depend on a policy.
         """
         return None
-
-
-Variable = State | Policy | Multiplier
-
-
-def width(variable: Variable | Normal) -> int:
-    """The number of columns that a variable takes in a packed matrix."""
-    return 1 if variable.size is None else variable.size
-
-
-def labels(variables: Sequence[Variable]) -> list[str]:
-    """A name for each packed column: `k` for a scalar, `k[0]`, `k[1]`, ... for a vector."""
-    return [v.name if v.size is None else f"{v.name}[{i}]" for v in variables for i in range(width(v))]
-
-
-def flatten(values: Mapping[str, Any], variables: Sequence[Variable]) -> np.ndarray:
-    """Numbers by name, [width] each, as one row [sum of widths]."""
-    rows = [np.broadcast_to(np.asarray(values[v.name], float), (width(v),)) for v in variables]
-    return np.concatenate(rows) if rows else np.zeros(0)
-
-
-def box(states: Sequence[State]) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper corner of the box, each [sum of widths]."""
-    lows, highs = zip(*(s.box for s in states), strict=True)
-    return np.concatenate(lows), np.concatenate(highs)
-
-
-def box_widths(states: Sequence[State]) -> np.ndarray:
-    """The units in which states of different size are compared, [sum of widths]."""
-    low, high = box(states)
-    return high - low
-
-
-def in_logs(states: Sequence[State]) -> np.ndarray:
-    """Which packed columns the policy function reads in logarithms, [sum of widths]."""
-    return np.concatenate([np.full(width(s), s.log) for s in states])
-
-
-def fixed(states: Sequence[State]) -> np.ndarray:
-    """Which packed columns stay constant along every path, [sum of widths]."""
-    return np.concatenate([np.full(width(s), s.fixed) for s in states])
-
-
-def coordinates(values: np.ndarray, logs: np.ndarray) -> np.ndarray:
-    """Packed values [..., n_states] with logarithms in the columns `logs`."""
-    return np.where(logs, np.log(np.where(logs, values, 1)), values)
-
-
-def limits(policies: Sequence[Policy | Multiplier]) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper bounds, each [sum of widths], infinite where there is none."""
-    lower = [np.full(width(p), -np.inf if p.lower is None else p.lower) for p in policies]
-    upper = [np.full(width(p), np.inf if p.upper is None else p.upper) for p in policies]
-    return np.concatenate(lower), np.concatenate(upper)
-
-
-def multipliers(model: Model) -> list[Multiplier]:
-    """The constraints of a model that may bind."""
-    return [p for p in model.policies if isinstance(p, Multiplier)]
-
-
-def free_policies(policies: Sequence[Policy | Multiplier]) -> list[Policy]:
-    """The policies without the multipliers, each with an output of the network and an equation of its own."""
-    return [p for p in policies if isinstance(p, Policy)]
-
-
-def outcome_count(shock: Discrete | Markov) -> int:
-    """The number of joint outcomes of a discrete shock."""
-    return np.shape(next(iter(shock.values.values())))[-1]
-
-
-def shock_names(shocks: Sequence[Normal | Discrete | Markov]) -> list[str]:
-    """The names under which the transition reads the shocks."""
-    return [name for s in shocks for name in ([s.name] if isinstance(s, Normal) else s.values)]

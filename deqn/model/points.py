@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from deqn.model.declaration import Discrete, Markov, Model, Normal, Point, Variable, width
+from deqn.model.declaration import Discrete, Markov, Model, Normal, Point
+from deqn.model.layout import Variable, width
 
 
 def unpack(columns: tf.Tensor, variables: Sequence[Variable], nodes: int) -> dict[str, tf.Tensor]:

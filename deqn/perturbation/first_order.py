@@ -18,10 +18,10 @@ import scipy.linalg
 import tensorflow as tf
 
 from deqn.equations.residuals import stacked, without_risk
-from deqn.model.declaration import Model, box_widths, labels, limits
+from deqn.model.declaration import Model
+from deqn.model.layout import box_widths, columns, labels, limits, reached
 from deqn.perturbation.derivatives import jacobian
 from deqn.perturbation.steady_state import SteadyState
-from deqn.policies.bounds import columns, reached
 from deqn.system.errors import InputError
 
 SINGULAR = 1e-13  # a root 0 / 0, in a system whose rows have length one

@@ -17,7 +17,8 @@ import scipy.linalg
 import tensorflow as tf
 
 from deqn.equations.residuals import stacked, without_risk
-from deqn.model.declaration import Model, in_logs
+from deqn.model.declaration import Model
+from deqn.model.layout import in_logs
 from deqn.perturbation.derivatives import bilinear, jacobian
 from deqn.system.errors import InputError
 

@@ -16,7 +16,8 @@ import tensorflow as tf
 from scipy.stats import qmc
 
 from deqn.equations.residuals import stacked, without_risk
-from deqn.model.declaration import Model, Policy, box, box_widths, flatten, labels, limits, width
+from deqn.model.declaration import Model, Policy
+from deqn.model.layout import box, box_widths, flatten, labels, limits, width
 from deqn.perturbation.derivatives import jacobian
 from deqn.system.errors import InputError
 

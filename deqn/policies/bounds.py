@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from deqn.model.declaration import Multiplier, Policy, free_policies, limits, width
+from deqn.model.declaration import Multiplier, Policy
+from deqn.model.layout import columns, free_policies, limits, reached
 
 TOUCH = 1e-3  # a smooth policy starts at least this share inside its bounds
 ZERO = 1e-8  # below it a number at the steady state is a rounding error of zero, and no unit of anything
@@ -167,26 +168,3 @@ def multiplier_rates(impact: np.ndarray, own: np.ndarray, beside: np.ndarray) ->
         return np.ones(len(own))
     told = np.isfinite(moves) & (moves != 0)
     return np.where(told, 1 / np.abs(np.where(told, moves, 1.0)), 1.0)
-
-
-def columns(policies: Sequence[Policy | Multiplier]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where each output's policy and its multiplier (itself where there is none) stand among the packed columns.
-
-    The third array goes the other way: for each packed column, its place among outputs, then outputs of multipliers.
-    """
-    first = dict(zip([p.name for p in policies], np.cumsum([0, *map(width, policies)]), strict=False))
-    multiplier = {m.of: m.name for m in policies if isinstance(m, Multiplier)}
-    free = free_policies(policies)
-    own = np.concatenate([first[p.name] + np.arange(width(p)) for p in free])
-    beside = np.concatenate([first[multiplier.get(p.name, p.name)] + np.arange(width(p)) for p in free])
-    place = np.zeros(sum(map(width, policies)), int)
-    place[beside] = len(own) + np.arange(len(own))
-    place[own] = np.arange(len(own))
-    return own, beside, place
-
-
-def reached(policies: Sequence[Policy | Multiplier]) -> tuple[np.ndarray, np.ndarray]:
-    """Which outputs may reach their lower, and which their upper bound, [outputs] each."""
-    bound = {m.of: m.bound for m in policies if isinstance(m, Multiplier)}
-    sides = np.concatenate([np.full(width(p), bound.get(p.name, "")) for p in free_policies(policies)])
-    return sides == "lower", sides == "upper"

@@ -18,7 +18,8 @@ from deqn.equations.expectation import Expectation
 from deqn.equations.polynomials import chebyshev
 from deqn.equations.residuals import residuals, stacked
 from deqn.families.family import Family
-from deqn.model.declaration import Model, box, coordinates, in_logs
+from deqn.model.declaration import Model
+from deqn.model.layout import box, coordinates, in_logs
 from deqn.perturbation.first_order import linear_solution
 from deqn.perturbation.second_order import curvature, risk_correction
 from deqn.perturbation.steady_state import SteadyState

@@ -22,7 +22,8 @@ from deqn.evaluation.closed_loop import closed_loop_modes
 from deqn.evaluation.summary import path_error
 from deqn.families.family import Family
 from deqn.families.pseudo_states import family
-from deqn.model.declaration import Model, free_policies, labels, width
+from deqn.model.declaration import Model
+from deqn.model.layout import free_policies, labels, width
 from deqn.perturbation.modes import Modes
 from deqn.perturbation.steady_state import SteadyState, steady_state
 from deqn.policies.network import PolicyNetwork, approximator

@@ -11,6 +11,7 @@ import tensorflow as tf
 from rich.console import Console
 
 from deqn.checks.undefined import affordable
+from deqn.economy import exact as exact_policies
 from deqn.economy.economy import Economy
 from deqn.economy.refinement import refined
 from deqn.evaluation import analysis, closed_loop, evaluate, moments
@@ -18,7 +19,7 @@ from deqn.evaluation.constraints import binding, constraint_summary
 from deqn.evaluation.reference import reference
 from deqn.families.family import Family
 from deqn.families.members import MembersRule
-from deqn.model.declaration import shock_names
+from deqn.model.layout import shock_names
 from deqn.perturbation.first_order import LinearRule, linear_solution
 from deqn.reporting import figures, html_report, latex, report
 from deqn.runs.solution import Solution
@@ -38,7 +39,7 @@ class Measured:
 
     summary: dict[str, Any]
     errors: dict[str, dict[str, np.ndarray]]  # set -> equation -> absolute residuals [n, states]
-    exact: evaluate.Exact | None
+    exact: exact_policies.Exact | None
     compared: pd.DataFrame | None
 
     def write(self, folder: Path) -> None:
@@ -128,11 +129,11 @@ def first_order(
 
 def exact_solution(
     solution: Solution, finer: Economy, sets: dict[str, tf.Tensor]
-) -> tuple[evaluate.Exact | None, dict[str, Any]]:
+) -> tuple[exact_policies.Exact | None, dict[str, Any]]:
     """The closed form, else the reference solution of a small model, and the residual of either."""
-    known = evaluate.closed_form(solution.economy.model, solution.economy.steady)
+    known = exact_policies.closed_form(solution.economy.model, solution.economy.steady)
     if known is not None:
-        parts = [evaluate.exact_residuals(finer.model, known, finer.expectation, part)
+        parts = [exact_policies.exact_residuals(finer.model, known, finer.expectation, part)
                  for part in finer.slices(sets["path"][:EXACT_STATES])]  # fmt: skip
         if parts[0] is None:
             return known, {}
@@ -149,7 +150,7 @@ def exact_solution(
     return found.exact(), {"reference": found.record()}
 
 
-def unsolved(solution: Solution, known: evaluate.Exact, states: tf.Tensor) -> list[str]:
+def unsolved(solution: Solution, known: exact_policies.Exact, states: tf.Tensor) -> list[str]:
     """The equations that a closed form leaves unsolved, since their residuals stay as the quadrature grows finer."""
     model = solution.economy.model
     few = states[: affordable(model, solution.economy.expectation)]
@@ -194,7 +195,7 @@ def pooled(compared: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 
 def draw(
-    economy: Economy, errors: dict[str, Any], exact: evaluate.Exact | None, simulated: pd.DataFrame, folder: Path
+    economy: Economy, errors: dict[str, Any], exact: exact_policies.Exact | None, simulated: pd.DataFrame, folder: Path
 ) -> None:
     """All figures of a run, into figures/."""
     model, place = economy.model, folder / "figures"

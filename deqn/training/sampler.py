@@ -4,7 +4,8 @@ import tensorflow as tf
 
 from deqn.economy.simulation import Box, step
 from deqn.families.members import box_corners
-from deqn.model.declaration import Model, in_logs
+from deqn.model.declaration import Model
+from deqn.model.layout import in_logs
 from deqn.settings.schema import Sampling
 
 FAR = 100  # widths of the box, in levels or logarithms: a path beyond is lost, as is one that is not finite

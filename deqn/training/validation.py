@@ -1,12 +1,11 @@
 """Errors on states that training does not see, and what training remembers of them from report to report."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
-from deqn.economy.economy import Economy
+from deqn.economy.economy import Economy, row_means
 from deqn.training.sampler import Sampler
 
 ROUND_OFF = 5  # errors at most so many times the rounding error are rounding errors
@@ -68,14 +67,6 @@ class Validator(tf.Module):
 def nudged(states: tf.Tensor) -> tf.Tensor:
     """States that a few rounding errors have moved."""
     return states * (1 + 2 * np.finfo(states.dtype.as_numpy_dtype).eps)
-
-
-def row_means(sizes: dict[str, np.ndarray]) -> Iterator[tuple[str, float]]:
-    """The mean over states of each row of each equation [1, batch] or [n, 1, batch], by name."""
-    for name, r in sizes.items():
-        rows = r.reshape(-1, r.shape[-1]).mean(1)
-        for i, mean in enumerate(rows):
-            yield (name if len(rows) == 1 else f"{name}[{i}]"), float(mean)
 
 
 class Ledger(tf.Module):

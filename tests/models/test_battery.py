@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from conftest import economy, settings
 from deqn.checks.contract import check_model
 from deqn.configuration.config import build_model
+from deqn.economy.exact import closed_form, exact_residuals
 from deqn.economy.simulation import Box
 from deqn.equations.expectation import expectation, rule
-from deqn.evaluation.evaluate import closed_form, exact_residuals
 from deqn.model.declaration import Model
 from deqn.perturbation.steady_state import steady_state
 from deqn.runs.run import solve

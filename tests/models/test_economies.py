@@ -11,10 +11,10 @@ import growth_labor
 import irreversible_investment
 import lifecycle
 from conftest import economy
+from deqn.economy.exact import closed_form
 from deqn.economy.simulation import Box, step
 from deqn.equations.expectation import expectation, gauss_hermite, monomial
 from deqn.equations.residuals import fischer_burmeister
-from deqn.evaluation.evaluate import closed_form
 from deqn.model.declaration import Point
 from deqn.model.points import point
 from deqn.models import growth

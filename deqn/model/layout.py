@@ -1,0 +1,103 @@
+"""The layout of packed columns: how many each variable takes, their names, boxes and bounds."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from deqn.model.declaration import Discrete, Markov, Model, Multiplier, Normal, Policy, State
+
+Variable = State | Policy | Multiplier
+
+
+def width(variable: Variable | Normal) -> int:
+    """The number of columns that a variable takes in a packed matrix."""
+    return 1 if variable.size is None else variable.size
+
+
+def labels(variables: Sequence[Variable]) -> list[str]:
+    """A name for each packed column: `k` for a scalar, `k[0]`, `k[1]`, ... for a vector."""
+    return [v.name if v.size is None else f"{v.name}[{i}]" for v in variables for i in range(width(v))]
+
+
+def flatten(values: Mapping[str, Any], variables: Sequence[Variable]) -> np.ndarray:
+    """Numbers by name, [width] each, as one row [sum of widths]."""
+    rows = [np.broadcast_to(np.asarray(values[v.name], float), (width(v),)) for v in variables]
+    return np.concatenate(rows) if rows else np.zeros(0)
+
+
+def box(states: Sequence[State]) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper corner of the box, each [sum of widths]."""
+    lows, highs = zip(*(s.box for s in states), strict=True)
+    return np.concatenate(lows), np.concatenate(highs)
+
+
+def box_widths(states: Sequence[State]) -> np.ndarray:
+    """The units in which states of different size are compared, [sum of widths]."""
+    low, high = box(states)
+    return high - low
+
+
+def in_logs(states: Sequence[State]) -> np.ndarray:
+    """Which packed columns the policy function reads in logarithms, [sum of widths]."""
+    return np.concatenate([np.full(width(s), s.log) for s in states])
+
+
+def fixed(states: Sequence[State]) -> np.ndarray:
+    """Which packed columns stay constant along every path, [sum of widths]."""
+    return np.concatenate([np.full(width(s), s.fixed) for s in states])
+
+
+def coordinates(values: np.ndarray, logs: np.ndarray) -> np.ndarray:
+    """Packed values [..., n_states] with logarithms in the columns `logs`."""
+    return np.where(logs, np.log(np.where(logs, values, 1)), values)
+
+
+def limits(policies: Sequence[Policy | Multiplier]) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper bounds, each [sum of widths], infinite where there is none."""
+    lower = [np.full(width(p), -np.inf if p.lower is None else p.lower) for p in policies]
+    upper = [np.full(width(p), np.inf if p.upper is None else p.upper) for p in policies]
+    return np.concatenate(lower), np.concatenate(upper)
+
+
+def multipliers(model: Model) -> list[Multiplier]:
+    """The constraints of a model that may bind."""
+    return [p for p in model.policies if isinstance(p, Multiplier)]
+
+
+def free_policies(policies: Sequence[Policy | Multiplier]) -> list[Policy]:
+    """The policies without the multipliers, each with an output of the network and an equation of its own."""
+    return [p for p in policies if isinstance(p, Policy)]
+
+
+def outcome_count(shock: Discrete | Markov) -> int:
+    """The number of joint outcomes of a discrete shock."""
+    return np.shape(next(iter(shock.values.values())))[-1]
+
+
+def shock_names(shocks: Sequence[Normal | Discrete | Markov]) -> list[str]:
+    """The names under which the transition reads the shocks."""
+    return [name for s in shocks for name in ([s.name] if isinstance(s, Normal) else s.values)]
+
+
+def columns(policies: Sequence[Policy | Multiplier]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where each output's policy and its multiplier (itself where there is none) stand among the packed columns.
+
+    The third array goes the other way: for each packed column, its place among outputs, then outputs of multipliers.
+    """
+    first = dict(zip([p.name for p in policies], np.cumsum([0, *map(width, policies)]), strict=False))
+    multiplier = {m.of: m.name for m in policies if isinstance(m, Multiplier)}
+    free = free_policies(policies)
+    own = np.concatenate([first[p.name] + np.arange(width(p)) for p in free])
+    beside = np.concatenate([first[multiplier.get(p.name, p.name)] + np.arange(width(p)) for p in free])
+    place = np.zeros(sum(map(width, policies)), int)
+    place[beside] = len(own) + np.arange(len(own))
+    place[own] = np.arange(len(own))
+    return own, beside, place
+
+
+def reached(policies: Sequence[Policy | Multiplier]) -> tuple[np.ndarray, np.ndarray]:
+    """Which outputs may reach their lower, and which their upper bound, [outputs] each."""
+    bound = {m.of: m.bound for m in policies if isinstance(m, Multiplier)}
+    sides = np.concatenate([np.full(width(p), bound.get(p.name, "")) for p in free_policies(policies)])
+    return sides == "lower", sides == "upper"
