@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from conftest import economy, settings
+from deqn.economy.members import OneMember
 from deqn.evaluation.analysis import impulse_response, resting_point
 from deqn.model.declaration import Model, Normal, Policy, State
 from deqn.runs.solution import build
@@ -50,7 +51,7 @@ class Constant:
 
 
 def slow(model, value):
-    return replace(build(settings("model=growth"), model=model), policy=Constant(value))
+    return replace(build(settings("model=growth"), OneMember(model)), policy=Constant(value))
 
 
 @pytest.mark.parametrize("rho", [0.5, 0.9995, 0.999999])
@@ -89,7 +90,7 @@ class Drifting(Model):
 
 def test_where_a_level_drifts_nothing_else_is_moved_away_from_rest():
     """Saving for risk, c = 0.99: no income makes wealth rest and income rest, too."""
-    e = replace(build(settings("model=growth"), model=Drifting()), policy=Constant(0.99))
+    e = replace(build(settings("model=growth"), OneMember(Drifting())), policy=Constant(0.99))
     np.testing.assert_array_equal(resting_point(e), [[0.0, 1.0]])
     hit, calm = impulse_response(e, "eps", 1.0, 3)
     np.testing.assert_allclose((hit["y"] / calm["y"]).to_numpy()[1:], 1 + 0.1 * 0.8 ** np.arange(3))

@@ -16,6 +16,8 @@ from command_line import CANARY
 from conftest import economy, settings
 from deqn.checks.diagnosis import check_gradients, concerns
 from deqn.configuration.config import build_model
+from deqn.economy.domain import Box
+from deqn.economy.members import OneMember
 from deqn.model.declaration import Model, Multiplier, Normal, Policy, State
 from deqn.model.findings import check
 from deqn.models.stochastic_growth import StochasticGrowth
@@ -60,14 +62,14 @@ class Order(Model):
 @pytest.mark.parametrize("delays", [1, 2, 3])
 def test_a_policy_may_act_through_states_of_tomorrow_alone(delays):
     """Tomorrow's policies are functions of tomorrow's states: no derivative in today's order, and no false alarm."""
-    line = check("gradients", check_gradients, Order(delays=delays), None)
+    line = check("gradients", check_gradients, Order(delays=delays), Box(Order(delays=delays)), None)
     assert line.passed and not line.warnings
 
 
 @pytest.mark.parametrize("model", [Order(reads="nowhere"), Order(reads="nobody", rho=0.0)])
 def test_a_policy_whose_state_nobody_reads_is_named(model):
     """Where no equation reads the state that it moves; where, moreover, none reads tomorrow's policies."""
-    line = check("gradients", check_gradients, model, None)
+    line = check("gradients", check_gradients, model, Box(model), None)
     assert [str(f) for f in line.failures][0].startswith("policy 'o' enters no equation")
 
 
@@ -75,7 +77,7 @@ CORNER = f"corner k={K / 2:.4g}, z={np.log(0.75):.4g}"  # the lowest, by the def
 
 
 def lines(model, *overrides):
-    return {line.name: line for line in checks(model, settings("model=stochastic_growth", *overrides))}
+    return {line.name: line for line in checks(OneMember(model), settings("model=stochastic_growth", *overrides))}
 
 
 def equation(**added):
@@ -286,7 +288,7 @@ def test_a_weight_of_no_equation_is_named():
 @pytest.mark.parametrize("name", NAMES)
 def test_the_models_that_come_along_pass(name):
     chosen = settings(f"model={name}")
-    for line in checks(build_model(chosen.model), chosen):
+    for line in checks(OneMember(build_model(chosen.model)), chosen):
         assert line.passed, f"{line.name}: {[*map(str, line.failures)] or line.lacking}"
 
 
@@ -314,9 +316,9 @@ def test_concerns_are_logged_before_training(tmp_path, monkeypatch):
 def test_concerns_are_units_and_corners():
     sound = economy("model=stochastic_growth")
     assert concerns(sound) == []
-    (concern,) = concerns(replace(sound, model=WRONG["no number at a corner"][0]))
+    (concern,) = concerns(replace(sound, members=OneMember(WRONG["no number at a corner"][0])))
     assert f"at the {CORNER}" in str(concern)
-    (concern,) = concerns(replace(sound, model=WARNED["goods instead of shares"][0]))
+    (concern,) = concerns(replace(sound, members=OneMember(WARNED["goods instead of shares"][0])))
     assert "write it relative" in concern
 
 

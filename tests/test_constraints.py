@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from conftest import settings
+from deqn.economy.members import OneMember
 from deqn.evaluation.constraints import binding, constraint_summary
 from deqn.model.declaration import Discrete, Model, Multiplier, Policy, State
 from deqn.reporting import report
@@ -66,7 +67,7 @@ class OffBy:
 ])  # fmt: skip
 def test_a_state_closer_to_the_kink_than_the_error_is_sensitive(size, error, share, low, high):
     model = Floor(size)
-    e = replace(build(settings("model=growth"), model=model), policy=OffBy(model, error))
+    e = replace(build(settings("model=growth"), OneMember(model)), policy=OffBy(model, error))
     states = tf.constant(np.repeat(list(SHARES), [int(1000 * s) for s in SHARES.values()])[:, None])
     residual = np.abs(e.residuals(states)["floor"].numpy().reshape(size or 1, -1))
     found = constraint_summary({"floor": residual}, binding(e, states))["m"]

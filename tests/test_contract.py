@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from conftest import settings
 from deqn.checks.contract import check_model
+from deqn.economy.members import OneMember
 from deqn.equations.expectation import rule
 from deqn.model.declaration import Discrete, Markov, Normal, Policy, State
 from deqn.models.stochastic_growth import StochasticGrowth
@@ -16,7 +17,7 @@ from deqn.system.errors import InputError
 
 
 def check(model):
-    return check_model(model, partial(rule, settings().expectation))[1]
+    return check_model(OneMember(model), partial(rule, settings().expectation))[1]
 
 
 def altered(**members):

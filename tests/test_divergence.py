@@ -5,7 +5,8 @@ from small_economies import Harvest
 
 from conftest import settings
 from deqn.checks.divergence import lost_derivative
-from deqn.economy.simulation import Box
+from deqn.economy.domain import Box, SobolPoints
+from deqn.economy.members import OneMember
 from deqn.runs.solution import build
 
 
@@ -30,8 +31,8 @@ class Huge(Units):
     (Units(), "float64", None), (Harvest(), "float32", None),
 ])  # fmt: skip
 def test_an_overflow_on_the_way_to_a_derivative_is_named(model, dtype, remedy):
-    e = build(settings("model=stochastic_growth", "network.anchor=steady_state", f"dtype={dtype}"), model=model)
-    found = lost_derivative(e, Box(model, 16, 0, e.policy.dtype).points())
+    e = build(settings("model=stochastic_growth", "network.anchor=steady_state", f"dtype={dtype}"), OneMember(model))
+    found = lost_derivative(e, SobolPoints(Box(model), 16, 0, e.policy.dtype).points())
     if remedy is None:
         assert found is None
     else:

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from conftest import economy, settings
 from deqn.economy import economy as economies
-from deqn.economy.simulation import Box
+from deqn.economy.domain import SobolPoints
 from deqn.equations.expectation import expectation, finer_rule, rule
 from deqn.evaluation import evaluate
 from deqn.evaluation.closed_loop import closed_loop_modes, is_stable, stability
@@ -66,7 +66,7 @@ def test_slices_cover_every_state(name, value, monkeypatch):
     monkeypatch.setattr(economies, name, value)
     e = economy("model=stochastic_growth")
     assert max(len(part) for part in e.slices(tf.zeros((37, 2), tf.float64))) == 10
-    states = Box(e.model, 37, 0, tf.float64).points()
+    states = SobolPoints(e.domain, 37, 0, tf.float64).points()
     errors = evaluate.euler_errors(e, states)["euler"]
     np.testing.assert_allclose(errors, np.abs(e.residuals(states)["euler"]), rtol=1e-11, atol=1e-14)
 
@@ -81,7 +81,7 @@ def test_the_spectral_radius_is_that_of_theory(growth):
 
 def test_an_explosive_policy_is_not_stable():
     e = economy("model=growth", "model.delta=0.1")
-    e.policy.network = lambda x, training: 30 * x  # saves all where capital is high
+    e.policy.approximator.network = lambda x, training: 30 * x  # saves all where capital is high
     assert not is_stable(stability(e, closed_loop_modes(e)))
 
 
@@ -135,7 +135,7 @@ def test_half_the_variance_moves_the_residual_where_risk_matters():
     """At one and the same policy the two rules differ by far more than the tolerance."""
     e = economy("model=stochastic_growth", "model.gamma=10", "network.anchor=steady_state")
     quadrature = settings().expectation
-    states = Box(e.model, 64, 0, tf.float64).points()
+    states = SobolPoints(e.domain, 64, 0, tf.float64).points()
 
     def halved(dimension):
         nodes, weights = rule(quadrature, dimension)

@@ -12,13 +12,13 @@ import deqn
 from conftest import economy, settings
 from deqn.configuration.config import checked, composed
 from deqn.economy import exact as exact_policies
-from deqn.economy.simulation import Box, path
+from deqn.economy.domain import Box, SobolPoints
+from deqn.economy.simulation import path
 from deqn.equations.expectation import expectation, rule
 from deqn.equations.residuals import residuals
 from deqn.evaluation.closed_loop import closed_loop_modes, is_stable, stability
 from deqn.evaluation.reference import reference
-from deqn.families.members import box_corners
-from deqn.families.pseudo_states import family
+from deqn.families.pseudo_states import gather_members
 from deqn.model.declaration import Markov, Point, Policy, State
 from deqn.models.growth import Growth
 from deqn.models.growth_labor import GrowthLabor
@@ -64,10 +64,10 @@ def test_an_interval_needs_no_plus(word):
 
 def test_parameters_on_which_declarations_depend_are_refused():
     with pytest.raises(InputError, match="pseudo_states.L_max: the policies or their bounds .* depend on it"):
-        family(GrowthLabor(capped=True), {"L_max": (0.9, 0.97)})
+        gather_members(GrowthLabor(capped=True), {"L_max": (0.9, 0.97)})
     named = dataclass(frozen=True)(type("Named", (Growth,), {"policies": (Policy("beta", 0, 1),)}))
     with pytest.raises(InputError, match="pseudo_states.beta: the model has a variable of this name"):
-        family(named(), {"beta": (0.9, 0.95)})
+        gather_members(named(), {"beta": (0.9, 0.95)})
 
 
 def test_a_number_may_be_written_without_a_point(tmp_path, monkeypatch):
@@ -85,8 +85,9 @@ def test_a_number_may_be_written_without_a_point(tmp_path, monkeypatch):
 
 def test_each_point_lies_in_the_box_of_its_own_member():
     """0.5 to 1.5 times (alpha beta)^(1 / (1 - alpha)); the declared box holds them all."""
-    model = economy(*GROWTH).model
-    k, alpha, beta = Box(model, 1024, 0, tf.float64).points().numpy().T
+    e = economy(*GROWTH)
+    model = e.model
+    k, alpha, beta = SobolPoints(e.domain, 1024, 0, tf.float64).points().numpy().T
     share = k / (alpha * beta) ** (1 / (1 - alpha))
     np.testing.assert_allclose(np.quantile(share, [0, 0.5, 1]), [0.5, 1, 1.5], atol=2e-3)
     assert np.corrcoef(share, alpha)[0, 1] ** 2 < 1e-3
@@ -100,7 +101,7 @@ def test_the_residuals_are_those_of_the_members():
     normal_rule = partial(rule, settings().expectation)
     for beta, gamma in MEMBERS:
         member = StochasticGrowth(beta=beta, gamma=gamma)
-        own = Box(member, 16, 0, tf.float64).points()
+        own = SobolPoints(Box(member), 16, 0, tf.float64).points()
         whole = with_parameters(own, beta, gamma)
         some = lambda s: tf.sigmoid(0.1 * s[:, :1] - 0.7 * s[:, 1:2])
         one = residuals(member, some, expectation(member, normal_rule), own)["euler"]
@@ -109,7 +110,7 @@ def test_the_residuals_are_those_of_the_members():
 
 def test_parameters_stay_constant_along_a_path():
     e = economy(*STOCHASTIC)
-    start = Box(e.model, 8, 0, tf.float64).points()
+    start = SobolPoints(e.domain, 8, 0, tf.float64).points()
     walked = path(e.model, e.policy, start, 5, tf.random.Generator.from_seed(0, alg="philox")).numpy()
     np.testing.assert_array_equal(walked[..., 2:], np.tile(start[:, 2:], (5, 1, 1)))
 
@@ -119,7 +120,7 @@ def test_the_untrained_family_is_the_anchor_of_each_member():
     e = economy(*STOCHASTIC)
     for beta, gamma in MEMBERS:
         single = economy("model=stochastic_growth", f"model.beta={beta}", f"model.gamma={gamma}")
-        own = Box(single.model, 64, 0, tf.float64).points()
+        own = SobolPoints(single.domain, 64, 0, tf.float64).points()
         whole = with_parameters(own, beta, gamma)
         np.testing.assert_allclose(e.policy(whole), single.policy(own), atol=2e-4)
 
@@ -127,7 +128,7 @@ def test_the_untrained_family_is_the_anchor_of_each_member():
 def test_the_untrained_family_of_growth_is_nearly_exact():
     """s = alpha beta at every pair: the anchor of each member is its closed form."""
     e = economy(*GROWTH)
-    states = Box(e.model, 2048, 1, tf.float64).points()
+    states = SobolPoints(e.domain, 2048, 1, tf.float64).points()
     np.testing.assert_allclose(e.policy(states)[:, 0], states[:, 1] * states[:, 2], atol=1e-8)
     assert exact_policies.closed_form(e.model, e.steady) is not None
     without = economy("model=growth", "pseudo_states.gamma=[1,2]")  # the lower corner alone has one
@@ -137,7 +138,7 @@ def test_the_untrained_family_of_growth_is_nearly_exact():
 def test_a_closed_form_that_takes_numbers_alone_is_left_out():
     e = economy("model=olg_analytic", "pseudo_states.beta=[0.6,0.8]")
     assert exact_policies.closed_form(e.model, e.steady) is None
-    states = Box(e.model, 64, 0, tf.float64).points()
+    states = SobolPoints(e.domain, 64, 0, tf.float64).points()
     assert np.abs(e.residuals(states)["euler"]).max() < 1e-8  # exact shares, interpolated
 
 
@@ -163,7 +164,7 @@ class Chain(Growth):
 
 
 def test_the_probabilities_of_a_chain_follow_the_parameter():
-    model = family(Chain(), {"q": (0.2, 0.6)})
+    model = gather_members(Chain(), {"q": (0.2, 0.6)}).model
     now = Point({"z": tf.constant([[0.0, 1.0]]), "q": tf.constant([[0.25, 0.5]])})
     np.testing.assert_allclose(model.shocks[0].probabilities(now), [[0.75, 0.5], [0.25, 0.5]])
 
@@ -174,14 +175,15 @@ def test_steady_states_are_followed_where_the_model_gives_none():
     np.testing.assert_allclose(roots[:2, 0], [2, 0.5], rtol=1e-12)
     assert np.isnan(roots[2, 0])
     found = {"steady_state": lambda self: None, "states": (State("k", 0.02, 0.6, log=True),)}
-    model = family(dataclass(frozen=True)(type("Found", (Growth,), found))(beta=0.9), {"alpha": (0.26, 0.46)})
+    base = dataclass(frozen=True)(type("Found", (Growth,), found))(beta=0.9)
+    model = gather_members(base, {"alpha": (0.26, 0.46)}).model
     assert len(model._followed()) == len(model.samples)
     for (alpha,), rest in zip(model.samples, model.rests, strict=True):
         np.testing.assert_allclose(rest.states, [(alpha * 0.9) ** (1 / (1 - alpha)), alpha], rtol=1e-9)
 
 
 def test_the_first_order_solution_of_a_member_is_its_own():
-    model = family(StochasticGrowth(), {"beta": (0.94, 0.99), "gamma": (1, 5)})
+    model = gather_members(StochasticGrowth(), {"beta": (0.94, 0.99), "gamma": (1, 5)}).model
     for i in (0, 3, 20):
         member = model.with_values(model.samples[i])
         one = linear_solution(member, steady_state(member))
@@ -193,7 +195,7 @@ def test_one_explosive_member_is_not_stable():
     e = economy(*GROWTH)
     assert is_stable(stability(e, closed_loop_modes(e)))
     assert stability(e, closed_loop_modes(e))["spectral_radius"] == pytest.approx(0.46, abs=1e-4)  # alpha, the largest
-    e.policy.network = lambda x, training: 60 * tf.where(x[:, 1:2] > 0.99, x[:, :1], 0)
+    e.policy.approximator.network = lambda x, training: 60 * tf.where(x[:, 1:2] > 0.99, x[:, :1], 0)
     assert not is_stable(stability(e, closed_loop_modes(e)))
 
 
@@ -248,5 +250,5 @@ def test_the_family_meets_single_solutions(tmp_path):
 
 def test_the_corners_of_a_plain_economy_are_its_box():
     e = economy("model=stochastic_growth")
-    for corner, end in zip(box_corners(e.model, tf.zeros((1, 2), tf.float64)), range(2), strict=True):
+    for corner, end in zip(e.domain.corners(tf.zeros((1, 2), tf.float64)), range(2), strict=True):
         np.testing.assert_array_equal(corner[0], [s.box[end][0] for s in e.model.states])

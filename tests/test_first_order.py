@@ -18,7 +18,7 @@ STEADY = ("network.anchor=steady_state",)
 def stage(*overrides):
     s = settings(*overrides)
     e = economy(*overrides)
-    sampler = Sampler(e.model, s.sampling, 0, e.policy.dtype)
+    sampler = Sampler(e.domain, s.sampling, 0, e.policy.dtype)
     optimizer = first_order(s.optimizer, s.schedule, s.train.steps)
     return GradientStage(e, optimizer, sampler, s.train, s.loss, s.schedule)
 
@@ -100,7 +100,7 @@ def test_a_step_that_is_not_finite_is_not_taken():
 def test_the_sampler_mixes_path_and_box():
     s = settings("model=stochastic_growth", "sampling.box_share=0.25", "sampling.paths=64", "sampling.periods=8")
     e = economy("model=stochastic_growth")
-    sampler = Sampler(e.model, s.sampling, 0, e.policy.dtype)
+    sampler = Sampler(e.domain, s.sampling, 0, e.policy.dtype)
     start = sampler.paths.numpy()
     states = sampler(e.policy).numpy()
     assert states.shape == (512, 2) and sampler.states == 512

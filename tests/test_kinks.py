@@ -10,6 +10,7 @@ from scipy.stats import norm
 import deqn
 from conftest import settings
 from deqn.checks.contract import check_residuals
+from deqn.economy.members import OneMember
 from deqn.equations.residuals import fischer_burmeister
 from deqn.model.declaration import Model, Multiplier, Normal, Policy, State
 from deqn.perturbation.first_order import linear_solution
@@ -84,7 +85,7 @@ def test_the_slack_side_of_a_kink_is_the_first_order_solution(model):
 @pytest.mark.parametrize("model", [Option(), Option(upper=True), Option(size=3)])
 def test_a_network_starts_with_both_sides_of_a_kink(model):
     """i = max(z, 0) and mu = max(-z, 0), the solution itself, from the anchor of an untrained network."""
-    economy = build(settings("model=stochastic_growth"), None, model)
+    economy = build(settings("model=stochastic_growth"), OneMember(model))
     z = np.linspace(-0.4, 0.4, 9)
     states = tf.constant(np.repeat(z[:, None], model.size or 1, 1))
     n, sign = model.size or 1, -1 if model.upper else 1
@@ -133,7 +134,7 @@ def test_the_binding_side_is_taken_where_the_slack_side_has_no_unique_solution()
         assert words in found.note
     with pytest.raises(deqn.InputError, match="i rests exactly on a bound. Off it: .* On it: "):
         linear_solution(Peg(on=0.8), steady_state(Peg(on=0.8)))
-    lines = {line.name: line for line in checks(Peg(), settings("model=stochastic_growth"))}
+    lines = {line.name: line for line in checks(OneMember(Peg()), settings("model=stochastic_growth"))}
     assert "i rests exactly on a bound" in lines["roots"].warnings[0] and lines["network"].passed
 
 
@@ -254,12 +255,14 @@ class Insured(Model):
 @pytest.mark.parametrize("shocks", [1, 2, 3])
 def test_a_kinked_closed_form_is_not_accused_of_the_rules_error(shocks):
     """With the evaluation's eight nodes the exact price seems off by 1e-3; a price that is off is refused."""
-    lines = {line.name: line for line in checks(Insured(cubes=shocks), settings("model=stochastic_growth"))}
+    lines = {line.name: line for line in checks(OneMember(Insured(cubes=shocks)), settings("model=stochastic_growth"))}
     line = lines["closed form"]
     assert line.passed and "that of price is the rule's own error: " in line.text
     off = float(line.text.split()[3])
     assert 1e-4 < off < 2e-2
-    wrong = {line.name: line for line in checks(Insured(0.02, cubes=shocks), settings("model=stochastic_growth"))}
+    wrong = {
+        line.name: line for line in checks(OneMember(Insured(0.02, cubes=shocks)), settings("model=stochastic_growth"))
+    }
     assert "closed_form: equation 'price' is 0.0" in str(wrong["closed form"].failures[0])
 
 

@@ -6,9 +6,9 @@ import tensorflow as tf
 
 import deqn
 from conftest import economy, settings
-from deqn.economy.simulation import Box
+from deqn.economy.anchors import linear_rule
+from deqn.economy.domain import SobolPoints
 from deqn.optimizers.levenberg_marquardt import LeastSquares, LeastSquaresStage
-from deqn.perturbation.first_order import LinearRule, linear_solution
 from deqn.system.errors import InputError
 from deqn.training.sampler import Sampler
 
@@ -24,7 +24,7 @@ def problem(*overrides, memory=2**30, damping=1e-3):
 
 
 def points(solver, n, seed=0):
-    return Box(solver.economy.model, n, seed, tf.float64).points()
+    return SobolPoints(solver.economy.domain, n, seed, tf.float64).points()
 
 
 @pytest.mark.slow
@@ -177,7 +177,7 @@ def test_equations_may_leave_out_the_policies_of_tomorrow(memory, monkeypatch):
 def stage(*overrides):
     s, e = settings(*overrides), economy(*overrides)
     single = replace(s.sampling, paths=s.optimizer.states, periods=1)
-    return LeastSquaresStage(e, Sampler(e.model, single, 0, e.policy.dtype), s.optimizer, {})
+    return LeastSquaresStage(e, Sampler(e.domain, single, 0, e.policy.dtype), s.optimizer, {})
 
 
 @pytest.mark.slow
@@ -219,8 +219,7 @@ def test_it_solves_stochastic_growth(dtype, tmp_path, stochastic):
     assert s["status"] == "converged" and 30 < s["steps"]["levenberg_marquardt"] <= 80 and s["steps"]["adam"] == 0
     visited = stochastic.simulate(periods=50, paths=20)
     error = np.abs(found.policy(visited)["s"] - visited["s"]).mean()
-    model, steady = stochastic.economy.model, stochastic.economy.steady
-    first_order = LinearRule(model, steady, linear_solution(model, steady), tf.float64)
+    first_order = linear_rule(stochastic.economy.members, stochastic.economy.steady, tf.float64)
     linear = np.abs(first_order(tf.constant(visited[["k", "z"]].to_numpy()))[:, 0] - visited["s"]).mean()
     assert error < (1e-5 if dtype == "float64" else 1e-4) and error < 0.05 * linear
 

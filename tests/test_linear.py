@@ -6,12 +6,14 @@ import tensorflow as tf
 
 import deqn
 from conftest import economy
+from deqn.economy.anchors import linear_rule
 from deqn.economy.exact import closed_form
+from deqn.economy.members import OneMember
 from deqn.model.declaration import State
 from deqn.models.growth import Growth
 from deqn.models.olg_analytic import OlgAnalytic
 from deqn.models.stochastic_growth import StochasticGrowth
-from deqn.perturbation.first_order import LinearRule, linear_solution
+from deqn.perturbation.first_order import linear_solution
 from deqn.perturbation.steady_state import steady_state
 from deqn.system.errors import InputError
 
@@ -130,13 +132,13 @@ def test_the_untrained_policy_has_the_linear_slope(case):
     linear = linear_solution(e.model, e.steady)
     np.testing.assert_allclose(policies[0], e.steady.policies, rtol=1e-12)
     np.testing.assert_allclose(slope, linear.slope, rtol=1e-8, atol=1e-10)
-    rule = LinearRule(e.model, e.steady, linear, tf.float64)
+    rule = linear_rule(e.members, e.steady, tf.float64)
     np.testing.assert_allclose(rule(at + 1e-6), e.policy(at + 1e-6), rtol=1e-9)
 
 
 def test_the_linear_rule_keeps_within_the_bounds():
     model = StochasticGrowth()
-    rule = LinearRule(model, steady_state(model), solved(model), tf.float64)
+    rule = linear_rule(OneMember(model), steady_state(model), tf.float64)
     policies = rule(tf.constant([[1e3, -3.0], [0.1, 9.0]], tf.float64)).numpy()
     assert (policies >= 0).all() and (policies <= 1).all()
 

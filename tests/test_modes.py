@@ -9,6 +9,7 @@ import tensorflow as tf
 from conftest import settings
 from deqn import Model, Normal, Policy, State
 from deqn.checks.diagnosis import check_roots
+from deqn.economy.members import OneMember
 from deqn.evaluation.closed_loop import closed_loop_modes, is_stable, stability
 from deqn.evaluation.evaluate import path_states, sample, worst_equation
 from deqn.perturbation.modes import on_circle, reachable
@@ -106,7 +107,7 @@ class Slow(Model):
 
 def economy(model):
     """An economy under its first-order solution."""
-    return build(settings("model=growth"), steady_state(model), model)
+    return build(settings("model=growth"), OneMember(model), steady_state(model))
 
 
 def roots(model):

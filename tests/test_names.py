@@ -10,9 +10,10 @@ from test_contract import altered, check, returning
 import deqn
 from conftest import settings
 from deqn.checks.declarations import check_declarations
+from deqn.economy.members import OneMember
 from deqn.economy.tables import state_frame
 from deqn.evaluation import analysis
-from deqn.families.pseudo_states import family
+from deqn.families.pseudo_states import gather_members
 from deqn.model.declaration import Discrete, Markov, Model, Normal, Policy, State
 from deqn.models.stochastic_growth import StochasticGrowth
 from deqn.runs.solution import build
@@ -47,7 +48,7 @@ class Tree(Model):
 
 @pytest.fixture(scope="module")
 def tree():
-    return build(settings("model=stochastic_growth"), None, Tree())
+    return build(settings("model=stochastic_growth"), OneMember(Tree()))
 
 
 def test_a_response_to_a_name_of_two_things_is_that_of_the_shock(tree):
@@ -113,7 +114,7 @@ def test_a_parameter_of_a_family_cannot_have_the_name_of_an_argument():
         seed: float = 0.5
 
     with pytest.raises(InputError, match="pseudo_states.seed: rename the parameter; functions of a solution have"):
-        family(Seeded(), {"seed": [0.1, 0.9]})
+        gather_members(Seeded(), {"seed": [0.1, 0.9]})
 
 
 WORDS = (

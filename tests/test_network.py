@@ -3,9 +3,9 @@ import pytest
 import tensorflow as tf
 
 from conftest import economy, settings
-from deqn.economy.simulation import Box
+from deqn.economy.domain import SobolPoints
 from deqn.model.layout import flatten
-from deqn.policies.network import multilayer_perceptron, widths
+from deqn.policies.approximators import multilayer_perceptron, widths
 from deqn.settings import schema as allowed
 from deqn.system.errors import InputError
 
@@ -24,7 +24,7 @@ def test_the_untrained_network_is_the_steady_state_everywhere():
         "olg_analytic model.head=level",
     ):
         e = economy(*f"model={model} network.anchor=steady_state".split())
-        states = Box(e.model, 64, 0, tf.float64).points()
+        states = SobolPoints(e.domain, 64, 0, tf.float64).points()
         steady = flatten(e.model.steady_state(), e.model.policies)
         np.testing.assert_allclose(e.policy(states), np.tile(steady, (64, 1)), rtol=1e-12)
 
@@ -80,7 +80,7 @@ def test_the_type_is_that_of_every_layer(dtype):
 def test_states_are_scaled_by_the_box():
     e = economy("model=stochastic_growth")
     seen = []
-    e.policy.network = lambda x, training: seen.append(x) or tf.zeros((x.shape[0], 1), tf.float64)
+    e.policy.approximator.network = lambda x, training: seen.append(x) or tf.zeros((x.shape[0], 1), tf.float64)
     low, high = np.array([s.box for s in e.model.states])[:, :, 0].T
     e.policy(tf.constant(np.stack([low, high])))
     np.testing.assert_allclose(seen[0], [[-1, -1], [1, 1]], atol=1e-12)

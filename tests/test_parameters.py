@@ -12,6 +12,7 @@ from test_contract import altered
 import deqn
 from conftest import settings
 from deqn.configuration.config import build_model, composed, prepared
+from deqn.economy.members import OneMember
 from deqn.economy.simulation import path
 from deqn.evaluation.evaluate import euler_errors
 from deqn.model.findings import line_of, origin
@@ -101,7 +102,7 @@ def test_a_matrix_is_a_parameter(mine):
 ])  # fmt: skip
 def test_a_choice_that_this_economy_cannot_use_is_refused_by_both_before_training(words, message, tmp_path):
     chosen = settings("model=stochastic_growth", *words.split())
-    found = {line.name: line for line in checks(StochasticGrowth(), chosen)}["choices"]
+    found = {line.name: line for line in checks(OneMember(StochasticGrowth()), chosen)}["choices"]
     assert message in str(found.failures[0])
     with pytest.raises(InputError) as refused:
         deqn.solve("stochastic_growth", words.split(), folder=tmp_path / "run", quiet=True)
@@ -142,8 +143,8 @@ def test_the_line_of_a_failure_is_known_inside_compiled_functions(function):
         return open("missing.csv")
 
     failing = {"transition": transition, "definitions": definitions, "residuals": residuals}[function]
-    economy = build(settings("model=stochastic_growth"), None, StochasticGrowth())
-    economy = replace(economy, model=altered(**{function: failing}))
+    economy = build(settings("model=stochastic_growth"), OneMember(StochasticGrowth()))
+    economy = replace(economy, members=OneMember(altered(**{function: failing})))
     states = tf.constant(economy.steady.states[None])
     walk = lambda: path(economy.model, economy.policy, states, 2, None)
     for use in [lambda: euler_errors(economy, states)] + [walk] * (function != "residuals"):

@@ -12,6 +12,8 @@ import tensorflow as tf
 
 import time_iteration
 from conftest import economy, settings
+from deqn.economy.domain import box_states
+from deqn.economy.members import OneMember
 from deqn.equations.expectation import expectation, finer_rule
 from deqn.evaluation import evaluate
 from deqn.evaluation.analysis import policy_slices
@@ -36,12 +38,15 @@ class WithError:
 
 def compared(model, exact, size):
     """The reference of a policy with an error, and the comparison's rows with their right values."""
-    built = build(settings("model=growth"), model=model)
+    built = build(settings("model=growth"), OneMember(model))
     judging = expectation(model, partial(finer_rule, settings().expectation))
     judged = replace(built, policy=WithError(exact, size), expectation=judging)
     chosen = replace(settings().evaluation, paths=50, periods=100, burn_in=100)
     walked = evaluate.path_states(replace(judged, policy=WithError(exact, 0.0)), chosen, 3)
-    sets = {"path": tf.reshape(walked, (-1, walked.shape[-1])), "box": evaluate.box_states(judged, chosen, 4)}
+    sets = {
+        "path": tf.reshape(walked, (-1, walked.shape[-1])),
+        "box": box_states(judged.domain, chosen, 4, judged.policy.dtype),
+    }
     found = reference(judged, sets)
     rows = evaluate.comparison(judged, None, found.exact(), sets) if found.policies else []
     if len(rows):
@@ -262,5 +267,5 @@ def test_figures_leave_it_out_where_it_does_not_hold(stochastic):
     states = stochastic.evaluation_states(0)["path"]
     worse = replace(stochastic.judged, policy=WithError(lambda s: stochastic.economy.policy(s), 1e-4))
     found = reference(worse, {"path": states[states[:, 1] > 0]})
-    slices = policy_slices(stochastic.economy, found.exact())
+    slices = policy_slices(stochastic.economy, exact=found.exact())
     assert slices["z"]["exact s"].isna().any() and slices["z"]["exact s"].notna().any()

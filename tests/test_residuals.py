@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from conftest import economy, settings
-from deqn.economy.simulation import Box
+from deqn.economy.domain import SobolPoints
 from deqn.equations.residuals import LOSSES, loss
 
 
@@ -31,7 +31,7 @@ def test_rows_do_not_mix():
     """A permutation of the batch permutes the residuals, and each row is what it is alone."""
     for name in ("stochastic_growth", "olg_analytic model.head=level"):
         e = economy(*f"model={name}".split())
-        states = Box(e.model, 16, 0, tf.float64).points()
+        states = SobolPoints(e.domain, 16, 0, tf.float64).points()
         order = np.random.default_rng(0).permutation(16)
         whole = e.residuals(states)["euler"].numpy()
         np.testing.assert_allclose(

@@ -16,7 +16,7 @@ from conftest import economy
 from deqn.commands import revisit
 from deqn.configuration.config import composed
 from deqn.configuration.overrides import changes
-from deqn.economy.simulation import Box
+from deqn.economy.domain import Box, SobolPoints
 from deqn.evaluation import analysis
 
 SHORT = ("optimizer.iterations=3", "optimizer.polish=0", "evaluation.figures=false", "tolerance=1",
@@ -133,7 +133,7 @@ def test_another_box_can_be_judged(stochastic, tmp_path, monkeypatch, capsys):
         largest.append(evaluated(run)["euler_errors"]["box"]["all"]["max"])
     assert largest[0] < largest[1] < largest[2]
     own = economy("model=stochastic_growth").model
-    k = Box(own, 64, 0, tf.float64, 0.5).points().numpy()[:, 0] / own.steady_state()["k"]
+    k = SobolPoints(Box(own), 64, 0, tf.float64, 0.5).points().numpy()[:, 0] / own.steady_state()["k"]
     assert 0.5 + 0.25 * 1.1 < k.min() and k.max() < 1.6 - 0.25 * 1.1
 
 

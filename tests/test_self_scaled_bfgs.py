@@ -6,7 +6,7 @@ import tensorflow as tf
 
 import deqn
 from conftest import economy, settings
-from deqn.economy.simulation import Box
+from deqn.economy.domain import SobolPoints
 from deqn.evaluation.projection import Projection, policies_at
 from deqn.evaluation.region import Region
 from deqn.optimizers.levenberg_marquardt import LeastSquares
@@ -25,7 +25,7 @@ def problem(*overrides):
     shaken = np.random.default_rng(0)
     for w in solver.economy.policy.network.trainable_variables:
         w.assign(w + 0.05 * shaken.standard_normal(w.shape))
-    states = Box(solver.economy.model, 64, 0, tf.float64).points()
+    states = SobolPoints(solver.economy.domain, 64, 0, tf.float64).points()
     solver.evaluate(states)
     return solver, states
 
@@ -88,7 +88,7 @@ def test_no_step_is_taken_uphill(monkeypatch):
 def stage(*overrides):
     s, e = settings(*overrides), economy(*overrides)
     single = replace(s.sampling, paths=100, periods=1)
-    return QuasiNewtonStage(e, Sampler(e.model, single, 0, e.policy.dtype), s.optimizer.polish, s.loss)
+    return QuasiNewtonStage(e, Sampler(e.domain, single, 0, e.policy.dtype), s.optimizer.polish, s.loss)
 
 
 @pytest.mark.slow

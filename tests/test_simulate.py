@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from conftest import economy
-from deqn.economy.simulation import Box, draw, last, path, step
+from deqn.economy.domain import Box, SobolPoints
+from deqn.economy.simulation import draw, last, path, step
 from deqn.model.declaration import Discrete, Markov, Normal, Point
 from deqn.model.points import mean_shocks, pack, unpack
 
@@ -54,7 +55,7 @@ def test_the_path_of_the_closed_form_is_that_of_the_recursion():
     """k' = alpha beta e^z k^alpha and z' = rho z + sigma eps, with the very draws of the path."""
     model = economy("model=stochastic_growth", "model.delta=1").model
     exact = lambda s: tf.fill((s.shape[0], 1), tf.constant(0.36 * 0.99, tf.float64))
-    start = Box(model, 4, 0, tf.float64).points()
+    start = SobolPoints(Box(model), 4, 0, tf.float64).points()
     walked = path(model, exact, start, 6, generator(5)).numpy()
     shocks, k, z = generator(5), *start.numpy().T
     for date in walked:
@@ -64,14 +65,14 @@ def test_the_path_of_the_closed_form_is_that_of_the_recursion():
 
 def test_last_is_the_end_of_the_path():
     e = economy("model=olg_analytic")
-    start = Box(e.model, 8, 0, tf.float64).points()
+    start = SobolPoints(e.domain, 8, 0, tf.float64).points()
     walked = path(e.model, e.policy, start, 5, generator(1))
     np.testing.assert_array_equal(last(e.model, e.policy, start, tf.constant(5), generator(1)), walked[-1])
 
 
 def test_equal_seeds_give_equal_paths_whatever_was_drawn_before():
     e = economy("model=olg_analytic")
-    start = Box(e.model, 8, 0, tf.float64).points()
+    start = SobolPoints(e.domain, 8, 0, tf.float64).points()
     first = path(e.model, e.policy, start, 5, generator(1))
     path(e.model, e.policy, start, 7, generator(2))
     np.testing.assert_array_equal(path(e.model, e.policy, start, 5, generator(1)), first)
@@ -85,7 +86,7 @@ def test_paths_are_traced_once_for_each_number_of_them(monkeypatch):
     monkeypatch.setattr("deqn.economy.simulation.step", lambda *a: (traces.append(1), step(*a))[1])
     for paths in (4, 6):
         traces.clear()
-        start = Box(e.model, paths, 0, tf.float64).points()
+        start = SobolPoints(e.domain, paths, 0, tf.float64).points()
         for seed in range(5):
             path(e.model, e.policy, start, 3 + seed, generator(seed))
             last(e.model, e.policy, start, tf.constant(3 + seed), generator(seed))
@@ -94,7 +95,7 @@ def test_paths_are_traced_once_for_each_number_of_them(monkeypatch):
 
 def test_compiled_paths_go_with_their_policy():
     e = economy("model=olg_analytic")
-    path(e.model, e.policy, Box(e.model, 4, 0, tf.float64).points(), 3, generator())
+    path(e.model, e.policy, SobolPoints(e.domain, 4, 0, tf.float64).points(), 3, generator())
     gone = weakref.ref(e.policy)
     del e
     gc.collect()
@@ -113,7 +114,7 @@ def test_the_steady_state_stays():
 @pytest.mark.parametrize("shifted", [False, True])
 def test_the_box_is_filled_evenly(shifted):
     model = economy("model=stochastic_growth").model
-    points = Box(model, 1024, 0, tf.float64).points(generator() if shifted else None).numpy()
+    points = SobolPoints(Box(model), 1024, 0, tf.float64).points(generator() if shifted else None).numpy()
     for column, state in enumerate(model.states):
         low, high = (float(x[0]) for x in state.box)
         assert points[:, column].min() >= low and points[:, column].max() <= high

@@ -7,6 +7,7 @@ import tensorflow as tf
 from small_economies import Harvest, Ledgers
 
 from conftest import settings
+from deqn.economy.members import OneMember
 from deqn.runs.solution import build
 from deqn.runs.stages import stages
 from deqn.system.interrupt import Interrupt
@@ -36,8 +37,8 @@ class Stop:
 def loop(folder, *overrides, interrupt=None, restore=False, model=None):
     """The training that the overrides make, of a model of one's own where it is given."""
     s = settings(*FAST, *overrides)
-    e = build(s, model=model)
-    other = Sampler(e.model, s.sampling, 2, e.policy.dtype)
+    e = build(s, OneMember(model))
+    other = Sampler(e.domain, s.sampling, 2, e.policy.dtype)
     chosen, ledger = stages(e, s), Ledger(e.policy.network.weights)
     checkpoints = Checkpoints(folder, network=e.policy.network, validation=other, ledger=ledger,
                               **{stage.name: stage for stage in chosen})  # fmt: skip
@@ -181,8 +182,8 @@ def test_lost_paths_are_drawn_anew_and_counted(tmp_path, optimizer):
 def test_a_lost_path_goes_on_from_the_box():
     """From below zero and from far away, to a state of the box; the others go on, and the evaluation keeps its own."""
     s = settings("sampling.paths=4", "sampling.periods=2", "train.batch=8", "sampling.box_share=0")
-    e = build(settings("model=stochastic_growth"), model=Harvest())
-    sampler = Sampler(e.model, s.sampling, 0, e.policy.dtype)
+    e = build(settings("model=stochastic_growth"), OneMember(Harvest()))
+    sampler = Sampler(e.domain, s.sampling, 0, e.policy.dtype)
     k, z = e.steady.states
     states = np.array([[k, z], [-1.0, z], [np.nan, z], [k, 0.4 * FAR]])
     sampler.paths.assign(states)

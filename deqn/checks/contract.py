@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.checks.declarations import check_declarations
-from deqn.economy.simulation import Box
+from deqn.economy.domain import Domain, SobolPoints
+from deqn.economy.members import Members
 from deqn.equations.expectation import Expectation, expectation
 from deqn.equations.residuals import residuals, without_risk
 from deqn.model.declaration import Markov, Model, Point, Policy, State
@@ -28,7 +29,7 @@ NormalRule = Callable[[int], tuple[np.ndarray, np.ndarray]]
 
 
 def check_model(
-    model: Model, normal_rule: NormalRule, tell: Callable[[str], None] = lambda text: None
+    members: Members, normal_rule: NormalRule, tell: Callable[[str], None] = lambda text: None
 ) -> tuple[SteadyState, list[str]]:
     """Refuse a model that breaks the contract; returns its steady state and the names of its equations.
 
@@ -36,15 +37,18 @@ def check_model(
     Raises InputError.
     """
     lines = {}
-    for line in contract(model, normal_rule, tell):
+    for line in contract(members, normal_rule, tell):
         for failure in line.failures:
             raise failure
         lines[line.name] = line
     return lines["steady state"].value, lines["residuals"].value
 
 
-def contract(model: Model, normal_rule: NormalRule, tell: Callable[[str], None] = lambda text: None) -> Iterator[Line]:
+def contract(
+    members: Members, normal_rule: NormalRule, tell: Callable[[str], None] = lambda text: None
+) -> Iterator[Line]:
     """The checks in the order in which they build on each other; all that can be made are made."""
+    model = members.model
     yield (declared := check("declarations", check_declarations, model))
     yield (chosen := check("expectation", check_expectation, declared, normal_rule))
     given = check("steady state", check_given, declared)
@@ -59,7 +63,7 @@ def contract(model: Model, normal_rule: NormalRule, tell: Callable[[str], None] 
     if not given.failures and given.value is None:
         yield (steady := check("steady state", find_steady_state, declared, tell, after=[compiled]))
     if declared.passed and any(isinstance(s, Markov) for s in model.shocks):
-        yield check("probabilities", check_probabilities, declared, steady)
+        yield check("probabilities", check_probabilities, declared, members.domain, steady)
     yield check("zero residuals", check_residuals, declared, steady, after=[compiled])
 
 
@@ -194,9 +198,9 @@ def check_compilation(model: Model, chosen: Expectation, trial: tuple[tf.Tensor,
     return Finding(None, f"{len(made.graph.get_operations())} operations")
 
 
-def check_probabilities(model: Model, steady: SteadyState) -> Finding:
+def check_probabilities(model: Model, domain: Domain, steady: SteadyState) -> Finding:
     """Today's probabilities of a chain, at steady-state policies and over the box: shares that sum to one."""
-    states = Box(model, 16, 0, tf.float64).points()
+    states = SobolPoints(domain, 16, 0, tf.float64).points()
     now = point(model, constant(tf.constant(steady.policies[None])), states)
     problems = []
     for chain in (s for s in model.shocks if isinstance(s, Markov)):

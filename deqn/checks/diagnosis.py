@@ -10,15 +10,12 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.checks.undefined import affordable, check_box, described
-from deqn.configuration.config import Config
+from deqn.economy.domain import Domain, SobolPoints, box_states
 from deqn.economy.economy import Economy
 from deqn.economy.exact import closed_form, exact_residuals
 from deqn.economy.refinement import refined
-from deqn.economy.simulation import Box
 from deqn.equations.expectation import Expectation, chosen, normal_count
 from deqn.equations.residuals import residuals, slackness_names, without_risk
-from deqn.evaluation.evaluate import box_states
-from deqn.families.members import placed
 from deqn.model.declaration import Model
 from deqn.model.findings import Finding, call
 from deqn.model.layout import labels, limits, width
@@ -26,6 +23,7 @@ from deqn.optimizers.first_order import first_order
 from deqn.perturbation.first_order import derivatives, linear_solution
 from deqn.perturbation.modes import equilibrium_modes
 from deqn.perturbation.steady_state import SteadyState, spread
+from deqn.settings.schema import Evaluation, Optimizer, Quadrature, Schedule
 from deqn.system.errors import InputError
 
 STEP = 0.01  # by which a variable is moved
@@ -43,9 +41,9 @@ def concerns(economy: Economy) -> list[str]:
     return [*units.warnings, *inside.failures]
 
 
-def check_gradients(model: Model, steady: SteadyState | None) -> Finding:
+def check_gradients(model: Model, domain: Domain, steady: SteadyState | None) -> Finding:
     """Whether a derivative leads from every policy to an equation, at the steady state or elsewhere in the box."""
-    points = [*scattered(model, 3)] + [steady] * (steady is not None)
+    points = [*scattered(domain, 3)] + [steady] * (steady is not None)
     reach = call("residuals", lambda: influence(model, points))
     unread = np.logical_not(sum(reach.values()))
     if unread.any():
@@ -96,12 +94,12 @@ def acts_later(model: Model, points: Sequence[SteadyState]) -> np.ndarray:
     return T_u[matters].any(0) & F_later_u.any()
 
 
-def scattered(model: Model, count: int) -> Iterator[SteadyState]:
+def scattered(domain: Domain, count: int) -> Iterator[SteadyState]:
     """Points of the box with policies spread between their bounds."""
-    lower, upper = limits(model.policies)
+    lower, upper = limits(domain.model.policies)
     rng = np.random.default_rng(0)
     for _ in range(count):
-        states = placed(model, tf.constant(rng.random((1, sum(map(width, model.states)))))).numpy()[0]
+        states = domain.place(tf.constant(rng.random((1, sum(map(width, domain.model.states)))))).numpy()[0]
         yield SteadyState(states, spread(rng.random(len(lower)), lower, upper))
 
 
@@ -151,39 +149,43 @@ def check_roots(model: Model, steady: SteadyState, needed: bool) -> Finding:
     return Finding(None, text, warnings=[*[found.note] * bool(found.note), *drifts])
 
 
-def check_choices(economy: Economy, settings: Config) -> Finding:
+def check_choices(
+    economy: Economy, optimizer: Optimizer, schedule: Schedule, steps: int, evaluation: Evaluation
+) -> Finding:
     """Options of the optimizer and the box of the evaluation, which this economy must be able to use.
 
     Raises InputError.
     """
-    if settings.optimizer.learning_rate is not None:
-        first_order(settings.optimizer, settings.schedule, settings.train.steps)
-    box_states(economy, settings.evaluation, 0)
-    return Finding(None, f"optimizer {settings.optimizer.name}, box times {settings.evaluation.box_scale:g}")
+    if optimizer.learning_rate is not None:
+        first_order(optimizer, schedule, steps)
+    box_states(economy.domain, evaluation, 0, economy.policy.dtype)
+    return Finding(None, f"optimizer {optimizer.name}, box times {evaluation.box_scale:g}")
 
 
-def check_quadrature(economy: Economy, finer: Expectation, settings: Config) -> Finding:
+def check_quadrature(economy: Economy, finer: Expectation, quadrature: Quadrature, tolerance: float) -> Finding:
     """How far the residuals move under a finer rule at points of the box."""
     dimension = normal_count(economy.model)
     if not dimension:
         return Finding(None, "exact: no normal shocks")
-    states = Box(economy.model, affordable(economy.model, finer), 0, economy.policy.dtype).points()
+    states = SobolPoints(economy.domain, affordable(economy.model, finer), 0, economy.policy.dtype).points()
     coarse, fine = economy.residuals(states), residuals(economy.model, economy.policy, finer, states)
     moved = np.concatenate([np.ravel(coarse[name] - fine[name]) for name in coarse])
     mean, most = np.abs(moved).mean(), np.abs(moved).max()
-    nodes = f"{chosen(settings.expectation, dimension)} rule, {economy.expectation.nodes} nodes"
+    nodes = f"{chosen(quadrature, dimension)} rule, {economy.expectation.nodes} nodes"
     text = f"{nodes}; {finer.nodes} change residuals by {most:.0e}"
-    warning = f"expectation: an error of {mean:.1e} exceeds tolerance={settings.tolerance:g}; take a finer rule"
-    return Finding(None, text, warnings=[warning] * bool(mean > settings.tolerance))
+    warning = f"expectation: an error of {mean:.1e} exceeds tolerance={tolerance:g}; take a finer rule"
+    return Finding(None, text, warnings=[warning] * bool(mean > tolerance))
 
 
-def check_closed_form(model: Model, steady: SteadyState, finer: Expectation, settings: Config) -> Finding:
+def check_closed_form(
+    model: Model, domain: Domain, steady: SteadyState, finer: Expectation, quadrature: Quadrature
+) -> Finding:
     """The residual of the closed form, where there is one, at points of the box; the rule's own error is none of it."""
     hint = f"; expected are the policies {', '.join(p.name for p in model.policies)}, or None"
     exact = call("closed_form", lambda: closed_form(model, steady), object, hint)
     if exact is None:
         return Finding(None, "none")
-    states = Box(model, affordable(model, finer), 0, tf.float64).points()
+    states = SobolPoints(domain, affordable(model, finer), 0, tf.float64).points()
     count = states.shape[0]
     errors = call("closed_form", lambda: exact_residuals(model, exact, finer, states))
     if errors is None:
@@ -195,7 +197,7 @@ def check_closed_form(model: Model, steady: SteadyState, finer: Expectation, set
     wrong = [name for name, s in sizes.items() if not s.max() <= EXACT]
     if not wrong:
         return Finding(None, text)
-    finest, problems = refined(model, exact, settings.expectation, states), []
+    finest, problems = refined(model, exact, quadrature, states), []
     for name in wrong:
         best = finest[name]
         if best.falls:

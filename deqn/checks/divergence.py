@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from deqn.checks.undefined import described, examined, first_undefined
 from deqn.economy.economy import Economy
-from deqn.families.family import Family
 from deqn.model.layout import labels
 from deqn.model.points import named_point, pack, point
 from deqn.settings.ranges import shown
@@ -90,6 +89,6 @@ def circumstances(economy: Economy, states: tf.Tensor) -> str:
     now = point(model, economy.policy, states)
     where = {v.name: getattr(now, v.name).numpy().squeeze() for v in (*model.states, *model.policies)}
     values = ", ".join(f"{name}={np.array2string(x, precision=4, threshold=8)}" for name, x in where.items())
-    own = model.base if isinstance(model, Family) else model
+    own = economy.members.base
     parameters = ", ".join(f"{f.name}={shown(getattr(own, f.name))}" for f in dataclasses.fields(own))
     return f"{values}{first_undefined(economy, states)}; parameters {parameters or 'none'}"

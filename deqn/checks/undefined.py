@@ -6,10 +6,9 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
+from deqn.economy.domain import Domain, SobolPoints
 from deqn.economy.economy import Economy
-from deqn.economy.simulation import Box
 from deqn.equations.expectation import Expectation
-from deqn.families.members import placed
 from deqn.model.declaration import Model, Point
 from deqn.model.findings import Finding, call
 from deqn.model.layout import box, labels
@@ -25,7 +24,7 @@ def check_box(economy: Economy) -> Finding:
     """Numbers at corners and points of the box under the policy as it is: residuals and their derivatives."""
     model, dtype = economy.model, economy.policy.dtype
     count = affordable(model, economy.expectation)
-    outer, inner = corners(model)[:count], Box(model, count, 0, dtype).points().numpy()
+    outer, inner = corners(economy.domain)[:count], SobolPoints(economy.domain, count, 0, dtype).points().numpy()
     states = tf.constant(np.concatenate([outer, inner]), dtype)
     problems = {}
     for name, derived, rows in call("residuals", lambda: [*examined(economy, states)]):
@@ -61,18 +60,18 @@ def affordable(model: Model, expectation: Expectation) -> int:
     return max(2, min(POINTS, CELLS // (expectation.nodes * len(box(model.states)[0]))))
 
 
-def corners(model: Model) -> np.ndarray:
+def corners(domain: Domain) -> np.ndarray:
     """Corners of the box, [n, n_states]: all of them in few states, else some at random.
 
     They lie a hair inside: a pole on the very edge, such as capital of zero, is never visited.
     """
-    n = len(box(model.states)[0])
+    n = len(box(domain.model.states)[0])
     if n <= CORNERS:
         upper = np.array([*itertools.product([False, True], repeat=n)])
     else:
         upper = np.random.default_rng(0).random((2**CORNERS, n)) < 0.5
         upper[:2] = [[False], [True]]
-    return placed(model, tf.constant(np.where(upper, 1 - EDGE, EDGE))).numpy()
+    return domain.place(tf.constant(np.where(upper, 1 - EDGE, EDGE))).numpy()
 
 
 def described(model: Model, states: tf.Tensor) -> str:

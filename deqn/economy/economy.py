@@ -7,23 +7,35 @@ from functools import cached_property
 import numpy as np
 import tensorflow as tf
 
+from deqn.economy.domain import Domain
+from deqn.economy.members import Members
 from deqn.equations.expectation import Expectation
 from deqn.equations.residuals import residuals
 from deqn.model.declaration import Model
 from deqn.perturbation.steady_state import SteadyState
-from deqn.policies.network import PolicyNetwork
+from deqn.policies.protocol import PolicyFunction
 
 SLICE, FLOATS = 4096, 2**26  # states evaluated at once, and numbers in all of them, so that memory stays bounded
 
 
 @dataclass(frozen=True)
 class Economy:
-    """What is solved: a model, its steady state, the policy function that is trained, and the expectation."""
+    """What is solved: one or many members, the baseline's steady state, the policy function, and the expectation."""
 
-    model: Model
+    members: Members
     steady: SteadyState
-    policy: PolicyNetwork
+    policy: PolicyFunction
     expectation: Expectation
+
+    @property
+    def model(self) -> Model:
+        """The equations of all members."""
+        return self.members.model
+
+    @property
+    def domain(self) -> Domain:
+        """Where the states live."""
+        return self.members.domain
 
     def residuals(self, states: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
         """Residuals by equation at packed states [batch, n_states]."""

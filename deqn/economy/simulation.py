@@ -5,11 +5,9 @@ from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
-from scipy.stats import qmc
 
-from deqn.families.members import placed
 from deqn.model.declaration import Model, Normal, Point
-from deqn.model.layout import fixed, outcome_count, width
+from deqn.model.layout import outcome_count
 from deqn.model.points import mean_shocks, pack, point, probabilities
 
 
@@ -128,28 +126,3 @@ def compiled(model: Model, policy) -> Walks:
             return walks
     known.append(Walks(model, policy))
     return known[-1]
-
-
-class Box:
-    """Points of the states' box: a Sobol sequence, shifted at random (modulo one) to make further sets.
-
-    In a family each point lies in the box of its own member. `scale`: its sides, in multiples of the declared ones;
-    the intervals of a family's parameters stay as they are.
-    """
-
-    def __init__(self, model: Model, points: int, seed: int, dtype: tf.DType, scale: float = 1.0):
-        sobol = qmc.Sobol(sum(map(width, model.states)), scramble=True, rng=np.random.default_rng(seed))
-        power = max(points - 1, 1).bit_length()  # Sobol sets are balanced in powers of two
-        unit = sobol.random_base2(power)[:points]
-        self._unit = tf.constant(np.where(fixed(model.states), unit, 0.5 + scale * (unit - 0.5)), dtype)
-        self._model = model
-
-    def points(self, generator: tf.random.Generator | None = None, of: tf.Tensor | None = None) -> tf.Tensor:
-        """[points, n_states]; another set at each call with a generator, all with the parameters `of` one state."""
-        if generator is not None:
-            return self.shifted(generator.uniform((1, self._unit.shape[1]), dtype=self._unit.dtype), of)
-        return placed(self._model, self._unit, of)
-
-    def shifted(self, by: tf.Tensor, of: tf.Tensor | None = None) -> tf.Tensor:
-        """The set [points, n_states] that a shift [1, n_states] of the unit cube makes."""
-        return placed(self._model, tf.math.floormod(self._unit + by, 1), of)

@@ -14,10 +14,10 @@ from deqn.economy.exact import Exact
 from deqn.economy.simulation import last, path, step
 from deqn.economy.tables import frame, state_frame
 from deqn.evaluation.evaluate import steady_row
-from deqn.families.members import box_corners
 from deqn.model.declaration import Model, Normal, Point
 from deqn.model.layout import fixed, labels, shock_names
 from deqn.model.points import mean_shock, mean_shocks, pack, point
+from deqn.policies.protocol import PolicyFunction
 
 ZERO = 1e-8  # a path whose values all are smaller stays at zero
 UNIT_ROOT = 1e-7  # share of the largest, below which a singular value of the identity less the slopes is zero
@@ -69,7 +69,7 @@ def resting_point(economy: Economy) -> tf.Tensor:
         tape.watch(rows)
         own = tf.linalg.diag_part(step(model, policy, rows, None))  # of each row another state
     slopes = tape.gradient(own, rows, unconnected_gradients="zero").numpy().astype(float)[moving][:, moving]
-    low, high = (x.numpy()[0, moving].astype(float) for x in box_corners(model, start))
+    low, high = (x.numpy()[0, moving].astype(float) for x in economy.domain.corners(start))
     widths = high - low
     if not np.isfinite(slopes).all():
         return start
@@ -133,22 +133,24 @@ def simulation(economy: Economy, states: tf.Tensor) -> pd.DataFrame:
     return table.sort_values(["path", "period"], ignore_index=True)
 
 
-def policy_slices(economy: Economy, exact: Exact | None = None, points: int = 101) -> dict[str, pd.DataFrame]:
+def policy_slices(
+    economy: Economy, start: PolicyFunction | None = None, exact: Exact | None = None, points: int = 101
+) -> dict[str, pd.DataFrame]:
     """Policies along each packed state across its box, the other states at the steady state.
 
-    A table for each state label: the state, the policies, `start <policy>`, which training started from, and
-    `exact <policy>` where it is known.
+    A table for each state label: the state, the policies, and where they are given `start <policy>`, where training
+    started, and `exact <policy>`.
     """
     model = economy.model
-    low, high = (x.numpy()[0] for x in box_corners(model, steady_row(economy)))
+    low, high = (x.numpy()[0] for x in economy.domain.corners(steady_row(economy)))
     tables = {}
     for column, label in enumerate(labels(model.states)):
         rows = np.repeat(steady_row(economy).numpy(), points, 0)
         rows[:, column] = np.linspace(low[column], high[column], points)
         states = tf.constant(rows, economy.policy.dtype)
         table = state_frame(model, economy.policy, states)[[label, *labels(model.policies)]]
-        start = economy.policy.untrained(states).numpy()
-        table[[f"start {name}" for name in labels(model.policies)]] = start
+        if start is not None:
+            table[[f"start {name}" for name in labels(model.policies)]] = start(states).numpy()
         for name, value in ({} if exact is None else exact.values(states)).items():
             value = np.where(exact.covers(states), value, np.nan)
             for i, part in enumerate(value.reshape(-1, points)):

@@ -7,15 +7,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from deqn.economy.domain import SobolPoints
 from deqn.economy.economy import Economy
-from deqn.economy.simulation import Box, last, step
-from deqn.families.family import Family
-from deqn.families.members import box_corners, resting
+from deqn.economy.simulation import last, step
 from deqn.model.declaration import Model
 from deqn.model.layout import box, box_widths, fixed
-from deqn.perturbation.first_order import LinearSolution, linear_solution
+from deqn.perturbation.first_order import LinearSolution
 from deqn.perturbation.modes import Modes, modes, transition_slopes
-from deqn.perturbation.steady_state import SteadyState
 from deqn.system.errors import InputError
 
 RETURN_SPREAD = 0.01  # of the box: paths that end closer have come together
@@ -28,9 +26,9 @@ def closed_loop_modes(economy: Economy, first_order: Sequence[LinearSolution] | 
     `first_order`: the first-order solution, in a family that of every member, where it is known already.
     """
     model, policy = economy.model, economy.policy
-    rests = tf.constant(resting(model, economy.steady), policy.dtype)  # [members, n_states]
+    rests = resting(economy)  # [members, n_states]
     if first_order is None:
-        first_order = first_order_solutions(model, economy.steady)
+        first_order = first_order_solutions(economy)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(rests)
         tomorrow = tf.reduce_sum(step(model, policy, rests, None), 0)  # no member enters another's
@@ -44,10 +42,16 @@ def closed_loop_modes(economy: Economy, first_order: Sequence[LinearSolution] | 
     return max(found, key=lambda m: math.inf if math.isnan(m.spectral_radius) else m.spectral_radius)
 
 
-def first_order_solutions(model: Model, steady: SteadyState) -> Sequence[LinearSolution] | None:
-    """The first-order solution in a list, in a family that of every member; None where there is none."""
+def resting(economy: Economy) -> tf.Tensor:
+    """Where the members rest that stand for all, [members, n_states], the baseline first."""
+    rests = economy.members.rests(economy.steady)[: economy.members.representatives]
+    return tf.constant(np.stack([rest.states for rest in rests]), economy.policy.dtype)
+
+
+def first_order_solutions(economy: Economy) -> Sequence[LinearSolution] | None:
+    """The first-order solution of every member, the baseline's first; None where one has none."""
     try:
-        return model.first_order if isinstance(model, Family) else [linear_solution(model, steady)]
+        return economy.members.first_order(economy.steady)
     except InputError:
         return None
 
@@ -71,10 +75,10 @@ def stability(economy: Economy, loop: Modes) -> dict[str, Any]:
     if not tested:
         unknown = {"return_spread": None, "return_distance": None, "lost": 0.0}
         return measured | {"tested": False, "return_periods": needed, **unknown}
-    rests = tf.constant(resting(model, economy.steady), policy.dtype)
-    box, periods = Box(model, 128, 3, policy.dtype), max(50, math.ceil(needed))
+    rests = resting(economy)
+    box, periods = SobolPoints(economy.domain, 128, 3, policy.dtype), max(50, math.ceil(needed))
     starts = tf.concat([keeping(model, box.points(of=rest[None]), rest[None], loop.kept) for rest in rests], 0)
-    low, high = (x.numpy() for x in box_corners(model, rests))
+    low, high = (x.numpy() for x in economy.domain.corners(rests))
     ends = last(model, policy, starts, tf.constant(periods), None).numpy().reshape(len(rests), 128, -1)
     lost = ~np.isfinite(ends).all(2)
     with np.errstate(invalid="ignore"):

@@ -12,18 +12,17 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from deqn.economy.domain import SobolPoints
 from deqn.economy.economy import Economy, row_means
 from deqn.economy.exact import Exact
-from deqn.economy.simulation import Box, last, path
+from deqn.economy.simulation import last, path
 from deqn.evaluation.closed_loop import closed_loop_modes, decay_periods
-from deqn.families.members import MembersRule
 from deqn.model.declaration import Model
-from deqn.model.layout import fixed, in_logs, labels, width
+from deqn.model.layout import fixed, width
 from deqn.model.points import point
-from deqn.perturbation.first_order import LinearRule
 from deqn.perturbation.modes import Modes
+from deqn.policies.protocol import PolicyFunction
 from deqn.settings.schema import Evaluation
-from deqn.system.errors import InputError
 
 FORGOTTEN = 1e-3  # share of its start that a path still shows after the burn-in
 BURN_IN = (200, 10_000)  # dates of the burn-in, at least and at most
@@ -39,7 +38,7 @@ def path_states(
     loop where they are known already.
     """
     generator = tf.random.Generator.from_seed(seed, alg="philox")
-    start = Box(economy.model, evaluation.paths, seed, economy.policy.dtype).points(of=of)
+    start = SobolPoints(economy.domain, evaluation.paths, seed, economy.policy.dtype).points(of=of)
     chosen = sample(economy.model, evaluation, closed_loop_modes(economy) if loop is None else loop)
     start = at_rest(economy, start) if chosen["at_rest"] else start
     states = last(economy.model, economy.policy, start, tf.constant(chosen["burn_in"]), generator)
@@ -64,21 +63,6 @@ def sample(model: Model, evaluation: Evaluation, loop: Modes) -> dict[str, Any]:
 def at_rest(economy: Economy, states: tf.Tensor) -> tf.Tensor:
     """Packed states [n, n_states] moved to the steady state, the parameters of a family as they are."""
     return tf.where(fixed(economy.model.states), states, steady_row(economy))
-
-
-def box_states(economy: Economy, evaluation: Evaluation, seed: int) -> tf.Tensor:
-    """Sobol points of the box, [box, n_states], other ones than those at which the paths start.
-
-    Raises InputError where a scaled box leaves the positive numbers that a logarithm needs.
-    """
-    scale = evaluation.box_scale
-    states = Box(economy.model, evaluation.box, seed + 1, economy.policy.dtype, scale).points()
-    for name, logs, lowest in zip(labels(economy.model.states), in_logs(economy.model.states),
-                                  tf.reduce_min(states, 0).numpy(), strict=True):  # fmt: skip
-        if logs and lowest <= 0:
-            raise InputError(f"evaluation.box_scale={scale:g} leads the state {name} to {lowest:.3g}, below zero; "
-                             f"take a smaller box")  # fmt: skip
-    return states
 
 
 def euler_errors(economy: Economy, states: tf.Tensor) -> dict[str, np.ndarray]:
@@ -130,7 +114,7 @@ def by_thirds(economy: Economy, errors: dict[str, np.ndarray], states: tf.Tensor
 
 
 def comparison(
-    economy: Economy, linear: LinearRule | MembersRule | None, exact: Exact, sets: dict[str, tf.Tensor]
+    economy: Economy, linear: PolicyFunction | None, exact: Exact, sets: dict[str, tf.Tensor]
 ) -> pd.DataFrame:
     """The network against the exact policies, a row for each set of states and policy.
 

@@ -6,22 +6,24 @@ the coordinates of a region. Sources: Judd (1992); Judd, Maliar and Maliar (2011
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
 import tensorflow as tf
 from scipy.stats import qmc
 
+from deqn.economy.anchors import build_policy
 from deqn.economy.economy import Economy
 from deqn.equations.expectation import Expectation
 from deqn.equations.polynomials import ChebyshevBasis
 from deqn.equations.residuals import row_weights, stacked
 from deqn.evaluation.region import Region
-from deqn.model.layout import box, coordinates, free_policies, in_logs, width
+from deqn.model.layout import free_policies, width
 from deqn.model.points import unpack
 from deqn.optimizers.levenberg_marquardt import LeastSquares
-from deqn.policies.network import PolicyNetwork
+from deqn.policies.approximators import Approximator
+from deqn.policies.expansion import to_coordinates
 
 STATES, ITERATIONS = 3, 12  # fitted states for each coefficient of a policy; steps at most
 MARGIN = 1.3  # the sides of the polynomial's domain, against those of the region: tomorrow may lie outside
@@ -40,15 +42,17 @@ class Graphs(LeastSquares):
     )
 
 
-class Coordinates(keras.layers.Layer):
-    """What the policy function reads, in coordinates of a region."""
+@dataclass(frozen=True)
+class RegionScale:
+    """What the polynomials read: the coordinates of a region, MARGIN times as wide."""
 
-    def __init__(self, matrix: np.ndarray, shift: np.ndarray):
-        super().__init__(dtype="float64")
-        self.matrix, self.shift = matrix, shift
+    center: np.ndarray
+    inverse: np.ndarray
+    logs: np.ndarray
 
-    def call(self, x):
-        return tf.matmul(x, self.matrix) + self.shift
+    def __call__(self, states: tf.Tensor) -> tf.Tensor:
+        """[n, n_states] -> [n, n_states]."""
+        return tf.matmul(to_coordinates(states, self.logs) - self.center, self.inverse)
 
 
 class Continued(ChebyshevBasis):
@@ -67,18 +71,16 @@ class Projection:
 
     def __init__(self, economy: Economy, region: Region, degree: int):
         """Raises InputError where there is no first-order solution, from which the fit starts."""
-        model, n = economy.model, len(region.center)
-        low, high = (coordinates(x, in_logs(model.states)) for x in box(model.states))
-        inverse = np.linalg.inv(MARGIN * region.axes).T
+        n = len(region.center)
         last = keras.layers.Dense(
-            sum(map(width, free_policies(model.policies))), use_bias=False, kernel_initializer="zeros", dtype="float64"
-        )
-        network = keras.Sequential([
-            keras.Input((n,), dtype="float64"),
-            Coordinates((high - low)[:, None] / 2 * inverse, ((low + high) / 2 - region.center) @ inverse),
-            Continued(degree, "float64"), last,
-        ])  # fmt: skip
-        self.economy = replace(economy, policy=PolicyNetwork(model, economy.steady, network, "float64", "linear"))
+            sum(map(width, free_policies(economy.model.policies))),
+            use_bias=False, kernel_initializer="zeros", dtype="float64",
+        )  # fmt: skip
+        network = keras.Sequential([keras.Input((n,), dtype="float64"), Continued(degree, "float64"), last])
+        scale = RegionScale(region.center, np.linalg.inv(MARGIN * region.axes).T, region.in_logs)
+        approximator = Approximator(network, scale)
+        policy = build_policy(economy.members, economy.steady, approximator, "linear", economy.expectation)
+        self.economy = replace(economy, policy=policy)
         self._solver, self._kernel = Graphs(self.economy, DAMPING, MEMORY), last.kernel
         count = STATES * math.comb(n + degree, degree)
         sobol = qmc.Sobol(n, scramble=True, rng=np.random.default_rng(5)).random_base2((2 * count).bit_length())

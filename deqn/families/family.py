@@ -7,7 +7,6 @@ interpolated by complete Chebyshev polynomials. Source: Chen, Didisheim and Sche
 
 import itertools
 import logging
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -17,9 +16,10 @@ import numpy as np
 import tensorflow as tf
 from scipy.stats import qmc
 
-from deqn.equations.polynomials import ChebyshevBasis
+from deqn.economy.members import Parameters
+from deqn.families.interpolation import count_terms
 from deqn.model.declaration import Markov, Model, Point, Policy, State
-from deqn.model.layout import Variable, box, coordinates, in_logs, limits, width
+from deqn.model.layout import Variable, box, limits, width
 from deqn.model.points import named_point
 from deqn.perturbation.continuation import followed
 from deqn.perturbation.derivatives import jacobians
@@ -27,11 +27,9 @@ from deqn.perturbation.first_order import LinearSolution, solved_at_rest, system
 from deqn.perturbation.steady_state import SteadyState, steady_state
 from deqn.system.errors import InputError
 
-DEGREE, TERMS = 8, 200  # of the interpolation: at most
-TIMES = 2  # members that are computed for each term
+TIMES = 2  # members that are computed for each term of the interpolation
 CORNERS = 6  # parameters up to which every corner is a member
 BETWEEN = 8  # members between the corners at which the closed loop is looked at
-MISFIT = 0.01  # of an interpolation, relative to the largest value, from which it is doubtful
 ROUNDING = 1e-9  # by which a root may miss a bound on which it lies
 log = logging.getLogger("deqn")
 
@@ -50,9 +48,7 @@ class Family(Model):
     """
 
     base: Model
-    names: tuple[str, ...]
-    lower: tuple[float, ...]
-    upper: tuple[float, ...]
+    parameters: Parameters
 
     @property
     def states(self) -> Sequence[State]:
@@ -75,7 +71,8 @@ class Family(Model):
         return self.member(now).definitions(now)
 
     def transition(self, now: Point, shock: Point) -> Mapping[str, Any]:
-        return {**self.member(now).transition(now, shock), **{name: getattr(now, name) for name in self.names}}
+        constant = {name: getattr(now, name) for name in self.parameters.names}
+        return {**self.member(now).transition(now, shock), **constant}
 
     def residuals(self, now: Point, nxt: Point, E: Callable[[Any], Any]) -> Mapping[str, Any]:
         return self.member(now).residuals(now, nxt, E)
@@ -86,11 +83,11 @@ class Family(Model):
 
     def member(self, now: Point) -> Model:
         """The economy with the parameters at a point, tensors [nodes, batch]."""
-        return replace(self.base, **{name: getattr(now, name) for name in self.names})
+        return replace(self.base, **{name: getattr(now, name) for name in self.parameters.names})
 
     def with_values(self, values: np.ndarray) -> Model:
         """The economy with given parameters [n_parameters], numbers."""
-        return replace(self.base, **dict(zip(self.names, map(float, values), strict=True)))
+        return replace(self.base, **dict(zip(self.parameters.names, map(float, values), strict=True)))
 
     def rest(self, values: np.ndarray) -> SteadyState:
         """The steady state of the economy with given parameters, which stand last among its states."""
@@ -98,32 +95,29 @@ class Family(Model):
         return SteadyState(np.concatenate([found.states, values]), found.policies)
 
     @property
-    def usual(self) -> np.ndarray:
-        """The base's own parameters where they lie inside the intervals, else the middles."""
-        own = np.array([getattr(self.base, name) for name in self.names])
-        low, high = self._ends
-        return np.where((own >= low) & (own <= high), own, (low + high) / 2)
+    def _baseline(self) -> np.ndarray:
+        return np.array(self.parameters.baseline)
 
     @cached_property
     def samples(self) -> np.ndarray:
         """The parameters of the members that are computed, [samples, n_parameters].
 
-        The usual ones, the corners, and points that are denser towards the ends, as Chebyshev's nodes are.
+        The baseline, the corners, and points that are denser towards the ends, as Chebyshev's nodes are.
         """
         low, high = self._ends
-        count = len(self.names)
+        count = len(self.parameters.names)
         ends = [*itertools.product([0.0, 1.0], repeat=count)] if count <= CORNERS else []
         sobol = qmc.Sobol(count, scramble=True, rng=np.random.default_rng(1))
-        unit = sobol.random_base2((TIMES * self._terms - 1).bit_length())
-        inside = np.sin(np.pi / 2 * unit[: TIMES * self._terms]) ** 2
+        unit = sobol.random_base2((TIMES * count_terms(count) - 1).bit_length())
+        inside = np.sin(np.pi / 2 * unit[: TIMES * count_terms(count)]) ** 2
         return np.concatenate(
-            [[self.usual], low + (high - low) * np.concatenate([np.reshape(ends, (-1, count)), inside])]
+            [[self._baseline], low + (high - low) * np.concatenate([np.reshape(ends, (-1, count)), inside])]
         )
 
     @property
     def representatives(self) -> int:
-        """How many of the first samples stand for the family: the usual parameters, the corners, some in between."""
-        return len(self.samples) - TIMES * self._terms + BETWEEN
+        """How many of the first samples stand for the family: the baseline, the corners, some in between."""
+        return len(self.samples) - TIMES * count_terms(len(self.parameters.names)) + BETWEEN
 
     @cached_property
     def rests(self) -> list[SteadyState]:
@@ -132,9 +126,10 @@ class Family(Model):
         return [near.get(i) or self._at(values, partial(self.rest, values)) for i, values in enumerate(self.samples)]
 
     def _followed(self) -> dict[int, SteadyState]:
-        """Steady states by the number of the sample, found from the equations: those that are near the usual one."""
-        first = self.rest(self.usual)
-        n, m, k = len(first.states) - len(self.names), len(first.policies), len(self.names)
+        """Steady states by the number of the sample, found from the equations: those that are near the baseline."""
+        first = self.rest(self._baseline)
+        m, k = len(first.policies), len(self.parameters.names)
+        n = len(first.states) - k
 
         def equations(z: tf.Tensor) -> tf.Tensor:
             states, policies, parameters = tf.split(z, [n, m, k], axis=1)
@@ -142,7 +137,7 @@ class Family(Model):
             values = system(self, n + k, m, tf.concat([states, policies] * 2, 1)) - tf.pad(states, [[0, 0], [0, m]])
             return tf.concat([values[:, :n], values[:, n + k :]], 1)
 
-        roots = followed(equations, np.concatenate([first.states[:n], first.policies]), self.usual, self.samples)
+        roots = followed(equations, np.concatenate([first.states[:n], first.policies]), self._baseline, self.samples)
         found = {}
         for i, (root, values) in enumerate(zip(roots, self.samples, strict=True)):
             ends = zip(box(self.with_values(values).states), limits(self.policies), strict=True)
@@ -155,7 +150,7 @@ class Family(Model):
     @cached_property
     def first_order(self) -> list[LinearSolution]:
         """The samples' first-order solutions, parameters left out. Raises InputError naming those of one without."""
-        n, m, k = len(self.rests[0].states), len(self.rests[0].policies), len(self.names)
+        n, m, k = len(self.rests[0].states), len(self.rests[0].policies), len(self.parameters.names)
         own = np.arange(n) < n - k
         moving = np.concatenate([own, np.full(m, True)] * 2)
         points = np.stack([np.tile(np.concatenate([r.states, r.policies]), 2) for r in self.rests])
@@ -175,64 +170,21 @@ class Family(Model):
         ends = [box(self.with_values(values).states) for values in self.samples]
         return tuple(np.stack([np.concatenate([e[i], (low, high)[i]]) for e in ends]) for i in range(2))
 
-    def interpolated(self, values: np.ndarray) -> Callable[[tf.Tensor], tf.Tensor]:
-        """What is known at the samples, [samples, k], as a function of packed states [n, n_states]: [n, k]."""
-        low, high = self._ends
-        scaled = lambda parameters: (2 * parameters - (low + high)) / (high - low)
-        basis = ChebyshevBasis(self._degree, "float64")
-        at_samples = basis(tf.constant(scaled(self.samples))).numpy()  # [samples, terms], twice as many as terms
-        fitted = np.linalg.lstsq(at_samples, values, rcond=None)[0]
-        sizes = np.maximum(np.abs(values).max(0), ROUNDING)
-        misfit = (np.abs(at_samples @ fitted - values) / sizes).max()
-        if misfit > MISFIT:
-            log.warning("what is interpolated over %s is off by up to %.1g of its size; take narrower intervals",
-                        self.intervals, misfit)  # fmt: skip
-
-        def at(states: tf.Tensor) -> tf.Tensor:
-            parameters = tf.cast(states[:, -len(low) :], tf.float64)
-            return tf.cast(tf.matmul(basis(scaled(parameters)), fitted), states.dtype)
-
-        return at
-
-    @property
-    def floats(self) -> int:
-        """Numbers that one state needs on its way through an interpolation."""
-        return self._terms * min(self._degree, len(self.names))
-
-    @cached_property
-    def box_at(self) -> Callable[[tf.Tensor], tf.Tensor]:
-        """The corners of the box at packed states [n, n_states], lower then upper in coordinates: [n, 2 n_states]."""
-        return self.interpolated(np.hstack([coordinates(x, in_logs(self.states)) for x in self.corners]))
-
     def described(self, values: np.ndarray) -> str:
         """Parameters by name."""
-        return ", ".join(f"{name}={value:.4g}" for name, value in zip(self.names, values, strict=True))
-
-    @property
-    def intervals(self) -> str:
-        """The family in words."""
-        ends = zip(self.names, self.lower, self.upper, strict=True)
-        return ", ".join(f"{name} in [{low:g}, {high:g}]" for name, low, high in ends)
+        return ", ".join(f"{name}={value:.4g}" for name, value in zip(self.parameters.names, values, strict=True))
 
     @property
     def _ends(self) -> tuple[np.ndarray, np.ndarray]:
-        return np.array(self.lower), np.array(self.upper)
-
-    @property
-    def _degree(self) -> int:
-        count = len(self.names)
-        return max((d for d in range(1, DEGREE + 1) if math.comb(count + d, d) <= TERMS), default=1)
-
-    @property
-    def _terms(self) -> int:
-        return math.comb(len(self.names) + self._degree, self._degree)
+        return np.array(self.parameters.lower), np.array(self.parameters.upper)
 
     @cached_property
     def _declared(self) -> tuple[State, ...]:
         low, high = self.corners
+        ends_by_name = self.parameters.names, self.parameters.lower, self.parameters.upper
         ends = (by_name(x, self.base.states) for x in (low.min(0), high.max(0)))
         own = [replace(s, lower=low[s.name], upper=high[s.name]) for low, high in [ends] for s in self.base.states]
-        return (*own, *map(PseudoState, self.names, self.lower, self.upper))
+        return (*own, *map(PseudoState, *ends_by_name))
 
     @cached_property
     def _solved_exactly(self) -> bool:

@@ -1,66 +1,91 @@
-"""Where each state of a family has its own member: boxes, resting points and first-order rules that follow it.
+"""The members of a family, as the engine asks for them, and the domain in which each state has its own member's box."""
 
-For an economy that is no family these are those of the economy itself.
-"""
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import tensorflow as tf
 
+from deqn.economy.members import Parameters
 from deqn.families.family import Family
+from deqn.families.interpolation import Interpolation
 from deqn.model.declaration import Model
-from deqn.model.layout import box, fixed, in_logs, limits
+from deqn.model.layout import box, coordinates, fixed, in_logs
+from deqn.perturbation.first_order import LinearSolution
 from deqn.perturbation.steady_state import SteadyState
 
 
-def box_corners(model: Model, states: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The corners of the box, [1, n_states] each; in a family those of each state's own member, [n, n_states]."""
-    if not isinstance(model, Family):
-        return tuple(tf.constant(x[None], states.dtype) for x in box(model.states))
-    logs, constant = in_logs(model.states), fixed(model.states)
-    found = [tf.where(logs, tf.exp(tf.where(logs, x, 0)), x) for x in tf.split(model.box_at(states), 2, axis=1)]
-    return tuple(
-        tf.where(constant, tf.constant(end, x.dtype), x) for end, x in zip(box(model.states), found, strict=True)
-    )
+@dataclass(frozen=True)
+class MemberBoxes:
+    """The box of each state's own member; the parameters lie in their intervals."""
+
+    model: Family
+
+    def corners(self, states: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Lower and upper corner of the box of each state's member, [n, n_states] each."""
+        logs, constant = in_logs(self.model.states), fixed(self.model.states)
+        found = [tf.where(logs, tf.exp(tf.where(logs, x, 0)), x) for x in self.corner_coordinates(states)]
+        ends = box(self.model.states)
+        return tuple(tf.where(constant, tf.constant(end, x.dtype), x) for end, x in zip(ends, found, strict=True))
+
+    def corner_coordinates(self, states: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The corners with logarithms where states declare them."""
+        return tuple(tf.split(self._interpolation(states), 2, axis=1))
+
+    def place(self, unit: tf.Tensor, of: tf.Tensor | None = None) -> tf.Tensor:
+        """Packed states at points of the unit cube [n, n_states], each in the box of its own member."""
+        low, high = (tf.constant(x[None], unit.dtype) for x in box(self.model.states))
+        states, constant = low + (high - low) * unit, fixed(self.model.states)
+        parameters = states if of is None else tf.where(constant, of, states)
+        low, high = self.corners(parameters)
+        return tf.where(constant, parameters, low + (high - low) * unit)
+
+    @cached_property
+    def _interpolation(self) -> Interpolation:
+        logs = in_logs(self.model.states)
+        ends = np.hstack([coordinates(x, logs) for x in self.model.corners])
+        return Interpolation(self.model.parameters, self.model.samples, ends)
 
 
-def placed(model: Model, unit: tf.Tensor, of: tf.Tensor | None = None) -> tf.Tensor:
-    """Packed states at points of the unit cube [n, n_states]: in a family, in the box of each point's own member.
+@dataclass(frozen=True)
+class FamilyMembers:
+    """All economies of a family: `Members`, as deqn/economy/members.py has them."""
 
-    `of`: a packed state [1, n_states] whose parameters all points take.
-    """
-    low, high = (tf.constant(x[None], unit.dtype) for x in box(model.states))
-    states = low + (high - low) * unit
-    if not isinstance(model, Family):
-        return states
-    constant = fixed(model.states)
-    parameters = states if of is None else tf.where(constant, of, states)
-    low, high = box_corners(model, parameters)
-    return tf.where(constant, parameters, low + (high - low) * unit)
+    model: Family
 
+    @property
+    def base(self) -> Model:
+        """The model that has the parameters in the place of which states stand."""
+        return self.model.base
 
-def resting(model: Model, steady: SteadyState) -> np.ndarray:
-    """Where the economy rests, [1, n_states]; in a family its usual member and others that stand for all of them."""
-    if not isinstance(model, Family):
-        return steady.states[None]
-    return np.stack([rest.states for rest in model.rests[: model.representatives]])
+    @property
+    def parameters(self) -> Parameters:
+        """The parameters that are states."""
+        return self.model.parameters
 
+    @property
+    def representatives(self) -> int:
+        """The baseline, the corners of the parameters, and some in between."""
+        return self.model.representatives
 
-class MembersRule:
-    """The first-order policies of each member of a family, in levels, cut off at the policies' bounds."""
+    @cached_property
+    def domain(self) -> MemberBoxes:
+        """The box of each member."""
+        return MemberBoxes(self.model)
 
-    def __init__(self, family: Family, dtype: tf.DType):
-        self.dtype = dtype
-        own = ~fixed(family.states)
-        rows = [np.concatenate([r.states[own], r.policies, f.slope.ravel()])
-                for r, f in zip(family.rests, family.first_order, strict=True)]  # fmt: skip
-        self._rows = family.interpolated(np.stack(rows))
-        self._policies, self._states = family.first_order[0].slope.shape
-        self._limits = [tf.constant(x, dtype) for x in limits(family.policies)]
-        self.floats = family.floats + len(rows[0])
+    def rest_at(self, values: Sequence[float]) -> SteadyState:
+        """The steady state of the member with given parameters. Raises InputError where none is found."""
+        return self.model.rest(np.array(values))
 
-    def __call__(self, states: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """[n, n_states] -> [n, n_policies]."""
-        m, n = self._policies, self._states
-        rest, policies, slope = tf.split(self._rows(states), [n, m, m * n], axis=1)
-        moved = policies + tf.linalg.matvec(tf.reshape(slope, (-1, m, n)), states[:, :n] - rest)
-        return tf.clip_by_value(moved, *self._limits)
+    def rests(self, steady: SteadyState) -> Sequence[SteadyState]:
+        """The steady states of all members. Raises InputError naming the parameters of one without."""
+        return self.model.rests
+
+    def first_order(self, steady: SteadyState) -> Sequence[LinearSolution]:
+        """The first-order solutions of all members. Raises InputError naming the parameters of one without."""
+        return self.model.first_order
+
+    def interpolate(self, values: np.ndarray) -> Interpolation:
+        """What is known of each member, [members, k], as a function of packed states."""
+        return Interpolation(self.model.parameters, self.model.samples, values)

@@ -8,20 +8,22 @@ from typing import Any
 import numpy as np
 
 from deqn.checks.declarations import check_declarations
+from deqn.economy.members import Members, OneMember, Parameters
 from deqn.families.family import Family
+from deqn.families.members import FamilyMembers
 from deqn.model.declaration import Markov, Model, Normal
 from deqn.model.findings import call
 from deqn.model.names import PARAMETERS, variable_problems
 from deqn.system.errors import InputError
 
 
-def family(model: Model, pseudo_states: Mapping[str, Sequence[float]]) -> Model:
-    """The economies with parameters in the given intervals; the model itself where there are none.
+def gather_members(model: Model, pseudo_states: Mapping[str, Sequence[float]]) -> Members:
+    """The economies with parameters in the given intervals; the model alone where there are none.
 
     Raises InputError for a parameter that is more than a number in the equations.
     """
     if not pseudo_states:
-        return model
+        return OneMember(model)
     for failure in check_declarations(model).failures:
         raise InputError(failure)
     for name, interval in pseudo_states.items():
@@ -38,8 +40,12 @@ def family(model: Model, pseudo_states: Mapping[str, Sequence[float]]) -> Model:
             if differs:
                 raise InputError(f"pseudo_states.{name}: the {differs} that the model declares depend on it; only "
                                  f"parameters of equations, steady state and box can be states")  # fmt: skip
-    lower, upper = ([float(interval[i]) for interval in pseudo_states.values()] for i in range(2))
-    return Family(model, tuple(pseudo_states), tuple(lower), tuple(upper))
+    ends = np.array([*pseudo_states.values()], float)
+    own = np.array([getattr(model, name) for name in pseudo_states])
+    inside = (own >= ends[:, 0]) & (own <= ends[:, 1])
+    baseline = np.where(inside, own, ends.mean(1))
+    parameters = Parameters(tuple(pseudo_states), *(tuple(map(float, x)) for x in (*ends.T, baseline)))
+    return FamilyMembers(Family(model, parameters))
 
 
 def difference(one: Model, other: Model) -> str:

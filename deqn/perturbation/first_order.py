@@ -46,22 +46,6 @@ class LinearSolution:
     note: str = ""
 
 
-class LinearRule:
-    """The first-order policies in levels, as Dynare's `order=1` has them, cut off at the policies' bounds."""
-
-    def __init__(self, model: Model, steady: SteadyState, solution: LinearSolution, dtype: tf.DType):
-        self.dtype = dtype
-        self._states, self._policies = (tf.constant(x, dtype) for x in (steady.states, steady.policies))
-        self._slope = tf.constant(solution.slope.T, dtype)
-        self._lower, self._upper = (tf.constant(x, dtype) for x in limits(model.policies))
-        self.floats = len(steady.policies)  # numbers that one state needs
-
-    def __call__(self, states: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """[n, n_states] -> [n, n_policies]."""
-        policies = self._policies + tf.matmul(states - self._states, self._slope)
-        return tf.clip_by_value(policies, self._lower, self._upper)
-
-
 def linear_solution(model: Model, steady: SteadyState) -> LinearSolution:
     """The stable first-order solution. Raises InputError where there is none, or more than one, with the roots."""
     return solved_at_rest(model, *derivatives(model, steady), steady)

@@ -31,6 +31,7 @@ class Bounds:
         impact: np.ndarray | None = None,
     ):
         """`steady`: the packed policies of the steady state, multipliers included; `impact` as in LinearSolution."""
+        self.dtype = dtype
         free = free_policies(policies)
         own, beside, self._place = columns(policies)
         at_lower, at_upper = reached(policies)

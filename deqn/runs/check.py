@@ -24,13 +24,13 @@ from deqn.checks.diagnosis import (
 )
 from deqn.checks.undefined import check_box
 from deqn.configuration.config import Config, build_model
+from deqn.economy.members import Members
 from deqn.equations.expectation import expectation, finer_rule, rule
-from deqn.families.family import Family
-from deqn.families.pseudo_states import family
+from deqn.families.pseudo_states import gather_members
 from deqn.model.declaration import Model
 from deqn.model.findings import Finding, Line, check
 from deqn.perturbation.steady_state import SteadyState
-from deqn.policies.network import widths
+from deqn.policies.approximators import widths
 from deqn.runs.run import check_equations
 from deqn.runs.solution import build
 from deqn.settings.ranges import shown
@@ -40,7 +40,7 @@ from deqn.system.status import telling
 def inspect(settings: Config, name: str, console: Console, began: float) -> int:
     """Check a model and print the table; returns the exit code: 0, or 2 where a check failed."""
     with telling(console) as tell:
-        lines = [*checks(family(build_model(settings.model), settings.pseudo_states), settings, tell)]
+        lines = [*checks(gather_members(build_model(settings.model), settings.pseudo_states), settings, tell)]
     failed, skipped = sum(bool(line.failures) for line in lines), sum(line.lacking is not None for line in lines)
     warned = sum(bool(line.warnings) for line in lines)
     console.print(table(lines))
@@ -51,11 +51,11 @@ def inspect(settings: Config, name: str, console: Console, began: float) -> int:
     return 2 if failed else 0
 
 
-def checks(model: Model, settings: Config, tell: Callable[[str], None] = lambda text: None) -> Iterator[Line]:
+def checks(members: Members, settings: Config, tell: Callable[[str], None] = lambda text: None) -> Iterator[Line]:
     """Every check, in the order in which they build on each other; `tell` hears about what takes long."""
     lines = {}
-    yield check("parameters", check_parameters, model)
-    for line in contract(model, partial(rule, settings.expectation), tell):
+    yield check("parameters", check_parameters, members)
+    for line in contract(members, partial(rule, settings.expectation), tell):
         lines[line.name] = line
         yield line
     declared, moved, equations, steady, sound = (
@@ -64,25 +64,29 @@ def checks(model: Model, settings: Config, tell: Callable[[str], None] = lambda 
     finer = check("finer rule", finer_expectation, declared, settings)
     if settings.loss.weights:
         yield check("loss weights", check_weights, settings, equations)
-    yield check("gradients", check_gradients, declared, steady.value, after=[moved, equations])
+    yield check("gradients", check_gradients, declared, members.domain, steady.value, after=[moved, equations])
     yield check("units", check_units, declared, steady, after=[moved, equations])
     yield (roots := check("roots", check_roots, declared, steady, settings.network.anchor == "linear", after=[sound]))
-    yield (economy := check("network", check_network, declared, steady, settings, after=[roots]))
-    yield check("choices", check_choices, economy, settings)
+    yield (economy := check("network", check_network, members, steady, settings, after=[declared, roots]))
+    choices = settings.optimizer, settings.schedule, settings.train.steps, settings.evaluation
+    yield check("choices", check_choices, economy, *choices)
     yield (inside := check("box", check_box, economy))
-    yield check("quadrature", check_quadrature, economy, finer, settings, after=[inside])
-    yield check("closed form", check_closed_form, declared, steady, finer, settings, after=[moved, equations])
+    yield check(
+        "quadrature", check_quadrature, economy, finer, settings.expectation, settings.tolerance, after=[inside]
+    )
+    exact = declared, members.domain, steady, finer, settings.expectation
+    yield check("closed form", check_closed_form, *exact, after=[moved, equations])
 
 
-def check_parameters(model: Model) -> Finding:
+def check_parameters(members: Members) -> Finding:
     """The parameters, whose ranges the configuration was checked for, and those for which no range is declared."""
-    own = model.base if isinstance(model, Family) else model
+    own = members.base
     names = [f.name for f in dataclasses.fields(own)]
     free = [name for name in names if name not in own.ranges]
     values = ", ".join(f"{name}={shown(getattr(own, name))}" for name in names) or "none"
-    if isinstance(model, Family):
-        values += f"\nas states: {model.intervals}"
-    return Finding(model, values + f"\nno range is declared for {', '.join(free)}" * bool(free))
+    if members.parameters.names:
+        values += f"\nas states: {members.parameters}"
+    return Finding(None, values + f"\nno range is declared for {', '.join(free)}" * bool(free))
 
 
 def finer_expectation(model: Model, settings: Config) -> Finding:
@@ -96,9 +100,9 @@ def check_weights(settings: Config, equations: list[str]) -> Finding:
     return Finding(None, ", ".join(f"{name} {weight:g}" for name, weight in settings.loss.weights.items()))
 
 
-def check_network(model: Model, steady: SteadyState, settings: Config) -> Finding:
+def check_network(members: Members, steady: SteadyState, settings: Config) -> Finding:
     """The economy under its untrained network, and the number of weights. Raises InputError for too many."""
-    economy = build(settings, steady, model)
+    economy = build(settings, members, steady)
     inputs = economy.policy.network.input_shape[-1]
     hidden = f" {shown(widths(inputs, settings.network))}" if settings.network.name == "mlp" else ""
     return Finding(economy, f"{settings.network.name}{hidden}: {economy.policy.network.count_params():,} weights")

@@ -17,9 +17,9 @@ from deqn.configuration.config import Config, build_model, changed, checked, com
 from deqn.configuration.overrides import check_resumable, continued, value_of
 from deqn.configuration.words import to_hydra_syntax
 from deqn.equations.expectation import nodes_of, rule
-from deqn.families.pseudo_states import family
+from deqn.families.pseudo_states import gather_members
 from deqn.model.findings import line_of, origin
-from deqn.policies.network import widths
+from deqn.policies.approximators import widths
 from deqn.runs.record import environment, log_file
 from deqn.runs.solution import Solution, build
 from deqn.runs.stages import train
@@ -95,11 +95,11 @@ def run(
         with log_file(folder), Interrupt() as interrupt:
             log.info("deqn-solve %s", " ".join(job.overrides))
             with clock.phase("compile"), telling(console) as tell:
-                model = family(build_model(settings.model), settings.pseudo_states)
-                steady, equations = check_model(model, partial(rule, settings.expectation), tell)
+                members = gather_members(build_model(settings.model), settings.pseudo_states)
+                steady, equations = check_model(members, partial(rule, settings.expectation), tell)
                 check_equations(settings, equations)
-                economy = build(settings, steady, model)
-                check_choices(economy, settings)
+                economy = build(settings, members, steady)
+                check_choices(economy, settings.optimizer, settings.schedule, settings.train.steps, settings.evaluation)
                 for concern in concerns(economy):
                     log.warning(concern)
             files.write_json(folder / "environment.json", environment(settings, job.overrides, job.config_dir))
@@ -119,7 +119,7 @@ def run(
                 "training": {
                     "ended": trained.ended, "problem": trained.problem, "lost_paths": trained.lost_paths,
                     "error": trained.error if math.isfinite(trained.error) else None,
-                    "anchor": settings.network.anchor, "nodes": nodes_of(settings.expectation, model),
+                    "anchor": settings.network.anchor, "nodes": nodes_of(settings.expectation, economy.model),
                     "hidden": widths(len(steady.states), settings.network) if settings.network.name == "mlp" else None,
                 },
             }  # fmt: skip

@@ -14,19 +14,20 @@ from omegaconf import OmegaConf
 
 from deqn.configuration.composition import COMPOSITION_ERRORS
 from deqn.configuration.config import Config, build_model, checked, recalled
+from deqn.economy.anchors import Scale, build_policy
+from deqn.economy.domain import box_states
 from deqn.economy.economy import Economy
+from deqn.economy.members import Members
 from deqn.economy.tables import state_frame
 from deqn.equations.expectation import expectation, finer_rule, rule
 from deqn.evaluation import analysis, evaluate, moments
 from deqn.evaluation.closed_loop import closed_loop_modes
 from deqn.evaluation.summary import path_error
-from deqn.families.family import Family
-from deqn.families.pseudo_states import family
-from deqn.model.declaration import Model
+from deqn.families.pseudo_states import gather_members
 from deqn.model.layout import free_policies, labels, width
 from deqn.perturbation.modes import Modes
 from deqn.perturbation.steady_state import SteadyState, steady_state
-from deqn.policies.network import PolicyNetwork, approximator
+from deqn.policies.approximators import Approximator, make_network
 from deqn.reporting import html_report, report
 from deqn.system.errors import FileError, InputError
 from deqn.system.files import number
@@ -132,7 +133,7 @@ class Solution:
         """Fresh states of the sets `path` and `box`, packed, [n, n_states]."""
         chosen, seed = self.settings.evaluation, stream(seed, EVALUATION)
         walked = evaluate.path_states(self.economy, chosen, seed, loop=self.closed_loop)
-        box = evaluate.box_states(self.economy, chosen, seed)
+        box = box_states(self.economy.domain, chosen, seed, self.economy.policy.dtype)
         return {"path": tf.reshape(walked, (-1, walked.shape[-1])), "box": box}
 
     def member(self, parameters: Mapping[str, float]) -> Economy:
@@ -141,7 +142,7 @@ class Solution:
             return self.economy
         values = tuple(float(x) for x in self._parameters(parameters, {}).values())
         if values not in self._members:
-            self._members[values] = replace(self.economy, steady=self.economy.model.rest(np.array(values)))
+            self._members[values] = replace(self.economy, steady=self.economy.members.rest_at(values))
         return self._members[values]
 
     @cached_property
@@ -151,19 +152,18 @@ class Solution:
 
     def _parameters(self, given: Mapping[str, Any], states: Mapping[str, Any]) -> dict[str, Any]:
         """All parameters of a family, the usual ones where not given here or among the states. Raises KeyError."""
-        model = self.economy.model
-        known = dict(zip(model.names, model.usual, strict=True)) if isinstance(model, Family) else {}
+        known, values = self.economy.members.parameters, dict(given)
         for name in given:
-            if name not in known:
-                raise KeyError(f"no parameter {name!r} is a state; there are {', '.join(known) or 'none'}")
-        known |= {name: states[name] for name in known if name in states} | given
-        for name, low, high in zip(model.names, model.lower, model.upper, strict=True) if known else ():
-            outside = np.abs(np.asarray(known[name], float) - (low + high) / 2) / (high - low) > 0.5 + ROUNDING
+            if name not in known.names:
+                raise KeyError(f"no parameter {name!r} is a state; there are {', '.join(known.names) or 'none'}")
+        for name, low, high, baseline in zip(*known, strict=True):
+            values[name] = given.get(name, states.get(name, baseline))
+            outside = np.abs(np.asarray(values[name], float) - (low + high) / 2) / (high - low) > 0.5 + ROUNDING
             if outside.any():
                 raise ValueError(
-                    f"{name}={known[name]} lies outside [{low:g}, {high:g}], for which the family is solved"
+                    f"{name}={values[name]} lies outside [{low:g}, {high:g}], for which the family is solved"
                 )
-        return known
+        return {name: values[name] for name in known.names}
 
     def _packed(self, states: Mapping[str, Any]) -> tf.Tensor:
         columns = []
@@ -180,27 +180,26 @@ class Solution:
         return tf.constant(np.stack(np.broadcast_arrays(*columns), 1), self.economy.policy.dtype)
 
 
-def build(settings: Config, steady: SteadyState | None = None, model: Model | None = None) -> Economy:
-    """The model, an untrained policy function and the expectation of a checked configuration.
+def build(settings: Config, members: Members | None = None, steady: SteadyState | None = None) -> Economy:
+    """The economy of a configuration, its policy function untrained.
 
-    `model` is the configured one and `steady` its steady state, where they are known already. Raises InputError where
-    the steady state is not found, or where the solution that the anchor is to be does not exist.
+    `members` are those that the settings declare and `steady` the baseline's steady state, where they are known
+    already. Raises InputError where the steady state is not found, or where the solution that the anchor is to be does
+    not exist.
     """
-    model = family(build_model(settings.model), settings.pseudo_states) if model is None else model
+    members = gather_members(build_model(settings.model), settings.pseudo_states) if members is None else members
+    model, kind = members.model, settings.network.anchor
     steady = steady_state(model) if steady is None else steady
     inputs, outputs = (sum(map(width, declared)) for declared in (model.states, free_policies(model.policies)))
-    seed = stream(settings.seed, NETWORK)
-    network = approximator(inputs, outputs, settings.network, settings.dtype, seed)
+    network = make_network(inputs, outputs, settings.network, settings.dtype, stream(settings.seed, NETWORK))
     margin = MARGIN if settings.network.name == "chebyshev" else 0.0
-    try:
-        policy = PolicyNetwork(model, steady, network, settings.dtype, settings.network.anchor, margin)
-    except InputError as error:
-        kind = settings.network.anchor
-        raise InputError(f"network.anchor={kind}: {error}; network.anchor=steady_state does without it") from error
     chosen = expectation(model, partial(rule, settings.expectation))
-    if settings.network.anchor == "quadratic":
-        policy.correct_for_risk(model, chosen, steady)
-    return Economy(model, steady, policy, chosen)
+    approximator = Approximator(network, Scale(members.domain, margin))
+    try:
+        policy = build_policy(members, steady, approximator, kind, chosen)
+    except InputError as error:
+        raise InputError(f"network.anchor={kind}: {error}; network.anchor=steady_state does without it") from error
+    return Economy(members, steady, policy, chosen)
 
 
 def load(folder: str | Path) -> Solution:

@@ -39,7 +39,7 @@ def train(
     """Train the policy in place."""
     dtype = economy.policy.dtype
     chosen = stages(economy, settings)
-    validator = Validator(economy, Sampler(economy.model, settings.sampling, stream(settings.seed, VALIDATION), dtype))
+    validator = Validator(economy, Sampler(economy.domain, settings.sampling, stream(settings.seed, VALIDATION), dtype))
     ledger = Ledger(economy.policy.network.weights)
     checkpoints = Checkpoints(
         folder, network=economy.policy.network, validation=validator.sampler, ledger=ledger,
@@ -124,17 +124,17 @@ def stages(economy: Economy, settings: Config) -> list[Stage]:
     chosen, dtype, seed = settings.optimizer, economy.policy.dtype, stream(settings.seed, TRAINING)
     found: list[Stage] = []
     if chosen.learning_rate is not None:
-        sampler = Sampler(economy.model, settings.sampling, seed, dtype)
+        sampler = Sampler(economy.domain, settings.sampling, seed, dtype)
         optimizer = first_order(chosen, settings.schedule, settings.train.steps)
         found.append(GradientStage(economy, optimizer, sampler, settings.train, settings.loss, settings.schedule))
     if chosen.iterations is not None:
         states = chosen.states or batch_size(economy)
         single = replace(settings.sampling, paths=states, periods=1)  # a date of each of many paths
-        sampler = Sampler(economy.model, single, seed + 1, dtype)
+        sampler = Sampler(economy.domain, single, seed + 1, dtype)
         found.append(LeastSquaresStage(economy, sampler, chosen, settings.loss.weights))
         if chosen.polish and not fits(economy, chosen.memory * 2**30):
             log.info("bfgs left out: its matrix exceeds optimizer.memory=%g GiB", chosen.memory)
         elif chosen.polish:
-            sampler = Sampler(economy.model, single, seed + 2, dtype)
+            sampler = Sampler(economy.domain, single, seed + 2, dtype)
             found.append(QuasiNewtonStage(economy, sampler, chosen.polish, settings.loss))
     return found

@@ -12,15 +12,15 @@ from rich.console import Console
 
 from deqn.checks.undefined import affordable
 from deqn.economy import exact as exact_policies
+from deqn.economy.anchors import linear_rule
 from deqn.economy.economy import Economy
 from deqn.economy.refinement import refined
 from deqn.evaluation import analysis, closed_loop, evaluate, moments
 from deqn.evaluation.constraints import binding, constraint_summary
 from deqn.evaluation.reference import reference
-from deqn.families.family import Family
-from deqn.families.members import MembersRule
 from deqn.model.layout import shock_names
-from deqn.perturbation.first_order import LinearRule, linear_solution
+from deqn.perturbation.first_order import linear_solution
+from deqn.policies.protocol import PolicyFunction
 from deqn.reporting import figures, html_report, latex, report
 from deqn.runs.solution import Solution
 from deqn.system import files
@@ -98,7 +98,7 @@ def measure(solution: Solution, finer: Economy) -> Measured:
 
 def first_order(
     solution: Solution, finer: Economy, sets: dict[str, tf.Tensor]
-) -> tuple[LinearRule | MembersRule | None, dict[str, Any]]:
+) -> tuple[PolicyFunction | None, dict[str, Any]]:
     """The linear rule, if there is one, and its residuals on the same states: what the network adds to it."""
     economy = solution.economy
     try:
@@ -106,10 +106,7 @@ def first_order(
     except InputError as error:
         log.info("no first-order solution: %s", error)
         return None, {"first_order": {}}
-    if isinstance(economy.model, Family):  # each member's own; that of the family is linear in its parameters, too
-        rule = MembersRule(economy.model, economy.policy.dtype)
-    else:
-        rule = LinearRule(economy.model, economy.steady, linear, economy.policy.dtype)
+    rule = linear_rule(economy.members, economy.steady, economy.policy.dtype)
     measured, defined = {}, {}
     for name, states in sets.items():
         errors = evaluate.euler_errors(replace(finer, policy=rule), states)
@@ -204,7 +201,9 @@ def draw(
     if (folder / "metrics.csv").exists():
         figures.training_curve(pd.read_csv(folder / "metrics.csv"), place / "training.png")
     known = "" if exact is None else exact.kind.replace("_", " ")
-    figures.policy_functions(analysis.policy_slices(economy, exact), policies, place / "policies.png", known)
+    figures.policy_functions(
+        analysis.policy_slices(economy, economy.policy.start, exact), policies, place / "policies.png", known
+    )
     figures.error_distribution(errors, place / "errors.png")
     figures.ergodic_distribution(simulated, [*states, *policies], place / "distribution.png")
     shocks = shock_names(model.shocks)

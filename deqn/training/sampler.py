@@ -2,9 +2,8 @@
 
 import tensorflow as tf
 
-from deqn.economy.simulation import Box, step
-from deqn.families.members import box_corners
-from deqn.model.declaration import Model
+from deqn.economy.domain import Domain, SobolPoints
+from deqn.economy.simulation import step
 from deqn.model.layout import in_logs
 from deqn.settings.schema import Sampling
 
@@ -20,7 +19,7 @@ class Sampler(tf.Module):
     variables, so that a checkpoint holds them.
     """
 
-    def __init__(self, model: Model, sampling: Sampling, seed: int, dtype: tf.DType):
+    def __init__(self, domain: Domain, sampling: Sampling, seed: int, dtype: tf.DType):
         super().__init__()
         self.states = sampling.paths * sampling.periods
         self.generator = tf.random.Generator.from_seed(seed, alg="philox")
@@ -28,9 +27,9 @@ class Sampler(tf.Module):
         self._from_paths = self.states - from_box
         self._periods = -(-self._from_paths // sampling.paths)
         self._burn_in, self._shock_scale = sampling.burn_in, sampling.shock_scale
-        self._model, self._seed = model, seed % 2**31
-        self._box = Box(model, from_box, seed, dtype) if from_box else None
-        self._starts = Box(model, sampling.paths, seed + 1, dtype)
+        self._domain, self._model, self._seed = domain, domain.model, seed % 2**31
+        self._box = SobolPoints(domain, from_box, seed, dtype) if from_box else None
+        self._starts = SobolPoints(domain, sampling.paths, seed + 1, dtype)
         self.paths = tf.Variable(self._starts.points(), trainable=False)
         self.dates = tf.Variable(0, dtype=tf.int64, trainable=False)  # simulated so far
         self.lost = tf.Variable(0, dtype=tf.int64, trainable=False)  # paths drawn anew
@@ -97,7 +96,7 @@ class Sampler(tf.Module):
     def _is_lost(self, states: tf.Tensor) -> tf.Tensor:
         """Which states [paths, n_states] are not finite, or more than FAR widths outside the box, [paths]."""
         logs = in_logs(self._model.states)
-        low, high = box_corners(self._model, states)
+        low, high = self._domain.corners(states)
         inside = within(states, low, high)
         low, high, x = (tf.math.log(tf.where(logs, v, tf.ones_like(v))) for v in (low, high, states))
         inside &= within(x, low, high) | ~tf.constant(logs)

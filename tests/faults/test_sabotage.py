@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 import tensorflow as tf
 
+from deqn.economy.members import OneMember
 from deqn.equations.expectation import expectation, gauss_hermite
 from deqn.models.stochastic_growth import StochasticGrowth
 from deqn.reporting import report
@@ -34,8 +35,8 @@ def every_second_node(dimension):
 
 
 SABOTAGE = {
-    "a flipped sign": {"model": FlippedSign()},
-    "beta off by 1e-3": {"model": StochasticGrowth(beta=0.989)},
+    "a flipped sign": {"members": OneMember(FlippedSign())},
+    "beta off by 1e-3": {"members": OneMember(StochasticGrowth(beta=0.989))},
     "every second node": {"expectation": expectation(StochasticGrowth(), every_second_node)},
 }
 
@@ -57,7 +58,7 @@ def test_the_verdict_fails(stochastic, name):
 
 
 def test_a_wrong_closed_form_shows_its_residual(stochastic):
-    found = judged(stochastic, model=WrongClosedForm())
+    found = judged(stochastic, members=OneMember(WrongClosedForm()))
     assert found["policy_errors"]["closed_form"]["s"]["mean"] > 0.01 and found["closed_form"]["mean"] > 1e-3
     found["seconds"] = stochastic.summary["seconds"]
     assert "The closed form does not solve euler" in next(report.remarks(found))

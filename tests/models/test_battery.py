@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from conftest import economy, settings
 from deqn.checks.contract import check_model
 from deqn.configuration.config import build_model
+from deqn.economy.domain import Box, SobolPoints
 from deqn.economy.exact import closed_form, exact_residuals
-from deqn.economy.simulation import Box
+from deqn.economy.members import OneMember
 from deqn.equations.expectation import expectation, rule
 from deqn.model.declaration import Model
 from deqn.perturbation.steady_state import steady_state
@@ -51,7 +52,7 @@ def quadrature(model: Model):
 @pytest.mark.parametrize("case", CASES, ids="-".join)
 def test_the_contract_holds(case):
     model = build(*case)
-    assert check_model(model, partial(rule, settings().expectation))
+    assert check_model(OneMember(model), partial(rule, settings().expectation))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -84,7 +85,7 @@ def test_residuals_vanish_at_the_steady_state_for_random_parameters(name, data):
     model = build(name)
     model = replace(model, **admissible(model, data.draw))
     try:
-        check_model(model, partial(rule, settings().expectation))
+        check_model(OneMember(model), partial(rule, settings().expectation))
     except InputError as refusal:  # far from the default the box, a choice of numerics, may not hold the steady state
         assert "outside the box" in str(refusal)
 
@@ -112,7 +113,7 @@ def solves_the_equations(model: Model) -> bool:
     """Whether the model has a closed form; a residual of it, anywhere in the box, fails the test."""
     exact = closed_form(model, steady_state(model))
     if exact is not None:
-        states = Box(model, 64, 1, tf.float64).points()
+        states = SobolPoints(Box(model), 64, 1, tf.float64).points()
         for equation, r in exact_residuals(model, exact, quadrature(model), states).items():
             assert np.abs(r).max() < 1e-10, equation
     return exact is not None
@@ -123,7 +124,7 @@ def test_both_precisions_agree_and_gradients_are_finite(case):
     found = {}
     for dtype in ("float32", "float64"):
         e = economy(f"model={case[0]}", *case[1:], f"dtype={dtype}")
-        states = tf.cast(Box(e.model, 32, 2, tf.float64).points(), dtype)
+        states = tf.cast(SobolPoints(e.domain, 32, 2, tf.float64).points(), dtype)
         with tf.GradientTape() as tape:
             errors = e.residuals(states)
             total = tf.add_n([tf.reduce_mean(r**2) for r in errors.values()])
@@ -137,7 +138,7 @@ def test_both_precisions_agree_and_gradients_are_finite(case):
 @pytest.mark.parametrize("case", CASES, ids="-".join)
 def test_a_permuted_batch_gives_permuted_residuals(case):
     e = economy(f"model={case[0]}", *case[1:])
-    states = Box(e.model, 16, 3, tf.float64).points()
+    states = SobolPoints(e.domain, 16, 3, tf.float64).points()
     order = np.random.default_rng(0).permutation(16)
     whole, permuted = e.residuals(states), e.residuals(tf.gather(states, order))
     for equation in whole:

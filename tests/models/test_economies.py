@@ -11,8 +11,9 @@ import growth_labor
 import irreversible_investment
 import lifecycle
 from conftest import economy
+from deqn.economy.domain import SobolPoints
 from deqn.economy.exact import closed_form
-from deqn.economy.simulation import Box, step
+from deqn.economy.simulation import step
 from deqn.equations.expectation import expectation, gauss_hermite, monomial
 from deqn.equations.residuals import fischer_burmeister
 from deqn.model.declaration import Point
@@ -176,7 +177,7 @@ def test_published_steady_states_with_labour_and_over_the_life_cycle():
 
 def test_the_rule_meets_the_price_that_depends_on_risk_and_half_the_variance_does_not():
     e = economy("model=asset_pricing")
-    model, at = e.model, Box(e.model, 256, 0, tf.float64).points()
+    model, at = e.model, SobolPoints(e.domain, 256, 0, tf.float64).points()
     exact = closed_form(model, e.steady)
     middle = exact.values(tf.constant([[model.xbar]], tf.float64))["v"]
     assert float(middle[0, 0]) == pytest.approx(12.481236, abs=1e-6)
@@ -209,7 +210,7 @@ def certain(e):
 
 def test_the_euler_equations_of_countries_in_plain_numbers():
     e, eps = certain(economy("model=irbc"))
-    m, states = e.model, Box(e.model, 16, 1, tf.float64).points()
+    m, states = e.model, SobolPoints(e.domain, 16, 1, tf.float64).points()
     now, nxt = tomorrow(e, states, eps)
     g, later = now("i") - m.delta, nxt("i") - m.delta
     marginal = m.zeta * m.A * np.exp(nxt("z")) * nxt("k") ** (m.zeta - 1)
@@ -220,7 +221,7 @@ def test_the_euler_equations_of_countries_in_plain_numbers():
 
 def test_the_euler_equations_of_ages_in_plain_numbers():
     e, eps = certain(economy("model=olg_lifecycle"))
-    m, states = e.model, Box(e.model, 16, 1, tf.float64).points()
+    m, states = e.model, SobolPoints(e.domain, 16, 1, tf.float64).points()
     now, nxt = tomorrow(e, states, eps)
     K, L = nxt("k").sum(0), LABOR.sum()
     interest = 1 - m.delta + m.alpha * np.exp(nxt("z")) * (K / L) ** (m.alpha - 1)

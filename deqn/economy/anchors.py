@@ -1,0 +1,92 @@
+"""Anchors from local solutions, and the policy network around one.
+
+An anchor is an expansion of the outputs before the bounds: a point (the steady state everywhere), the first-order
+solution, or the second-order one, corrected for risk. A family has that of each member, interpolated between them.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import tensorflow as tf
+
+from deqn.economy.domain import Domain
+from deqn.economy.members import Members
+from deqn.equations.expectation import Expectation
+from deqn.equations.residuals import residuals, stacked
+from deqn.model.declaration import Model
+from deqn.model.layout import coordinates, in_logs
+from deqn.perturbation.second_order import curvature, risk_correction
+from deqn.perturbation.steady_state import SteadyState
+from deqn.policies.approximators import Approximator
+from deqn.policies.bounds import Bounds
+from deqn.policies.expansion import Expansion, LinearRule, pack_expansion, to_coordinates
+from deqn.policies.network import PolicyNetwork
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What a network reads: coordinates in which the domain, wider by the share `margin`, is [-1, 1]."""
+
+    domain: Domain
+    margin: float = 0.0
+
+    def __call__(self, states: tf.Tensor) -> tf.Tensor:
+        """[n, n_states] -> [n, n_states]."""
+        low, high = self.domain.corner_coordinates(states)
+        x = to_coordinates(states, in_logs(self.domain.model.states))
+        return (x - (low + high) / 2) / ((1 + self.margin) * (high - low) / 2)
+
+
+def build_policy(
+    members: Members, steady: SteadyState, approximator: Approximator, kind: str, expectation: Expectation
+) -> PolicyNetwork:
+    """The policy network with an anchor of a `kind`: steady_state, linear or quadratic.
+
+    Raises InputError where there is no solution to be the anchor.
+    """
+    model, dtype = members.model, approximator.dtype
+    solutions = None if kind == "steady_state" else members.first_order(steady)
+    jacobian_today = None if solutions is None else solutions[0].impact
+    bounds = Bounds(model.policies, steady.policies, dtype, jacobian_today)
+    logs, rows = in_logs(model.states), []
+    for i, rest in enumerate(members.rests(steady)):
+        value = bounds.outputs(rest.policies)
+        slope = np.zeros((len(value), 0))
+        if solutions is not None:
+            own = solutions[i].slope
+            slope = bounds.pre_image(own * np.where(logs, rest.states, 1)[: own.shape[1]], value)
+        rows.append(pack_expansion(coordinates(rest.states, logs), value, slope))
+    anchor = Expansion(members.interpolate(np.stack(rows)), len(value), logs)
+    if kind == "quadratic":
+        exact = Bounds(model.policies, steady.policies, tf.float64, jacobian_today)
+        Q = curvature(model, exact, coordinates(steady.states, logs), value, slope)
+        halved = np.transpose(Q / 2, (1, 0, 2)).reshape(len(logs), -1)
+        anchor = replace(anchor, curvature=tf.constant(halved, dtype))
+        value = value + correct_for_risk(model, anchor, bounds, expectation, steady)
+        row = pack_expansion(coordinates(steady.states, logs), value, slope)
+        anchor = replace(anchor, rows=members.interpolate(row[None]))
+    return PolicyNetwork(approximator, anchor, bounds)
+
+
+def correct_for_risk(
+    model: Model, anchor: Expansion, bounds: Bounds, expectation: Expectation, steady: SteadyState
+) -> np.ndarray:
+    """The constant [outputs] that the equations at the steady state ask an anchor to add under risk."""
+    dtype = bounds.dtype
+
+    def errors(shift: tf.Tensor) -> tf.Tensor:
+        batch = shift.shape[0]
+        states = tf.constant(np.tile(steady.states, (batch, 1)), dtype)
+        added = tf.cast(shift, dtype)
+        moved = lambda s: bounds(anchor(s) + tf.tile(added, (s.shape[0] // batch, 1)))
+        return tf.cast(tf.transpose(stacked(residuals(model, moved, expectation, states), batch)), tf.float64)
+
+    return risk_correction(errors, anchor.outputs, expectation.nodes * anchor.floats)
+
+
+def linear_rule(members: Members, steady: SteadyState, dtype: tf.DType) -> LinearRule:
+    """The first-order policies in levels; in a family those of each member. Raises InputError where there are none."""
+    solutions, rests = members.first_order(steady), members.rests(steady)
+    rows = [pack_expansion(r.states, r.policies, s.slope) for r, s in zip(rests, solutions, strict=True)]
+    expansion = Expansion(members.interpolate(np.stack(rows)), len(steady.policies), np.zeros(len(steady.states), bool))
+    return LinearRule(expansion, members.model.policies, dtype)

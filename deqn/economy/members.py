@@ -1,0 +1,100 @@
+"""The economies that one policy function serves: one, or all members of a family.
+
+What is local to an economy, its rest point and the first-order solution there, is known of each member; a family
+interpolates between them. An economy that is no family is its own only member, and its interpolation is a constant.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from deqn.economy.domain import Box, Domain
+from deqn.model.declaration import Model
+from deqn.perturbation.first_order import LinearSolution, linear_solution
+from deqn.perturbation.steady_state import SteadyState, steady_state
+from deqn.policies.expansion import ConstantRow, Rows
+
+
+class Parameters(NamedTuple):
+    """Parameters that are states of the policy function: names, intervals, and the values of the baseline."""
+
+    names: tuple[str, ...] = ()
+    lower: tuple[float, ...] = ()
+    upper: tuple[float, ...] = ()
+    baseline: tuple[float, ...] = ()
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} in [{low:g}, {high:g}]" for name, low, high, _ in zip(*self, strict=True))
+
+
+class Members(Protocol):
+    """One economy or many, in an order: the baseline, then those that stand for all, then more to interpolate."""
+
+    @property
+    def model(self) -> Model:
+        """All of them as one model."""
+
+    @property
+    def base(self) -> Model:
+        """The model whose parameters, but for those that are states, all of them have."""
+
+    @property
+    def domain(self) -> Domain:
+        """Where their states live."""
+
+    @property
+    def parameters(self) -> Parameters:
+        """What tells them apart; nothing where there is one."""
+
+    @property
+    def representatives(self) -> int:
+        """How many of the first members stand for all."""
+
+    def rest_at(self, values: Sequence[float]) -> SteadyState:
+        """That of the member with given parameters. Raises InputError where none is found."""
+
+    def rests(self, steady: SteadyState) -> Sequence[SteadyState]:
+        """The steady states of all members; `steady` is that of the baseline. Raises InputError."""
+
+    def first_order(self, steady: SteadyState) -> Sequence[LinearSolution]:
+        """The first-order solutions of all members, in their own states. Raises InputError where one has none."""
+
+    def interpolate(self, values: np.ndarray) -> Rows:
+        """What is known of each member, [members, k], as a function of packed states."""
+
+
+@dataclass(frozen=True)
+class OneMember:
+    """An economy that is no family."""
+
+    model: Model
+    parameters = Parameters()
+    representatives = 1
+
+    @property
+    def base(self) -> Model:
+        """The model itself."""
+        return self.model
+
+    @property
+    def domain(self) -> Box:
+        """The box of its states."""
+        return Box(self.model)
+
+    def rest_at(self, values: Sequence[float]) -> SteadyState:
+        """Its steady state, whose parameters are its own. Raises InputError where none is found."""
+        return steady_state(self.model)
+
+    def rests(self, steady: SteadyState) -> Sequence[SteadyState]:
+        """Its steady state alone."""
+        return [steady]
+
+    def first_order(self, steady: SteadyState) -> Sequence[LinearSolution]:
+        """Its first-order solution alone. Raises InputError where there is none."""
+        return [linear_solution(self.model, steady)]
+
+    def interpolate(self, values: np.ndarray) -> Rows:
+        """The only row [1, k] at all states."""
+        return ConstantRow(values[0])

@@ -1,0 +1,81 @@
+"""Approximators: what is trained, a Keras network that reads coordinates in which the domain is [-1, 1]."""
+
+import inspect
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from deqn.equations.polynomials import chebyshev
+from deqn.settings.schema import Network
+
+NARROW, WIDER, WIDE = 16, 4, 32  # hidden units: up to two states, more for each further one, and at most
+
+
+def make_network(inputs: int, outputs: int, settings: Network, dtype: str, seed: int) -> keras.Model:
+    """The chosen Keras network [batch, inputs] -> [batch, outputs], its last layer zero."""
+    if settings.name == "chebyshev":
+        return chebyshev(inputs, outputs, settings.degree, dtype)
+    return multilayer_perceptron(inputs, outputs, settings, dtype, seed)
+
+
+def widths(inputs: int, settings: Network) -> list[int]:
+    """Of the hidden layers, those that are set or, without, what as many state variables need."""
+    return settings.hidden or [min(NARROW + WIDER * max(0, inputs - 2), WIDE)] * 2
+
+
+def multilayer_perceptron(inputs: int, outputs: int, settings: Network, dtype: str, seed: int) -> keras.Model:
+    """A Keras MLP, seeded on its own. Biases are spread, so that hidden units bend at different places of the box."""
+
+    def fresh(offset: int) -> keras.initializers.Initializer:
+        kind = type(keras.initializers.get(settings.initializer))
+        return kind(seed=seed + offset) if "seed" in inspect.signature(kind).parameters else kind()
+
+    penalty = keras.regularizers.L1L2(settings.l1, settings.l2) if settings.l1 or settings.l2 else None
+    layers = [keras.Input((inputs,), dtype=dtype)]
+    hidden = widths(inputs, settings)
+    for i, units in enumerate(hidden):
+        spread = keras.initializers.RandomUniform(-1, 1, seed=seed + len(hidden) + i)
+        layers.append(
+            keras.layers.Dense(
+                units, kernel_initializer=fresh(i), bias_initializer=spread, kernel_regularizer=penalty, dtype=dtype
+            )
+        )
+        layers.append(keras.layers.Activation(settings.activation, dtype=dtype))
+        if settings.dropout:
+            layers.append(keras.layers.Dropout(settings.dropout, seed=seed + i, dtype=dtype))
+    layers.append(keras.layers.Dense(outputs, kernel_initializer="zeros", kernel_regularizer=penalty, dtype=dtype))
+    return keras.Sequential(layers)
+
+
+class Approximator(tf.Module):
+    """A Keras network of packed states [n, n_states] -> [n, outputs]; `scale` maps the states to its inputs."""
+
+    def __init__(self, network: keras.Model, scale: Callable[[tf.Tensor], tf.Tensor]):
+        super().__init__()
+        self.network, self._scale = network, scale
+
+    @property
+    def dtype(self) -> tf.DType:
+        """The type of the weights."""
+        return tf.as_dtype(self.network.weights[0].dtype)
+
+    @property
+    def floats(self) -> int:
+        """Numbers that one state needs on its way through all layers."""
+        kernels = [w.shape for w in self.network.trainable_variables if len(w.shape) == 2]
+        return sum(map(sum, kernels))
+
+    def __call__(self, states: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """[n, n_states] -> [n, outputs]."""
+        return self.network(self._scale(states), training=training)
+
+    def recorded(self, states: tf.Tensor, record: list) -> tf.Tensor:
+        """The same; each layer with weights is appended to `record`, with its inputs and outputs."""
+        a = self._scale(states)
+        for layer in self.network.layers:
+            z = layer(a)
+            if layer.trainable_variables:
+                record.append((layer, a, z))
+            a = z
+        return a

@@ -1,0 +1,104 @@
+"""Taylor expansions around a rest point: anchors before the bounds of the policies, and first-order rules in levels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from deqn.model.declaration import Multiplier, Policy
+from deqn.model.layout import limits
+from deqn.policies.bounds import Bounds
+from deqn.policies.protocol import Anchor
+
+
+class Rows(Protocol):
+    """Numbers that follow packed states [n, n_states]: [n, k], or [1, k] where they are the same everywhere."""
+
+    floats: int  # numbers that one state needs
+
+    def __call__(self, states: tf.Tensor) -> tf.Tensor:
+        """The rows at states."""
+
+
+@dataclass(frozen=True)
+class ConstantRow:
+    """The same row [k] at all states."""
+
+    values: np.ndarray
+    floats = 0
+
+    def __call__(self, states: tf.Tensor) -> tf.Tensor:
+        """[1, k]."""
+        return tf.constant(self.values[None], states.dtype)
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """y = value + slope (x - rest) + (x - rest)' curvature (x - rest) / 2, of `outputs` numbers in coordinates x.
+
+    `rows` gives rest [n_states], value [outputs] and slope [n_states, outputs] in a row for each state, or in one for
+    all. The coordinates are logarithms in the columns `logs`. `curvature`: [n_states, outputs * n_states], halved.
+    """
+
+    rows: Rows
+    outputs: int
+    logs: np.ndarray
+    curvature: tf.Tensor | None = None
+
+    @property
+    def floats(self) -> int:
+        """Numbers that one state needs on its way through the expansion."""
+        return self.rows.floats + (0 if self.curvature is None else self.curvature.shape[1])
+
+    def __call__(self, states: tf.Tensor) -> tf.Tensor:
+        """[n, n_states] -> [n, outputs]."""
+        n, m = states.shape[1], self.outputs
+        rest, value, slope = tf.split(self.rows(states), [n, m, n * m], axis=1)
+        slope = tf.reshape(slope, (-1, n, m))
+        away = to_coordinates(states, self.logs) - rest
+        if slope.shape[0] == 1:
+            moved = value + tf.matmul(away, slope[0])
+        else:
+            moved = value + tf.linalg.matvec(slope, away, transpose_a=True)  # a slope of its own each
+        if self.curvature is not None:
+            turned = tf.reshape(tf.matmul(away, self.curvature), (-1, m, n))
+            moved += tf.linalg.matvec(turned, away)  # x'Q x / 2 of each output
+        return moved
+
+
+def pack_expansion(rest: np.ndarray, value: np.ndarray, slope: np.ndarray) -> np.ndarray:
+    """One row for `Expansion`: rest [n_states], value [outputs], and slope [outputs, up to n_states], zero beyond."""
+    slope = np.pad(slope, ((0, 0), (0, len(rest) - slope.shape[1])))
+    return np.concatenate([rest, value, slope.T.ravel()])
+
+
+def to_coordinates(states: tf.Tensor, logs: np.ndarray) -> tf.Tensor:
+    """Packed states [n, n_states] with logarithms in the columns `logs`."""
+    return tf.where(logs, tf.math.log(tf.where(logs, states, 1)), states)
+
+
+class LinearRule:
+    """The first-order policies in levels, as Dynare's `order=1` has them, cut off at the policies' bounds."""
+
+    def __init__(self, expansion: Expansion, policies: Sequence[Policy | Multiplier], dtype: tf.DType):
+        self.dtype, self._expansion = dtype, expansion
+        self._lower, self._upper = (tf.constant(x, dtype) for x in limits(policies))
+        self.floats = expansion.floats + expansion.outputs
+
+    def __call__(self, states: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """[n, n_states] -> [n, n_policies]."""
+        return tf.clip_by_value(self._expansion(states), self._lower, self._upper)
+
+
+class AnchorPolicy:
+    """The policy function that is an anchor alone: where training starts."""
+
+    def __init__(self, anchor: Anchor, bounds: Bounds):
+        self._anchor, self._bounds, self.dtype = anchor, bounds, bounds.dtype
+        self.floats = anchor.floats
+
+    def __call__(self, states: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """[n, n_states] -> [n, n_policies]."""
+        return self._bounds(self._anchor(states))
