@@ -1,6 +1,6 @@
 """deqn: dynamic economic models solved with Deep Equilibrium Nets.
 
-`solve`, `load`, `Solution` and `fischer_burmeister` load TensorFlow at first use; declaring a model does not.
+Declaring a model does not import TensorFlow. `solve`, `load`, `Solution`, `Ensemble` and `fischer_burmeister` do.
 """
 
 from deqn.model.declaration import Discrete, Markov, Model, Multiplier, Normal, Point, Policy, State
@@ -8,19 +8,19 @@ from deqn.system.errors import DeqnError, FileError, InputError
 
 __version__ = "0.1.0"
 __all__ = [
-    "DeqnError", "Discrete", "FileError", "InputError", "Markov", "Model", "Multiplier", "Normal", "Point", "Policy",
-    "Solution", "State", "fischer_burmeister", "load", "solve",
+    "DeqnError", "Discrete", "Ensemble", "FileError", "InputError", "Markov", "Model", "Multiplier", "Normal", "Point",
+    "Policy", "Solution", "State", "fischer_burmeister", "load", "solve",
 ]  # fmt: skip
 
 
 def __getattr__(name: str):
-    if name in ("Solution", "fischer_burmeister", "load", "solve"):
+    if name in ("Ensemble", "Solution", "fischer_burmeister", "load", "solve"):
         from deqn.system.lazy_tensorflow import load_tensorflow
 
         load_tensorflow()
         from deqn.equations import residuals
-        from deqn.runs import run, solution
+        from deqn.runs import ensemble, run, solution
 
-        homes = {"solve": run, "fischer_burmeister": residuals}
+        homes = {"solve": run, "load": ensemble, "Ensemble": ensemble, "fischer_burmeister": residuals}
         return getattr(homes.get(name, solution), name)
     raise AttributeError(f"module 'deqn' has no attribute {name!r}")

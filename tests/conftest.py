@@ -20,8 +20,9 @@ load_tensorflow()
 from deqn.commands.cli import main  # noqa: E402
 from deqn.configuration.config import checked, composed  # noqa: E402
 from deqn.evaluation import closed_loop  # noqa: E402
+from deqn.runs.ensemble import load  # noqa: E402
 from deqn.runs.run import solve  # noqa: E402
-from deqn.runs.solution import build, load  # noqa: E402
+from deqn.runs.solution import build  # noqa: E402
 from deqn.training.progress import Display  # noqa: E402
 
 Done = namedtuple("Done", "returncode stdout stderr")

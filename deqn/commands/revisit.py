@@ -80,7 +80,7 @@ def evaluate_command(arguments: list[str]) -> int:
     from deqn.runs import solution, verdict
 
     with clock.phase("evaluate"):
-        found = solution.load(folder)
+        found = solution.load_solution(folder)
         identity = {key: found.summary[key] for key in IDENTITY}  # and nothing that was measured before
         summary = identity | {"status": "evaluated", "tolerance": settings.tolerance, "seed": settings.seed}
         found = replace(found, settings=settings, summary=summary)
@@ -119,7 +119,7 @@ def irf_command(arguments: list[str]) -> int:
     from deqn.reporting import figures, responses
     from deqn.runs import solution
 
-    found = solution.load(folder)
+    found = solution.load_solution(folder)
     unknown = [key for key in parameters if key not in found.summary["pseudo_states"]]
     if unknown:
         known = ["run", "shock", "size", "periods", *found.summary["pseudo_states"]]

@@ -42,7 +42,7 @@ class Bounds:
         self._kinks = None
         if self._kinked.any():
             rates = np.ones(len(own)) if impact is None else multiplier_rates(impact, own, beside)
-            self._kinks = Kinks(lower, upper, at_upper, steady[own], steady[beside], rates, dtype)
+            self._kinks = Kinks((lower, upper), at_upper, steady[own], steady[beside], rates, dtype)
         self._own, self._beside = own, beside
 
     def __call__(self, u: tf.Tensor) -> tf.Tensor:
@@ -119,8 +119,7 @@ class Kinks:
 
     def __init__(
         self,
-        lower: np.ndarray,
-        upper: np.ndarray,
+        ends: tuple[np.ndarray, np.ndarray],
         at_upper: np.ndarray,
         steady: np.ndarray,
         multipliers: np.ndarray,
@@ -131,6 +130,7 @@ class Kinks:
 
         The unit of an output is the distance from the bound, or the multiplier over its rate, at the steady state.
         """
+        lower, upper = ends
         bound = np.where(at_upper, upper, np.where(np.isfinite(lower), lower, 0.0))
         limited = np.isfinite(upper - lower)
         room = np.where(limited, np.where(limited, upper - lower, 1.0), 1.0)  # from this bound to the other

@@ -202,7 +202,7 @@ def build(settings: Config, members: Members | None = None, steady: SteadyState 
     return Economy(members, steady, policy, chosen)
 
 
-def load(folder: str | Path) -> Solution:
+def load_solution(folder: str | Path) -> Solution:
     """The solution that a run left in its folder. Raises FileError where it is incomplete or damaged."""
     folder = Path(folder)
     try:

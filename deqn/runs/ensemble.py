@@ -1,0 +1,97 @@
+"""An ensemble: solutions of one economy from several seeds, or networks, as one; their mean and how far they spread.
+
+The policies of the mean are the mean of the policies. The spread of a number is the standard deviation of the same
+number across the solutions: what a seed, and not the economy, decides.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from deqn.policies.ensemble import EnsemblePolicy
+from deqn.runs.solution import Solution, load_solution
+from deqn.system.errors import InputError
+
+SUFFIX = "_spread"  # of columns that hold the standard deviation across solutions
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Solutions of one economy; their mean answers as a `Solution` does, with a column `<name>_spread` for each other.
+
+    Raises InputError for fewer than two solutions, or where they are not of one economy and type of numbers.
+    """
+
+    solutions: tuple[Solution, ...]
+
+    def __post_init__(self):
+        if len(self.solutions) < 2:
+            raise InputError("an ensemble has at least two solutions")
+        for one in self.solutions[1:]:
+            check_alike(self.solutions[0], one)
+
+    def __repr__(self) -> str:
+        return f"Ensemble({len(self.solutions)} solutions of {self.solutions[0].summary['model']})"
+
+    @cached_property
+    def mean(self) -> Solution:
+        """The solution whose policies are the mean; its record is that of the first."""
+        first = self.solutions[0]
+        policy = EnsemblePolicy([one.economy.policy for one in self.solutions])
+        return replace(first, economy=replace(first.economy, policy=policy))
+
+    def policy(self, states: Mapping[str, Any], **parameters: Any) -> pd.DataFrame:
+        """Policies and definitions at given states, one row each, as `Solution.policy` has them."""
+        return self.with_spread(lambda one: one.policy(states, **parameters))
+
+    def irf(self, name: str, size: float = 1.0, periods: int = 40, **parameters: float) -> pd.DataFrame:
+        """Deviations, in levels, of every variable from the baseline path, as `Solution.irf` has them."""
+        return self.with_spread(lambda one: one.irf(name, size, periods, **parameters))
+
+    def moments(self, periods: int = 200, paths: int = 100, seed: int = 1, **parameters: float) -> pd.DataFrame:
+        """Moments along simulated paths with the same shocks, as `Solution.moments` has them."""
+        return self.with_spread(lambda one: one.moments(periods, paths, seed, **parameters))
+
+    def simulate(self, periods: int = 200, paths: int = 100, seed: int = 1, **parameters: float) -> pd.DataFrame:
+        """Paths under the mean policies, as `Solution.simulate` has them."""
+        return self.mean.simulate(periods, paths, seed, **parameters)
+
+    def euler_errors(self, seed: int | None = None) -> pd.DataFrame:
+        """Absolute residuals of the mean policies, as `Solution.euler_errors` has them, and the solutions' spread."""
+        return self.with_spread(lambda one: one.euler_errors(seed))
+
+    def with_spread(self, table: Callable[[Solution], pd.DataFrame]) -> pd.DataFrame:
+        """A table of the mean, each column followed in the same order by one of its spread across the solutions."""
+        mean, each = table(self.mean), [table(one).to_numpy(float) for one in self.solutions]
+        spread = pd.DataFrame(np.std(each, axis=0, ddof=1), mean.index, mean.columns)
+        return mean.join(spread.add_suffix(SUFFIX))
+
+
+def load(folder: str | Path | Sequence[str | Path]) -> Solution | Ensemble:
+    """The solution that a run left in its folder, or the ensemble of those in several folders.
+
+    Raises FileError where a folder is incomplete or damaged, InputError where the solutions are not of one economy.
+    """
+    if isinstance(folder, str | Path):
+        return load_solution(folder)
+    return Ensemble(tuple(map(load_solution, folder)))
+
+
+def check_alike(first: Solution, other: Solution) -> None:
+    """Two solutions are of one economy. Raises InputError naming what differs."""
+    for key in ("model", "parameters", "pseudo_states", "dtype"):
+        one, two = first.summary[key], other.summary[key]
+        if isinstance(one, Mapping) and one != two:
+            key, one, two = next(
+                (f"{key} {name}", one.get(name), two.get(name))
+                for name in {**one, **two}
+                if one.get(name) != two.get(name)
+            )
+        if one != two:
+            raise InputError(f"an ensemble is of one economy: {first.folder} and {other.folder} differ in {key}, "
+                             f"{one} and {two}")  # fmt: skip
