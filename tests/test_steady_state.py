@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from rich.console import Console
 
-from deqn.checks.contract import check_residuals
+from deqn.checks.at_rest import check_residuals
 from deqn.model.declaration import Model, Multiplier, Normal, Policy, State
 from deqn.model.layout import flatten
 from deqn.models.olg_analytic import OlgAnalytic

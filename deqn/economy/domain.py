@@ -39,16 +39,13 @@ class Box:
     model: Model
 
     def corners(self, states: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Both corners, [1, n_states] each, in the type of the states."""
         return tuple(tf.constant(x[None], states.dtype) for x in box(self.model.states))
 
     def corner_coordinates(self, states: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The corners with logarithms where states declare them."""
         logs = in_logs(self.model.states)
         return tuple(tf.constant(coordinates(x, logs)[None], states.dtype) for x in box(self.model.states))
 
     def place(self, unit: tf.Tensor, of: tf.Tensor | None = None) -> tf.Tensor:
-        """Packed states at points of the unit cube [n, n_states]; there are no parameters among them."""
         low, high = self.corners(unit)
         return low + (high - low) * unit
 

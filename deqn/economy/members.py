@@ -67,7 +67,7 @@ class Members(Protocol):
 
 @dataclass(frozen=True)
 class OneMember:
-    """An economy that is no family."""
+    """An economy that is no family: the members are itself."""
 
     model: Model
     parameters = Parameters()
@@ -75,26 +75,20 @@ class OneMember:
 
     @property
     def base(self) -> Model:
-        """The model itself."""
         return self.model
 
     @property
     def domain(self) -> Box:
-        """The box of its states."""
         return Box(self.model)
 
     def rest_at(self, values: Sequence[float]) -> SteadyState:
-        """Its steady state, whose parameters are its own. Raises InputError where none is found."""
         return steady_state(self.model)
 
     def rests(self, steady: SteadyState) -> Sequence[SteadyState]:
-        """Its steady state alone."""
         return [steady]
 
     def first_order(self, steady: SteadyState) -> Sequence[LinearSolution]:
-        """Its first-order solution alone. Raises InputError where there is none."""
         return [linear_solution(self.model, steady)]
 
     def interpolate(self, values: np.ndarray) -> Rows:
-        """The only row [1, k] at all states."""
         return ConstantRow(values[0])

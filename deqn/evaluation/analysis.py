@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +17,6 @@ from deqn.evaluation.evaluate import steady_row
 from deqn.model.declaration import Model, Normal, Point
 from deqn.model.layout import fixed, labels, shock_names
 from deqn.model.points import mean_shock, mean_shocks, pack, point
-from deqn.policies.protocol import PolicyFunction
 
 ZERO = 1e-8  # a path whose values all are smaller stays at zero
 UNIT_ROOT = 1e-7  # share of the largest, below which a singular value of the identity less the slopes is zero
@@ -134,7 +133,10 @@ def simulation(economy: Economy, states: tf.Tensor) -> pd.DataFrame:
 
 
 def policy_slices(
-    economy: Economy, start: PolicyFunction | None = None, exact: Exact | None = None, points: int = 101
+    economy: Economy,
+    start: Callable[[tf.Tensor], tf.Tensor] | None = None,
+    exact: Exact | None = None,
+    points: int = 101,
 ) -> dict[str, pd.DataFrame]:
     """Policies along each packed state across its box, the other states at the steady state.
 

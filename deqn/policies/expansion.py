@@ -9,8 +9,6 @@ import tensorflow as tf
 
 from deqn.model.declaration import Multiplier, Policy
 from deqn.model.layout import limits
-from deqn.policies.bounds import Bounds
-from deqn.policies.protocol import Anchor
 
 
 class Rows(Protocol):
@@ -90,15 +88,3 @@ class LinearRule:
     def __call__(self, states: tf.Tensor, training: bool = False) -> tf.Tensor:
         """[n, n_states] -> [n, n_policies]."""
         return tf.clip_by_value(self._expansion(states), self._lower, self._upper)
-
-
-class AnchorPolicy:
-    """The policy function that is an anchor alone: where training starts."""
-
-    def __init__(self, anchor: Anchor, bounds: Bounds):
-        self._anchor, self._bounds, self.dtype = anchor, bounds, bounds.dtype
-        self.floats = anchor.floats
-
-    def __call__(self, states: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """[n, n_states] -> [n, n_policies]."""
-        return self._bounds(self._anchor(states))

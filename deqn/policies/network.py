@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from deqn.policies.approximators import Approximator
 from deqn.policies.bounds import Bounds
-from deqn.policies.expansion import AnchorPolicy
 from deqn.policies.protocol import Anchor
 
 
@@ -31,10 +30,9 @@ class PolicyNetwork(tf.Module):
         """Numbers that one state needs on its way through the policy function."""
         return self.approximator.floats + self.anchor.floats
 
-    @property
-    def start(self) -> AnchorPolicy:
-        """The policy function at which training starts."""
-        return AnchorPolicy(self.anchor, self.bounds)
+    def start(self, states: tf.Tensor) -> tf.Tensor:
+        """Policies [n, n_policies] of the anchor alone: where training starts."""
+        return self.bounds(self.anchor(states))
 
     def __call__(self, states: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Policies at states; `training` switches dropout on."""

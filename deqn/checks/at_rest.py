@@ -1,0 +1,100 @@
+"""The part of the contract that holds at rest: a steady state, given or found, at which every residual is zero."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from deqn.equations.residuals import without_risk
+from deqn.model.declaration import Model, Policy, State
+from deqn.model.findings import Finding, call
+from deqn.model.layout import box, box_widths, flatten, limits, width
+from deqn.perturbation.first_order import free_directions
+from deqn.perturbation.steady_state import TOLERANCE, SteadyState, steady_state
+
+
+def check_given(model: Model) -> Finding:
+    """The steady state that the model gives: a value for every state and policy, finite, inside box and bounds.
+
+    The value is None where the model leaves it to be found.
+    """
+    values = call("steady_state", model.steady_state, Mapping | None)
+    if values is None:
+        return Finding(None, "")
+    problems = [*(p for v in (*model.states, *model.policies) for p in value_problems(v, values))]
+    if problems:
+        return Finding(None, "", problems)
+    problems = [*(p for policy in model.policies for p in limit_problems(policy, values[policy.name]))]
+    (low, high), states = box(model.states), flatten(values, model.states)
+    if ((states < low) | (states > high)).any():
+        problems.append(f"the steady state {states} lies outside the box from {low} to {high}")
+    steady = SteadyState(states, flatten(values, model.policies))
+    return Finding(steady, f"given: {named(model, steady)}", problems)
+
+
+def value_problems(variable: State | Policy, values: Mapping[str, Any]) -> Iterator[str]:
+    """A steady-state value that is missing, of the wrong shape or not finite."""
+    if variable.name not in values:
+        yield f"steady_state does not return {variable.name!r}; it returns {', '.join(values)}"
+        return
+    x = call("steady_state", lambda: np.asarray(values[variable.name], float), np.ndarray)
+    if x.shape not in ((), (width(variable),)):
+        yield f"steady_state returned {variable.name!r} with shape {x.shape}, declared is {(width(variable),)}"
+    elif not np.isfinite(x).all():
+        yield f"steady_state returned {variable.name}={x}, which is not finite"
+
+
+def limit_problems(policy: Policy, value: Any) -> Iterator[str]:
+    """A steady-state policy outside its bounds."""
+    x = np.asarray(value, float)
+    low, high = limits([policy])
+    if ((x < low) | (x > high)).any():
+        yield f"steady_state returned {policy.name}={x} outside its bounds [{policy.lower}, {policy.upper}]"
+
+
+def find_steady_state(model: Model, tell: Callable[[str], None]) -> Finding:
+    """The steady state found from the equations. Raises InputError."""
+    steady = steady_state(model, tell)
+    return Finding(steady, f"found: {named(model, steady)}")
+
+
+def named(model: Model, steady: SteadyState) -> str:
+    """A steady state by name; of a vector its first and last entry."""
+    variables = (*model.states, *model.policies)
+    ends = np.cumsum([width(v) for v in variables])[:-1]
+    values = np.split(np.concatenate([steady.states, steady.policies]), ends)
+    rounded = [np.where(np.abs(x) > 1e-12, x, 0.0) for x in values]
+    return ", ".join(
+        f"{v.name}={x[0]:.4g}" + (f"...{x[-1]:.4g}" if len(x) > 1 else "")
+        for v, x in zip(variables, rounded, strict=True)
+    )
+
+
+def check_residuals(model: Model, steady: SteadyState) -> Finding:
+    """Zero residuals and finite derivatives in states and policies at the deterministic steady state."""
+    states, row = (tf.constant(x[None]) for x in (steady.states, steady.policies))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([states, row])
+        tomorrow, errors = without_risk(model, states, row, states, row)
+    problems = []
+    drift = (np.abs(tomorrow - states) / box_widths(model.states)).max()
+    if not drift <= TOLERANCE:
+        problems.append(f"transition does not stay at steady_state: the states {states.numpy()[0]} become "
+                        f"{tomorrow.numpy()[0]}")  # fmt: skip
+    sizes = {name: np.abs(r).max() for name, r in errors.items()}
+    for name, r in errors.items():
+        if not sizes[name] <= TOLERANCE:
+            problems.append(f"residuals: equation {name!r} is {sizes[name]:.3g} at steady_state, not zero")
+            continue
+        for where, at in (("states", states), ("policies", row)):
+            slope = tape.gradient(r, at)
+            if slope is not None and not np.isfinite(slope).all():
+                problems.append(f"residuals: equation {name!r} has the derivative {slope.numpy()[0]} in the {where} "
+                                f"at steady_state")  # fmt: skip
+    text = f"at most {max(sizes.values()):.1e} at the steady state"
+    if not problems:
+        for names in free_directions(model, steady)[:1]:
+            text += f", one of many rest points: {', '.join(names[:8])} {'may move' if names[1:] else 'is free'}"
+            text += " together" * bool(names[1:])
+    return Finding(None, text, problems)
