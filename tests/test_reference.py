@@ -17,6 +17,7 @@ from deqn.economy.members import OneMember
 from deqn.equations.expectation import expectation, finer_rule
 from deqn.evaluation import evaluate
 from deqn.evaluation.analysis import policy_slices
+from deqn.evaluation.closed_loop import closed_loop_modes
 from deqn.evaluation.reference import reference
 from deqn.model.declaration import Discrete, Model, Normal, Policy, State
 from deqn.models.asset_pricing import AssetPricing
@@ -42,7 +43,8 @@ def compared(model, exact, size):
     judging = expectation(model, partial(finer_rule, settings().expectation))
     judged = replace(built, policy=WithError(exact, size), expectation=judging)
     chosen = replace(settings().evaluation, paths=50, periods=100, burn_in=100)
-    walked = evaluate.path_states(replace(judged, policy=WithError(exact, 0.0)), chosen, 3)
+    found = replace(judged, policy=WithError(exact, 0.0))
+    walked = evaluate.path_states(found, chosen, 3, loop=closed_loop_modes(found))
     sets = {
         "path": tf.reshape(walked, (-1, walked.shape[-1])),
         "box": box_states(judged.domain, chosen, 4, judged.policy.dtype),

@@ -18,10 +18,10 @@ from deqn.equations.expectation import Expectation, expectation
 from deqn.equations.residuals import residuals
 from deqn.model.declaration import Markov, Model, Point, Policy, State
 from deqn.model.findings import Finding, Line, call, check
-from deqn.model.layout import box, outcome_count
+from deqn.model.layout import outcome_count
 from deqn.model.names import equation_problems, variable_problems
 from deqn.model.points import point
-from deqn.perturbation.steady_state import SteadyState, moderate
+from deqn.perturbation.steady_state import SteadyState, middle
 from deqn.system.errors import InputError
 
 BATCH = 2
@@ -29,15 +29,15 @@ NormalRule = Callable[[int], tuple[np.ndarray, np.ndarray]]
 
 
 def check_model(
-    members: Members, normal_rule: NormalRule, tell: Callable[[str], None] = lambda text: None
-) -> tuple[SteadyState, list[str]]:
+    members: Members, normal_rule: NormalRule, rests: bool = True, tell: Callable[[str], None] = lambda text: None
+) -> tuple[SteadyState | None, list[str]]:
     """Refuse a model that breaks the contract; returns its steady state and the names of its equations.
 
-    `normal_rule` is that of the expectation with which the model will be solved; `tell` hears about what takes long.
-    Raises InputError.
+    `normal_rule` is that of the expectation with which the model will be solved. `rests`: whether a steady state is
+    wanted; without, it is None. `tell` hears about what takes long. Raises InputError.
     """
     lines = {}
-    for line in contract(members, normal_rule, tell):
+    for line in contract(members, normal_rule, rests, tell):
         for failure in line.failures:
             raise failure
         lines[line.name] = line
@@ -45,14 +45,14 @@ def check_model(
 
 
 def contract(
-    members: Members, normal_rule: NormalRule, tell: Callable[[str], None] = lambda text: None
+    members: Members, normal_rule: NormalRule, rests: bool = True, tell: Callable[[str], None] = lambda text: None
 ) -> Iterator[Line]:
     """The checks in the order in which they build on each other; all that can be made are made."""
     model = members.model
     yield (declared := check("declarations", check_declarations, model))
     yield (chosen := check("expectation", check_expectation, declared, normal_rule))
-    given = check("steady state", check_given, declared)
-    if given.failures or given.value is not None:
+    given = check("steady state", check_given if rests else leave_out, declared)
+    if given.failures or given.value is not None or not rests:
         yield given
     trial = check("trial", trial_point, declared, given.value)
     yield (now := check("definitions", check_definitions, declared, trial))
@@ -60,11 +60,17 @@ def contract(
     yield (equations := check("residuals", check_equations, declared, chosen, trial, now))
     yield (compiled := check("compilation", check_compilation, declared, chosen, trial, after=[moved, equations]))
     steady = given
-    if not given.failures and given.value is None:
+    if rests and not given.failures and given.value is None:
         yield (steady := check("steady state", find_steady_state, declared, tell, after=[compiled]))
     if declared.passed and any(isinstance(s, Markov) for s in model.shocks):
         yield check("probabilities", check_probabilities, declared, members.domain, steady)
-    yield check("zero residuals", check_residuals, declared, steady, after=[compiled])
+    if rests:
+        yield check("zero residuals", check_residuals, declared, steady, after=[compiled])
+
+
+def leave_out(model: Model) -> Finding:
+    """No steady state, which is neither asked for nor looked for."""
+    return Finding(None, "left out: network.anchor=none does without one")
 
 
 def check_expectation(model: Model, normal_rule: NormalRule) -> Finding:
@@ -75,8 +81,7 @@ def check_expectation(model: Model, normal_rule: NormalRule) -> Finding:
 
 def trial_point(model: Model, steady: SteadyState | None) -> Finding:
     """Packed states [BATCH, n_states] and one row of policies at which shapes are looked at."""
-    low, high = box(model.states)
-    at = steady or SteadyState((low + high) / 2, moderate(model.policies))
+    at = steady or middle(model)
     return Finding((tf.constant(np.tile(at.states, (BATCH, 1))), tf.constant(at.policies[None])), "")
 
 
@@ -141,10 +146,10 @@ def check_compilation(model: Model, chosen: Expectation, trial: tuple[tf.Tensor,
     return Finding(None, f"{len(made.graph.get_operations())} operations")
 
 
-def check_probabilities(model: Model, domain: Domain, steady: SteadyState) -> Finding:
+def check_probabilities(model: Model, domain: Domain, steady: SteadyState | None) -> Finding:
     """Today's probabilities of a chain, at steady-state policies and over the box: shares that sum to one."""
     states = SobolPoints(domain, 16, 0, tf.float64).points()
-    now = point(model, constant(tf.constant(steady.policies[None])), states)
+    now = point(model, constant(tf.constant((steady or middle(model)).policies[None])), states)
     problems = []
     for chain in (s for s in model.shocks if isinstance(s, Markov)):
         name = f"probabilities of shock {next(iter(chain.values))!r}"

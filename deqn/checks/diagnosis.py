@@ -22,7 +22,7 @@ from deqn.model.layout import labels, limits, width
 from deqn.optimizers.first_order import first_order
 from deqn.perturbation.first_order import derivatives, linear_solution
 from deqn.perturbation.modes import equilibrium_modes
-from deqn.perturbation.steady_state import SteadyState, spread
+from deqn.perturbation.steady_state import SteadyState, middle, spread
 from deqn.settings.schema import Evaluation, Optimizer, Quadrature, Schedule
 from deqn.system.errors import InputError
 
@@ -37,8 +37,8 @@ def concerns(economy: Economy) -> list[str]:
 
     Not refused before training: the economy may never visit such a point.
     """
-    units, inside = check_units(economy.model, economy.steady), check_box(economy)
-    return [*units.warnings, *inside.failures]
+    units = () if economy.steady is None else check_units(economy.model, economy.steady).warnings
+    return [*units, *check_box(economy).failures]
 
 
 def check_gradients(model: Model, domain: Domain, steady: SteadyState | None) -> Finding:
@@ -178,11 +178,11 @@ def check_quadrature(economy: Economy, finer: Expectation, quadrature: Quadratur
 
 
 def check_closed_form(
-    model: Model, domain: Domain, steady: SteadyState, finer: Expectation, quadrature: Quadrature
+    model: Model, domain: Domain, steady: SteadyState | None, finer: Expectation, quadrature: Quadrature
 ) -> Finding:
     """The residual of the closed form, where there is one, at points of the box; the rule's own error is none of it."""
     hint = f"; expected are the policies {', '.join(p.name for p in model.policies)}, or None"
-    exact = call("closed_form", lambda: closed_form(model, steady), object, hint)
+    exact = call("closed_form", lambda: closed_form(model, steady or middle(model)), object, hint)
     if exact is None:
         return Finding(None, "none")
     states = SobolPoints(domain, affordable(model, finer), 0, tf.float64).points()

@@ -19,7 +19,7 @@ from deqn.perturbation.second_order import curvature, risk_correction
 from deqn.perturbation.steady_state import SteadyState
 from deqn.policies.approximators import Approximator
 from deqn.policies.bounds import Bounds
-from deqn.policies.expansion import Expansion, LinearRule, pack_expansion, to_coordinates
+from deqn.policies.expansion import ConstantRow, Expansion, LinearRule, pack_expansion, to_coordinates
 from deqn.policies.network import PolicyNetwork
 
 
@@ -40,31 +40,33 @@ class Scale:
 def build_policy(
     members: Members, steady: SteadyState, approximator: Approximator, kind: str, expectation: Expectation
 ) -> PolicyNetwork:
-    """The policy network with an anchor of a `kind`: steady_state, linear or quadratic.
+    """The policy network with an anchor of a `kind`: none, steady_state, linear or quadratic.
 
-    Raises InputError where there is no solution to be the anchor.
+    `none` is the constant `steady.policies`, whatever they are. Raises InputError where there is no solution to be the
+    anchor.
     """
     model, dtype = members.model, approximator.dtype
-    solutions = None if kind == "steady_state" else members.first_order(steady)
+    rests = [steady] if kind == "none" else members.rests(steady)
+    solutions = members.first_order(steady) if kind in ("linear", "quadratic") else None
     jacobian_today = None if solutions is None else solutions[0].impact
     bounds = Bounds(model.policies, steady.policies, dtype, jacobian_today)
     logs, rows = in_logs(model.states), []
-    for i, rest in enumerate(members.rests(steady)):
+    for i, rest in enumerate(rests):
         value = bounds.outputs(rest.policies)
         slope = np.zeros((len(value), 0))
         if solutions is not None:
             own = solutions[i].slope
             slope = bounds.pre_image(own * np.where(logs, rest.states, 1)[: own.shape[1]], value)
         rows.append(pack_expansion(coordinates(rest.states, logs), value, slope))
-    anchor = Expansion(members.interpolate(np.stack(rows)), len(value), logs)
+    follow = ConstantRow(rows[0]) if kind == "none" else members.interpolate(np.stack(rows))
+    anchor = Expansion(follow, len(value), logs)
     if kind == "quadratic":
         exact = Bounds(model.policies, steady.policies, tf.float64, jacobian_today)
         Q = curvature(model, exact, coordinates(steady.states, logs), value, slope)
         halved = np.transpose(Q / 2, (1, 0, 2)).reshape(len(logs), -1)
         anchor = replace(anchor, curvature=tf.constant(halved, dtype))
         value = value + correct_for_risk(model, anchor, bounds, expectation, steady)
-        row = pack_expansion(coordinates(steady.states, logs), value, slope)
-        anchor = replace(anchor, rows=members.interpolate(row[None]))
+        anchor = replace(anchor, rows=ConstantRow(pack_expansion(coordinates(steady.states, logs), value, slope)))
     return PolicyNetwork(approximator, anchor, bounds)
 
 

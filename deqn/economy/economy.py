@@ -12,7 +12,7 @@ from deqn.economy.members import Members
 from deqn.equations.expectation import Expectation
 from deqn.equations.residuals import residuals
 from deqn.model.declaration import Model
-from deqn.perturbation.steady_state import SteadyState
+from deqn.perturbation.steady_state import SteadyState, middle
 from deqn.policies.protocol import PolicyFunction
 
 SLICE, FLOATS = 4096, 2**26  # states evaluated at once, and numbers in all of them, so that memory stays bounded
@@ -20,10 +20,13 @@ SLICE, FLOATS = 4096, 2**26  # states evaluated at once, and numbers in all of t
 
 @dataclass(frozen=True)
 class Economy:
-    """What is solved: one or many members, the baseline's steady state, the policy function, and the expectation."""
+    """What is solved: one or many members, the baseline's steady state, the policy function, and the expectation.
+
+    The steady state is None where none is known: then no first-order solution is, and stability is not judged.
+    """
 
     members: Members
-    steady: SteadyState
+    steady: SteadyState | None
     policy: PolicyFunction
     expectation: Expectation
 
@@ -31,6 +34,11 @@ class Economy:
     def model(self) -> Model:
         """The equations of all members."""
         return self.members.model
+
+    @cached_property
+    def center(self) -> SteadyState:
+        """The steady state, else the middle of the box with moderate policies."""
+        return middle(self.model) if self.steady is None else self.steady
 
     @property
     def domain(self) -> Domain:

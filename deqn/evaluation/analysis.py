@@ -13,7 +13,7 @@ from deqn.economy.economy import Economy
 from deqn.economy.exact import Exact
 from deqn.economy.simulation import last, path, step
 from deqn.economy.tables import frame, state_frame
-from deqn.evaluation.evaluate import steady_row
+from deqn.evaluation.evaluate import center_row
 from deqn.model.declaration import Model, Normal, Point
 from deqn.model.layout import fixed, labels, shock_names
 from deqn.model.points import mean_shock, mean_shocks, pack, point
@@ -62,7 +62,7 @@ def resting_point(economy: Economy) -> tf.Tensor:
     economy would come to it. Along a unit root every point rests, and that of the steady state is kept; it stays, too,
     where there is no such point within a width of the box, as where a level drifts.
     """
-    model, policy, start = economy.model, economy.policy, steady_row(economy)
+    model, policy, start = economy.model, economy.policy, center_row(economy)
     rows, moving = tf.repeat(start, start.shape[1], 0), ~fixed(model.states)
     with tf.GradientTape() as tape:
         tape.watch(rows)
@@ -144,10 +144,10 @@ def policy_slices(
     started, and `exact <policy>`.
     """
     model = economy.model
-    low, high = (x.numpy()[0] for x in economy.domain.corners(steady_row(economy)))
+    low, high = (x.numpy()[0] for x in economy.domain.corners(center_row(economy)))
     tables = {}
     for column, label in enumerate(labels(model.states)):
-        rows = np.repeat(steady_row(economy).numpy(), points, 0)
+        rows = np.repeat(center_row(economy).numpy(), points, 0)
         rows[:, column] = np.linspace(low[column], high[column], points)
         states = tf.constant(rows, economy.policy.dtype)
         table = state_frame(model, economy.policy, states)[[label, *labels(model.policies)]]

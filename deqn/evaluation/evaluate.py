@@ -16,7 +16,7 @@ from deqn.economy.domain import SobolPoints
 from deqn.economy.economy import Economy, row_means
 from deqn.economy.exact import Exact
 from deqn.economy.simulation import last, path
-from deqn.evaluation.closed_loop import closed_loop_modes, decay_periods
+from deqn.evaluation.closed_loop import decay_periods
 from deqn.model.declaration import Model
 from deqn.model.layout import fixed, width
 from deqn.model.points import point
@@ -35,34 +35,35 @@ def path_states(
     """Fresh simulated states [periods, paths, n_states], the first dates left out (see `sample`).
 
     `of`: a packed state [1, n_states] whose parameters, in a family, all paths have. `loop`: the modes of the closed
-    loop where they are known already.
+    loop, None where there is no steady state.
     """
     generator = tf.random.Generator.from_seed(seed, alg="philox")
     start = SobolPoints(economy.domain, evaluation.paths, seed, economy.policy.dtype).points(of=of)
-    chosen = sample(economy.model, evaluation, closed_loop_modes(economy) if loop is None else loop)
+    chosen = sample(economy.model, evaluation, loop)
     start = at_rest(economy, start) if chosen["at_rest"] else start
     states = last(economy.model, economy.policy, start, tf.constant(chosen["burn_in"]), generator)
     return path(economy.model, economy.policy, states, evaluation.periods, generator)
 
 
-def sample(model: Model, evaluation: Evaluation, loop: Modes) -> dict[str, Any]:
+def sample(model: Model, evaluation: Evaluation, loop: Modes | None) -> dict[str, Any]:
     """How paths are sampled: `burn_in` dates come before the `periods` that are judged, so that starts are forgotten.
 
-    That takes `needed` dates. Without shocks there are none, since the transition is all that there is. Unit roots
-    forget nothing, so that paths start `at_rest`. `evaluation.burn_in` overrides all of this.
+    That takes `needed` dates, which only a steady state tells. Without shocks there are none, since the transition is
+    all that there is. Unit roots forget nothing, so that paths start `at_rest`. `evaluation.burn_in` overrides all of
+    this.
     """
-    needed = decay_periods(loop.decaying, FORGOTTEN) if model.shocks else 0.0
+    needed = decay_periods(loop.decaying, FORGOTTEN) if model.shocks and loop is not None else 0.0
     chosen = {"periods": evaluation.periods, "needed": needed, "at_rest": False}
     if evaluation.burn_in is not None:
         return chosen | {"burn_in": evaluation.burn_in}
-    if not model.shocks or loop.unit_roots:
+    if not model.shocks or (loop is not None and loop.unit_roots):
         return chosen | {"burn_in": 0, "at_rest": bool(model.shocks)}
     return chosen | {"burn_in": int(np.ceil(np.clip(needed, *BURN_IN)))}
 
 
 def at_rest(economy: Economy, states: tf.Tensor) -> tf.Tensor:
     """Packed states [n, n_states] moved to the steady state, the parameters of a family as they are."""
-    return tf.where(fixed(economy.model.states), states, steady_row(economy))
+    return tf.where(fixed(economy.model.states), states, center_row(economy))
 
 
 def euler_errors(economy: Economy, states: tf.Tensor) -> dict[str, np.ndarray]:
@@ -152,6 +153,6 @@ def distances(values: np.ndarray, truth: np.ndarray, prefix: str) -> dict[str, f
     }  # fmt: skip
 
 
-def steady_row(economy: Economy) -> tf.Tensor:
-    """The model's deterministic steady state as packed states [1, n_states]."""
-    return tf.constant(economy.steady.states[None], economy.policy.dtype)
+def center_row(economy: Economy) -> tf.Tensor:
+    """The deterministic steady state, else the middle of the box, as packed states [1, n_states]."""
+    return tf.constant(economy.center.states[None], economy.policy.dtype)

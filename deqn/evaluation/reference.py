@@ -76,7 +76,7 @@ def reference(economy: Economy, sets: Mapping[str, tf.Tensor]) -> Reference:
     expectation of `economy` is the one under which they are exact.
     """
     model, path = economy.model, sets["path"].numpy().astype(float)
-    reason = unsuitable(model)
+    reason = unsuitable(model) if economy.steady is not None else "it starts from the solution near a steady state"
     if reason is not None:
         return Reference(omitted=f"No reference solution: {reason}.")
     region = Region.around(path, in_logs(model.states))

@@ -292,13 +292,13 @@ def is_precise(loss: float, dtype: tf.DType, noise: float = 0.0) -> bool:
 
 def batch_size(economy: Economy) -> int:
     """States of a batch, held-out ones included: RESIDUALS for each weight, STATES for each dimension, within BATCH."""
-    weights, wanted = economy.policy.network.count_params(), STATES * len(economy.steady.states)
+    weights, wanted = economy.policy.network.count_params(), STATES * len(economy.center.states)
     return int(np.clip(max(math.ceil(5 / 4 * RESIDUALS * weights / equation_count(economy)), wanted), *BATCH))
 
 
 def equation_count(economy: Economy) -> int:
     """The number of equations, rows of vector equations counted one by one."""
-    return stacked(economy.residuals(tf.constant(economy.steady.states[None], economy.policy.dtype)), 1).shape[0]
+    return stacked(economy.residuals(tf.constant(economy.center.states[None], economy.policy.dtype)), 1).shape[0]
 
 
 class LeastSquaresStage(BatchStage):

@@ -183,6 +183,12 @@ def moderate(policies: Sequence[Policy]) -> np.ndarray:
     return spread(np.full(len(lower), 0.5), lower, upper)
 
 
+def middle(model: Model) -> SteadyState:
+    """The middle of the box with moderate policies: where a model is looked at that is not known to rest."""
+    low, high = box(model.states)
+    return SteadyState((low + high) / 2, moderate(model.policies))
+
+
 def finite(values: np.ndarray) -> np.ndarray:
     """The values themselves. Raises ValueError where one is not finite."""
     if not np.isfinite(values).all():

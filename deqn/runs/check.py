@@ -53,21 +53,25 @@ def inspect(settings: Config, name: str, console: Console, began: float) -> int:
 
 def checks(members: Members, settings: Config, tell: Callable[[str], None] = lambda text: None) -> Iterator[Line]:
     """Every check, in the order in which they build on each other; `tell` hears about what takes long."""
-    lines = {}
+    lines, rests = {}, settings.network.anchor != "none"
     yield check("parameters", check_parameters, members)
-    for line in contract(members, partial(rule, settings.expectation), tell):
+    for line in contract(members, partial(rule, settings.expectation), rests, tell):
         lines[line.name] = line
         yield line
-    declared, moved, equations, steady, sound = (
-        lines[name] for name in ("declarations", "transition", "residuals", "steady state", "zero residuals")
+    declared, moved, equations, steady = (
+        lines[name] for name in ("declarations", "transition", "residuals", "steady state")
     )
     finer = check("finer rule", finer_expectation, declared, settings)
     if settings.loss.weights:
         yield check("loss weights", check_weights, settings, equations)
     yield check("gradients", check_gradients, declared, members.domain, steady.value, after=[moved, equations])
-    yield check("units", check_units, declared, steady, after=[moved, equations])
-    yield (roots := check("roots", check_roots, declared, steady, settings.network.anchor == "linear", after=[sound]))
-    yield (economy := check("network", check_network, members, steady, settings, after=[declared, roots]))
+    needed = [declared, moved, equations]
+    if rests:
+        yield check("units", check_units, declared, steady, after=[moved, equations])
+        linear, sound = settings.network.anchor == "linear", lines["zero residuals"]
+        yield (roots := check("roots", check_roots, declared, steady, linear, after=[sound]))
+        needed = [declared, roots]
+    yield (economy := check("network", check_network, members, steady, settings, after=needed))
     choices = settings.optimizer, settings.schedule, settings.train.steps, settings.evaluation
     yield check("choices", check_choices, economy, *choices)
     yield (inside := check("box", check_box, economy))

@@ -96,7 +96,9 @@ def run(
             log.info("deqn-solve %s", " ".join(job.overrides))
             with clock.phase("compile"), telling(console) as tell:
                 members = gather_members(build_model(settings.model), settings.pseudo_states)
-                steady, equations = check_model(members, partial(rule, settings.expectation), tell)
+                steady, equations = check_model(
+                    members, partial(rule, settings.expectation), settings.network.anchor != "none", tell
+                )
                 check_equations(settings, equations)
                 economy = build(settings, members, steady)
                 check_choices(economy, settings.optimizer, settings.schedule, settings.train.steps, settings.evaluation)

@@ -26,7 +26,7 @@ from deqn.evaluation.summary import path_error
 from deqn.families.pseudo_states import gather_members
 from deqn.model.layout import free_policies, labels, width
 from deqn.perturbation.modes import Modes
-from deqn.perturbation.steady_state import SteadyState, steady_state
+from deqn.perturbation.steady_state import SteadyState, middle, steady_state
 from deqn.policies.approximators import Approximator, make_network
 from deqn.reporting import html_report, report
 from deqn.system.errors import FileError, InputError
@@ -80,7 +80,7 @@ class Solution:
         The paths of a family spread over its members; with `parameters`, `beta=0.97`, all are of one member.
         """
         chosen = replace(self.settings.evaluation, periods=periods, paths=paths)
-        of = evaluate.steady_row(self.member(parameters)) if parameters else None
+        of = evaluate.center_row(self.member(parameters)) if parameters else None
         states = evaluate.path_states(self.economy, chosen, stream(seed, SIMULATION), of, self.closed_loop)
         return analysis.simulation(self.economy, states)
 
@@ -119,9 +119,9 @@ class Solution:
         return moments.correlations(self.simulate(periods, paths, seed, **parameters))
 
     @cached_property
-    def closed_loop(self) -> Modes:
-        """The eigenvalues of the closed loop at the steady state."""
-        return closed_loop_modes(self.economy)
+    def closed_loop(self) -> Modes | None:
+        """The eigenvalues of the closed loop at the steady state; None where there is none."""
+        return None if self.economy.steady is None else closed_loop_modes(self.economy)
 
     @cached_property
     def judged(self) -> Economy:
@@ -184,19 +184,19 @@ def build(settings: Config, members: Members | None = None, steady: SteadyState 
     """The economy of a configuration, its policy function untrained.
 
     `members` are those that the settings declare and `steady` the baseline's steady state, where they are known
-    already. Raises InputError where the steady state is not found, or where the solution that the anchor is to be does
-    not exist.
+    already; with network.anchor=none there is none. Raises InputError where the steady state is not found, or where
+    the solution that the anchor is to be does not exist.
     """
     members = gather_members(build_model(settings.model), settings.pseudo_states) if members is None else members
     model, kind = members.model, settings.network.anchor
-    steady = steady_state(model) if steady is None else steady
+    steady = None if kind == "none" else steady or steady_state(model)
     inputs, outputs = (sum(map(width, declared)) for declared in (model.states, free_policies(model.policies)))
     network = make_network(inputs, outputs, settings.network, settings.dtype, stream(settings.seed, NETWORK))
     margin = MARGIN if settings.network.name == "chebyshev" else 0.0
     chosen = expectation(model, partial(rule, settings.expectation))
     approximator = Approximator(network, Scale(members.domain, margin))
     try:
-        policy = build_policy(members, steady, approximator, kind, chosen)
+        policy = build_policy(members, steady or middle(model), approximator, kind, chosen)
     except InputError as error:
         raise InputError(f"network.anchor={kind}: {error}; network.anchor=steady_state does without it") from error
     return Economy(members, steady, policy, chosen)

@@ -128,7 +128,7 @@ def exact_solution(
     solution: Solution, finer: Economy, sets: dict[str, tf.Tensor]
 ) -> tuple[exact_policies.Exact | None, dict[str, Any]]:
     """The closed form, else the reference solution of a small model, and the residual of either."""
-    known = exact_policies.closed_form(solution.economy.model, solution.economy.steady)
+    known = exact_policies.closed_form(solution.economy.model, solution.economy.center)
     if known is not None:
         parts = [exact_policies.exact_residuals(finer.model, known, finer.expectation, part)
                  for part in finer.slices(sets["path"][:EXACT_STATES])]  # fmt: skip

@@ -41,7 +41,7 @@ class Network:
     """What stands behind the policy function: a multilayer perceptron or a polynomial, and where it starts."""
 
     name: str = within(("mlp", "chebyshev"))
-    anchor: str = within(("linear", "quadratic", "steady_state"))
+    anchor: str = within(("linear", "quadratic", "steady_state", "none"))
     hidden: list[int] | None = only(("mlp",), "[1, 65536]", not_empty=True, optional=True)
     activation: str | None = only(("mlp",), ACTIVATIONS)
     initializer: str | None = only(("mlp",), INITIALIZERS)
