@@ -90,14 +90,14 @@ def describe_failure(summary: Summary) -> Iterator[str]:
     yield f"To try: {'; '.join(suggest(summary))}."
 
 
-def finite_errors(summary: Summary) -> tuple[float | None, float | None]:
-    """The mean errors of the worst equation on path and box, None where they are not finite."""
+def mean_errors(summary: Summary) -> tuple[float | None, float | None]:
+    """Those of the worst equation on path and box, None where they are not finite."""
     return finite(summary.path_error.mean), finite(summary.worst_equation["box"].mean)
 
 
 def leaves_box(summary: Summary) -> bool:
     """Whether the equations are solved in the box and paths go where they are not, or where there are no numbers."""
-    error, box = finite_errors(summary)
+    error, box = mean_errors(summary)
     return (
         box is not None
         and box <= summary.tolerance
@@ -108,7 +108,7 @@ def leaves_box(summary: Summary) -> bool:
 
 def has_coarse_quadrature(summary: Summary) -> bool:
     """Whether the quadrature holds a run up: training has a far smaller error than the verdict, on paths and box."""
-    errors, training = finite_errors(summary), summary.training or UNKNOWN
+    errors, training = mean_errors(summary), summary.training or UNKNOWN
     if None in (*errors, training.error, training.nodes):
         return False
     return min(errors) > max(summary.tolerance, COARSE * training.error)
@@ -116,7 +116,7 @@ def has_coarse_quadrature(summary: Summary) -> bool:
 
 def suggest(summary: Summary) -> Iterator[str]:
     """What may help, the likeliest first."""
-    error, box = finite_errors(summary)
+    error, box = mean_errors(summary)
     if error is not None and error <= summary.tolerance:
         yield from suggest_for_instability(summary.stability)
         return

@@ -77,7 +77,7 @@ def render_run(folder: Path) -> str:
             "burn_in": summary.sample.burn_in, "at_rest": summary.sample.at_rest,
         },
         moments=tabulate("variable", few.drop(columns=orders).rename(columns=label_moment), "{:.4g}".format),
-        autocorrelations=tabulate("variable", few[orders].rename(columns=label_order), "{:.4f}".format),
+        autocorrelations=tabulate("variable", few[orders].rename(columns=label_moment), "{:.4f}".format),
         correlations=tabulate("variable", correlations(chosen), "{:.4f}".format),
         variables=len(moments), moving=len(moving), family=bool(summary.pseudo_states),
         environment=describe_environment(record, summary),
@@ -86,12 +86,8 @@ def render_run(folder: Path) -> str:
 
 def label_moment(column: str) -> str:
     """The heading of a column of moments.csv."""
-    return f"{column.removesuffix('_se')}, s.e." if column.endswith("_se") else column
-
-
-def label_order(column: str) -> str:
-    """The heading of one of its autocorrelations."""
-    return label_moment(column).replace("autocorrelation_", "order ")
+    name = column.removesuffix("_se").replace("autocorrelation_", "order ")
+    return f"{name}, s.e." if column.endswith("_se") else name
 
 
 def describe_verdict(summary: Summary) -> dict[str, Any]:
