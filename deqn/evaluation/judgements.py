@@ -153,9 +153,8 @@ def measure_constraints(case: Case) -> dict[str, Any]:
 
 def measure_terciles(case: Case) -> dict[str, Any]:
     """Errors in each third of each parameter of a family."""
-    return {"errors_by_thirds": {
-        where: evaluate.by_thirds(case.economy, case.errors[where], states) for where, states in case.sets.items()
-    }}  # fmt: skip
+    summarize = evaluate.summarize_terciles
+    return {"errors_by_thirds": {w: summarize(case.economy, case.errors[w], x) for w, x in case.sets.items()}}
 
 
 def describe_sample(case: Case) -> dict[str, Any]:
