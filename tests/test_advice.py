@@ -5,7 +5,8 @@ from copy import deepcopy
 import pytest
 
 from command_line import LITTLE
-from deqn.reporting.advice import failure_lines, instability, sample_lines, stability_lines
+from deqn.evaluation.summary import Summary
+from deqn.reporting.advice import describe_failure, describe_sample, describe_stability, explain_instability
 
 STABLE = {"decaying": 0.9, "spectral_radius": 0.9, "unit_roots": [], "tested": True, "return_spread": 1e-4,
           "return_periods": 80.0, "lost": 0.0}  # fmt: skip
@@ -13,7 +14,7 @@ DRIFT = {"kind": "drift", "states": ["m"], "value": 1.0}
 FAILED = {
     "status": "not_converged", "tolerance": 1e-6, "dtype": "float64", "stability": STABLE, "constraints": {},
     "euler_errors": {"path": {"all": {"mean": 1e-4}}, "box": {"all": {"mean": 2e-4}}},
-    "worst_equation": {"path": {"name": "euler", "mean": 1e-4}, "box": {"name": "euler", "mean": 2e-4}},
+    "worst_equation": {"path": {"equation": "euler", "mean": 1e-4}, "box": {"equation": "euler", "mean": 2e-4}},
     "training": {"ended": "steps", "problem": None, "lost_paths": 0, "error": 1e-4, "anchor": "linear", "nodes": 5,
                  "hidden": [16, 24]},
     "first_order": {"euler_errors": {"path": {"all": {"mean": 1e-2}}}},
@@ -30,12 +31,12 @@ def changed(**changes):
         for name in path:
             entry = entry[name]
         entry[last] = value
-    return summary
+    return Summary.from_json(summary)
 
 
 def tried(**changes):
     """The line of a failed run that says what to try."""
-    *_, last = failure_lines(changed(**changes))
+    *_, last = describe_failure(changed(**changes))
     assert last.startswith("To try: ") and last.endswith(".")
     return last
 
@@ -63,7 +64,7 @@ def test_what_to_try_follows_from_what_went_wrong(changes, word):
 
 
 def test_a_run_that_is_stuck_is_not_advised_to_take_more_steps():
-    lines = list(failure_lines(changed(training__ended="stuck", training__problem="stuck (bfgs after 3 steps)")))
+    lines = list(describe_failure(changed(training__ended="stuck", training__problem="stuck (bfgs after 3 steps)")))
     assert lines[0] == "Stuck (bfgs after 3 steps)." and "more steps" not in lines[-1]
 
 
@@ -74,26 +75,27 @@ def test_nothing_is_advised_that_is_set_already():
 
 
 def test_a_policy_that_holds_in_the_box_alone_is_called_no_equilibrium():
-    *_, reason, _ = failure_lines(changed(worst_equation__path__mean=None, worst_equation__box__mean=1e-8))
+    *_, reason, _ = describe_failure(changed(worst_equation__path__mean=None, worst_equation__box__mean=1e-8))
     assert reason.startswith("The policy solves the equations in the box (1.0e-08)") and "no equilibrium" in reason
-    *_, reason, _ = failure_lines(changed(training__error=1e-5))
+    *_, reason, _ = describe_failure(changed(training__error=1e-5))
     assert "nodes are too few" in reason
 
 
 @pytest.mark.parametrize("status", ["converged", "interrupted"])
 def test_a_run_that_did_not_fail_gets_no_advice(status):
-    assert not list(failure_lines(changed(status=status)))
+    assert not list(describe_failure(changed(status=status)))
 
 
 @pytest.mark.parametrize("changes, reason", [
     ({"stability__decaying": 1.02}, "paths leave the steady state (eigenvalue 1.0200)"),
-    ({"stability__decaying": None}, "paths leave the steady state (eigenvalue not finite)"),
+    ({"stability__decaying": None, "stability__spectral_radius": None},
+     "paths leave the steady state (eigenvalue not finite)"),
     ({"stability__decaying": 1 + 1e-6}, "paths leave the steady state (eigenvalue 1+1e-06)"),
     ({"stability__lost": 0.25}, "25% of dispersed starts lead to where there are no numbers"),
     ({"stability__return_spread": 0.5}, "dispersed starts end 5.0e-01 of the box apart"),
 ])  # fmt: skip
 def test_an_instability_is_told(changes, reason):
-    assert instability(changed(**changes)) == reason
+    assert explain_instability(changed(**changes).stability) == reason
 
 
 @pytest.mark.parametrize("changes, words", [
@@ -104,14 +106,14 @@ def test_an_instability_is_told(changes, reason):
     ({"stability__unit_roots": [DRIFT | {"kind": "conserved"}]}, "A combination of m is conserved"),
 ])  # fmt: skip
 def test_stability_is_told(changes, words):
-    assert words in " ".join(stability_lines(changed(**changes)))
+    assert words in " ".join(describe_stability(changed(**changes).stability))
 
 
 def test_a_sample_that_remembers_its_start_is_called_so():
-    assert not list(sample_lines(changed()))
-    assert "moments that grow" in " ".join(sample_lines(changed(sample__at_rest=True)))
-    assert not list(sample_lines(changed(sample__needed=float("inf"))))
-    assert "forgotten after 3,000 dates" in " ".join(sample_lines(changed(sample__needed=3000)))
+    assert not list(describe_sample(changed().sample))
+    assert "moments that grow" in " ".join(describe_sample(changed(sample__at_rest=True).sample))
+    assert not list(describe_sample(changed(sample__needed=float("inf")).sample))
+    assert "forgotten after 3,000 dates" in " ".join(describe_sample(changed(sample__needed=3000).sample))
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from conftest import settings
 from deqn.economy.members import OneMember
-from deqn.evaluation.constraints import binding, constraint_summary
+from deqn.evaluation.constraints import find_binding, summarize_constraints
 from deqn.model.declaration import Discrete, Model, Multiplier, Policy, State
 from deqn.reporting import report
 from deqn.runs.solution import build
@@ -70,11 +70,11 @@ def test_a_state_closer_to_the_kink_than_the_error_is_sensitive(size, error, sha
     e = replace(build(settings("model=growth"), OneMember(model)), policy=OffBy(model, error))
     states = tf.constant(np.repeat(list(SHARES), [int(1000 * s) for s in SHARES.values()])[:, None])
     residual = np.abs(e.residuals(states)["floor"].numpy().reshape(size or 1, -1))
-    found = constraint_summary({"floor": residual}, binding(e, states))["m"]
-    assert [found[k] for k in ("share", "share_low", "share_high")] == pytest.approx([share, low, high])
-    printed = report.shares(found, "binding"), report.shares(found, "slack")
+    found = summarize_constraints({"floor": residual}, find_binding(e, states))["m"]
+    assert [found.share, found.share_low, found.share_high] == pytest.approx([share, low, high])
+    printed = report.format_share(found, "binding"), report.format_share(found, "slack")
     assert printed == (("65.0%", "35.0%") if error == 0 else ("40.0-65.0%", "35.0-60.0%"))
 
 
 def test_without_a_constraint_nothing_binds():
-    assert binding(build(settings("model=growth")), tf.constant([[1.0]], tf.float64)) == {}
+    assert find_binding(build(settings("model=growth")), tf.constant([[1.0]], tf.float64)) == {}

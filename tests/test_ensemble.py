@@ -1,5 +1,7 @@
 """An ensemble: the mean of solutions from several seeds, and their spread, beside the exact policies."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -65,9 +67,7 @@ def test_solutions_of_other_economies_are_refused(folders, growth):
 
 
 def test_another_parameter_is_named(folders):
-    from dataclasses import replace
-
     one = load(folders[0])
-    other = replace(one, summary=one.summary | {"parameters": one.summary["parameters"] | {"gamma": 2.0}})
+    other = replace(one, result=replace(one.result, parameters=one.result.parameters | {"gamma": 2.0}))
     with pytest.raises(InputError, match="differ in parameters gamma, 5.0 and 2.0"):
         deqn.Ensemble((one, other))

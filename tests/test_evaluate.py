@@ -15,8 +15,8 @@ from deqn.economy.domain import SobolPoints
 from deqn.equations.expectation import expectation, finer_rule, rule
 from deqn.evaluation import evaluate
 from deqn.evaluation.closed_loop import closed_loop_modes, is_stable, stability
+from deqn.evaluation.judgements import pool_sets
 from deqn.reporting import html_report, latex, report
-from deqn.runs import verdict
 from deqn.runs.run import solve
 from deqn.system.files import write_json
 from deqn.training.batch_stage import BatchStage
@@ -48,15 +48,15 @@ def test_tables_leave_out_what_is_relative_to_zero(tmp_path):
             for place, policy, n, relative in (("path", "x", 300, nothing), ("box", "x", 100, some),
                                                ("path", "y", 300, nothing), ("box", "y", 100, nothing))]  # fmt: skip
     compared = pd.DataFrame(rows)
-    pooled = verdict.pooled(compared)
+    pooled = pool_sets(compared)
     assert pooled["x"]["mean_relative"] == 0.25 and pooled["x"]["max_relative"] == 0.5
     write_json(tmp_path / "summary.json", pooled)
     read = json.loads((tmp_path / "summary.json").read_text())
     assert read["y"]["mean_relative"] is None and read["y"]["max_relative"] is None and read["y"]["max"] == 2e-9
-    text = latex.framed("policy", report.comparison_table(compared), latex.scientific)
+    text = latex.to_tabular("policy", report.tabulate_comparison(compared).map(latex.format_scientific))
     assert "nan" not in text and text.count("--") == 6
     compared.to_csv(tmp_path / "comparison.csv", index=False)
-    cells = html_report.comparison(tmp_path / "comparison.csv")["table"]["rows"]
+    cells = html_report.read_comparison(tmp_path / "comparison.csv")["table"]["rows"]
     assert [row[-1] for row in cells] == ["-", "5.0e-01", "-", "-"]
 
 

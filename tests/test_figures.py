@@ -30,22 +30,22 @@ def test_every_figure_is_drawn_even_of_a_diverged_economy(tmp_path, table, broke
     errors = {
         name: {"euler": np.full((1, 9), broken) if broken else np.geomspace(1e-9, 1, 9)} for name in ("path", "box")
     }
-    figures.training_curve(metrics, tmp_path / "training.png")
-    figures.error_distribution(errors, tmp_path / "errors.png")
-    figures.ergodic_distribution(table, ["k", "s", "a"], tmp_path / "distribution.png")
-    figures.impulse_responses({"eps": (table, table * 1.01)}, tmp_path / "responses.png")
+    figures.draw_training_curve(metrics, tmp_path / "training.png")
+    figures.draw_error_distribution(errors, tmp_path / "errors.png")
+    figures.draw_ergodic_distribution(table, ["k", "s", "a"], tmp_path / "distribution.png")
+    figures.draw_impulse_responses({"eps": (table, table * 1.01)}, tmp_path / "responses.png")
     slices = {"k": table.assign(**{"exact s": 0.3})}
-    figures.policy_functions(slices, ["s", "a"], tmp_path / "policies.png")
+    figures.draw_policy_functions(slices, ["s", "a"], tmp_path / "policies.png")
     assert all(is_png(p) for p in tmp_path.iterdir()) and len(list(tmp_path.iterdir())) == 5
 
 
 def test_long_vectors_are_thinned_evenly():
-    assert figures.spread_out([f"a[{i}]" for i in range(56)], 3) == ["a[0]", "a[28]", "a[55]"]
-    assert figures.spread_out(["k"], 3) == ["k"]
+    assert figures.spread_evenly([f"a[{i}]" for i in range(56)], 3) == ["a[0]", "a[28]", "a[55]"]
+    assert figures.spread_evenly(["k"], 3) == ["k"]
 
 
 def test_components_are_found_by_name(table):
-    assert figures.components(table, "k") == ["k"] and len(figures.components(table, "a")) == 12
+    assert figures.find_components(table, "k") == ["k"] and len(figures.find_components(table, "a")) == 12
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_policies_show_start_network_and_closed_form(drawn):
     lines = {"": 0.0, "start ": 0.1, "exact ": 0.0}
     table = {kind + name: value + shift for name, value in values.items() for kind, shift in lines.items()}
     slices = {"k": pd.DataFrame({"k": k} | table)}
-    figures.policy_functions(slices, ["s", "a"], "policies.png")
+    figures.draw_policy_functions(slices, ["s", "a"], "policies.png")
     scalar, vector = drawn[0].axes
     assert [line.get_label() for line in scalar.lines] == ["start of training", "network", "closed form"]
     assert [line.get_label() for line in vector.lines][:3] == ["start of training", "a[0]", "closed form"]

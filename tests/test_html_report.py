@@ -15,7 +15,7 @@ from selenium.webdriver.chrome.service import Service
 
 from deqn import load
 from deqn.reporting import report
-from deqn.reporting.html_report import run_page, templates
+from deqn.reporting.html_report import load_templates, render_run
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
@@ -79,8 +79,8 @@ def test_the_page_is_whole_and_loads_nothing(growth):
 
 def test_the_tables_are_those_of_the_other_files(growth):
     rows = Page((growth.folder / "report.html").read_text()).rows
-    for row in report.verdict_rows(growth.summary):
-        assert [row.label, *row.cells("{:.1e}".format)] in rows
+    for row in report.compose_rows(growth.result):
+        assert [row.label, *row.format_cells("{:.1e}".format)] in rows
     assert ["network.anchor", "steady_state", "linear"] in rows and ["optimizer.iterations", "60", "40"] in rows
     assert set(growth.summary["changed"]) == {"model.head", "network.anchor", "optimizer.iterations"}
     assert ["alpha", "0.36"] in rows and ["seed", "0"] in rows
@@ -113,7 +113,7 @@ def test_a_run_that_failed_has_its_page(copied, status):
     (moments * np.nan).to_csv(copied / "moments.csv")
     (copied / "comparison.csv").unlink()
     shutil.rmtree(copied / "figures")
-    text = run_page(copied)
+    text = render_run(copied)
     assert "<title>FAIL growth" in text and ["path: euler", *"-----"] in Page(text).rows
     assert ("mean path error -" in text) and (status == "not_converged" or f"{status}; mean" in text)
     assert "<img" not in text and "Distance to" not in text and "nan" not in text.lower()
@@ -121,7 +121,7 @@ def test_a_run_that_failed_has_its_page(copied, status):
 
 def test_what_is_filled_in_is_text(copied):
     edit(copied / "summary.json", model="<i>&", parameters={"<b>": "<script>"})
-    text = run_page(copied)
+    text = render_run(copied)
     assert "&lt;i&gt;&amp;" in text and not Page(text).all("script") and ["<b>", "<script>"] in Page(text).rows
 
 
@@ -134,7 +134,7 @@ def test_hundreds_of_variables_are_cut_short_in_words(copied):
     columns = pd.read_csv(copied / "moments.csv", index_col="variable").columns
     moments = pd.DataFrame(1.0, index=pd.Index(names, name="variable"), columns=columns)
     moments.to_csv(copied / "moments.csv")
-    text = run_page(copied)
+    text = render_run(copied)
     assert "30 of 300 variables" in text and "12\nof 300;" in text
     assert max(map(len, Page(text).rows)) == 13 and len(text) < 1e6
 
@@ -142,7 +142,7 @@ def test_hundreds_of_variables_are_cut_short_in_words(copied):
 def test_the_notebook_shows_what_the_terminal_shows(growth):
     console = Console(width=80, record=True, quiet=False, file=open("/dev/null", "w"))
     with console.file:
-        report.print_verdict(console, growth.summary, growth.folder)
+        report.print_verdict(console, growth.result, growth.folder)
     terminal = console.export_text()
     shown = Page(load(growth.folder)._repr_html_())
     for row in shown.rows:
@@ -155,7 +155,7 @@ def test_the_notebook_shows_what_the_terminal_shows(growth):
 def test_another_page_extends_the_base():
     head = '{% extends "base.html" %}{% from "macros.html" import table %}'
     blocks = "{% block title %}T{% endblock %}{% block heading %}{{ name }}{% endblock %}{% block content %}"
-    other = templates().from_string(head + blocks + "{{ table(['a', 'b'], [[name, 2]]) }}{% endblock %}")
+    other = load_templates().from_string(head + blocks + "{{ table(['a', 'b'], [[name, 2]]) }}{% endblock %}")
     found = Page(other.render(name="<x>"))
     assert found.rows == [["a", "b"], ["<x>", "2"]] and not found.all("x")
     with pytest.raises(UndefinedError, match="'name' is undefined"):

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deqn.reporting.latex import plain, scientific, tabular, write_tables
-from deqn.reporting.report import verdict_rows
+from deqn.reporting.latex import format_plain, format_scientific, to_tabular, write_tables
+from deqn.reporting.report import compose_rows
 
 
 @pytest.mark.parametrize(
@@ -25,12 +25,12 @@ from deqn.reporting.report import verdict_rows
     ],
 )
 def test_numbers_are_set_as_mathematics(x, two, four):
-    assert (scientific(x), plain(x)) == (two, four)
+    assert (format_scientific(x), format_plain(x)) == (two, four)
 
 
 def test_labels_are_escaped():
-    text = tabular(["label", "x"], [["mu_1 50.0% & {a}^~\\ #$", "$1$"]])
-    assert r"mu\_1 50.0\% \& \{a\}\textasciicircum{}\textasciitilde{}\textbackslash{} \#\$ & $1$ \\" in text
+    text = to_tabular("label", pd.DataFrame({"x": ["$1$"]}, ["mu_1 50.0% & {a}^~\\ #$"]))
+    assert r"mu\_1 50.0\% \& \{a\}\textasciicircum \textasciitilde \textbackslash \space \#\$ & $1$ \\" in text
 
 
 def test_a_run_leaves_tables_of_its_numbers(growth):
@@ -42,8 +42,8 @@ def test_a_run_leaves_tables_of_its_numbers(growth):
         assert text.rstrip().endswith("\\bottomrule\n\\end{tabular}")
         assert len(lines) == 1 + {"euler_errors": 6, "comparison": 2, "moments": 5}[name]
     text = (growth.folder / "tables" / "euler_errors.tex").read_text()
-    for row in verdict_rows(growth.summary):
-        assert " & ".join([row.label, *row.cells(scientific)]) in text
+    for row in compose_rows(growth.result):
+        assert " & ".join([row.label, *row.format_cells(format_scientific)]) in text
 
 
 def test_the_tables_compile(growth, tmp_path):
@@ -53,7 +53,7 @@ def test_the_tables_compile(growth, tmp_path):
     columns = ["mean", "std", "min", "max", "autocorrelation_1"]
     long = pd.DataFrame(np.linspace(-1e-9, 1e9, 300).reshape(60, 5), index=names, columns=columns)
     (tmp_path / "other").mkdir()
-    write_tables(tmp_path / "other", growth.summary, None, long)
+    write_tables(tmp_path / "other", growth.result, None, long)
     assert not (tmp_path / "other" / "tables" / "comparison.tex").exists()
     tables = [*(growth.folder / "tables").iterdir(), *(tmp_path / "other" / "tables").iterdir()]
     inputs = "".join(f"\\input{{{table}}}\n\n" for table in tables)

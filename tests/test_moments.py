@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deqn.evaluation.moments import autocorrelations, correlations, differences, moments, telling
+from deqn.evaluation.moments import autocorrelations, correlations, differences, moments, select_variables
 
 RHO, PATHS, PERIODS = 0.8, 400, 300
 
@@ -110,8 +110,8 @@ def test_a_diverged_variable_leaves_the_others_alone(table, broken):
 
 def test_few_variables_stand_for_many():
     names = [f"{v}[{i}]" for v in "ks" for i in range(100)] + ["Y"]
-    assert telling(names, 5) == ["k[0]", "k[1]", "s[0]", "s[1]", "Y"]
-    assert telling(["k", "z"], 5) == ["k", "z"]
+    assert select_variables(names, 5) == ["k[0]", "k[1]", "s[0]", "s[1]", "Y"]
+    assert select_variables(["k", "z"], 5) == ["k", "z"]
 
 
 def test_an_economy_at_rest_has_no_correlations(table):

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from test_html_report import Page
 
 from command_line import SHORT, deqn_solve
-from deqn.reporting.sweep_figure import against_setting, draw
+from deqn.reporting.sweep_figure import draw, draw_against_setting
 from deqn.sweeps.sweep import summarize
 
 
@@ -66,7 +66,7 @@ def test_the_summary_tells_what_became_of_each_job(tmp_path, capsys, monkeypatch
 def panel(values, errors):
     """The axes on which errors stand against one setting."""
     ax = Figure().subplots()
-    against_setting(ax, pd.DataFrame({"x": values, "mean": errors}), "x")
+    draw_against_setting(ax, pd.DataFrame({"x": values, "mean": errors}), "x")
     return ax
 
 

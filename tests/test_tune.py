@@ -19,6 +19,7 @@ from rich.console import Console
 
 from command_line import CANARY
 from deqn.configuration.config import composed
+from deqn.evaluation.summary import Summary
 from deqn.sweeps import tune
 from deqn.sweeps.best import nested
 from deqn.sweeps.space import Choice, Interval, declared
@@ -148,7 +149,7 @@ def test_an_error_that_is_not_finite_is_a_failure_and_counts(tmp_path):
     study = tune.opened(search("train.steps=1,2", f"study={tmp_path}"))
     summary = {"euler_errors": {"path": {"all": {"mean": math.nan, "max": math.nan}}}, "status": "not_converged",
                "seconds": {"total": 3.0, "import": 1.0}}  # fmt: skip
-    assert "not finite" in tune.judged(study, study.ask(), summary)
+    assert "not finite" in tune.judged(study, study.ask(), Summary.from_json(summary))
     assert len(tune.ended(study)) == 1 and study.trials[0].user_attrs["reason"]
 
 
@@ -205,7 +206,7 @@ for case in ("all", "pruned", "killed"):
         return "far behind" if case == "pruned" and len(seen) == 2 else None
     job = Job(*composed(words), words)
     outcome = solve_trial(job, Path(case), Console(quiet=True), case, judge)
-    print(case, len(seen), outcome.reason, outcome.code, outcome.summary and outcome.summary["status"], sep="|")
+    print(case, len(seen), outcome.reason, outcome.code, outcome.summary and outcome.summary.status, sep="|")
 """
 
 

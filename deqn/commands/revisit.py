@@ -14,7 +14,7 @@ from deqn.configuration.overrides import check_evaluation, continued
 from deqn.settings.ranges import nearest
 from deqn.system.clock import Clock
 from deqn.system.errors import FileError, InputError, exit_code
-from deqn.system.files import fresh_folder, make_folder, write_json, write_text
+from deqn.system.files import fresh_folder, make_folder, write_text
 
 IRF_HELP = """\
 deqn-irf draws and tabulates impulse responses of a solved model.
@@ -76,24 +76,27 @@ def evaluate_command(arguments: list[str]) -> int:
     with clock.phase("import"):
         console = with_tensorflow()
     from deqn.equations.expectation import expectation, rule
+    from deqn.evaluation.judgements import judge
+    from deqn.evaluation.summary import Summary
     from deqn.reporting import report
-    from deqn.runs import solution, verdict
+    from deqn.runs import publish, solution, verdict
 
     with clock.phase("evaluate"):
         found = solution.load_solution(folder)
-        identity = {key: found.summary[key] for key in IDENTITY}  # and nothing that was measured before
-        summary = identity | {"status": "evaluated", "tolerance": settings.tolerance, "seed": settings.seed}
-        found = replace(found, settings=settings, summary=summary)
+        identity = {key: getattr(found.result, key) for key in IDENTITY}  # and nothing that was measured before
+        own = {"status": "evaluated", "tolerance": settings.tolerance, "seed": settings.seed, "overrides": given}
+        found = replace(found, settings=settings, result=Summary(**identity, **own, seconds={}))
         finer = found.judged
         if any(a.lstrip("+").startswith("expectation") for a in given):
             finer = replace(finer, expectation=expectation(finer.model, partial(rule, settings.expectation)))
-        measured = verdict.measure(found, finer)
+        case = verdict.compose_case(found, finer)
+        summary = judge(case)
     place = Path(fresh_folder(f"{folder}/evaluations/{datetime.now():%Y-%m-%d_%H-%M-%S}"))
-    measured.write(place)
-    summary = measured.summary | {"seconds": clock.seconds(), "overrides": given}
-    write_json(place / "summary.json", summary)
+    publish.write_errors(place, summary, case.compared)
+    summary = replace(summary, seconds=clock.seconds())
+    publish.write_summary(place, summary)
     report.print_verdict(console, summary, place)
-    return exit_code(summary["status"], None)
+    return exit_code(summary.status, None)
 
 
 def irf_main() -> None:
@@ -120,25 +123,26 @@ def irf_command(arguments: list[str]) -> int:
     from deqn.runs import solution
 
     found = solution.load_solution(folder)
-    unknown = [key for key in parameters if key not in found.summary["pseudo_states"]]
+    unknown = [key for key in parameters if key not in found.result.pseudo_states]
     if unknown:
-        known = ["run", "shock", "size", "periods", *found.summary["pseudo_states"]]
+        known = ["run", "shock", "size", "periods", *found.result.pseudo_states]
         raise InputError(f"unknown key '{unknown[0]}': {nearest(unknown[0], known)}keys are {', '.join(known)}")
     try:
-        hit, calm = analysis.impulse_response(found.member(parameters), str(shock), size, int(periods))
+        shocked, baseline = analysis.impulse_response(found.member(parameters), str(shock), size, int(periods))
     except (KeyError, ValueError) as error:
         raise InputError(error.args[0]) from error
-    lost = [name for name in hit if not math.isfinite(hit[name].to_numpy().sum())]
+    lost = [name for name in shocked if not math.isfinite(shocked[name].to_numpy().sum())]
     if lost:
         raise InputError(f"shock={shock} size={size:g} leads to where {lost[0]} is no number; take a smaller size")
     place = folder / "impulse_responses"
     make_folder(place, exist_ok=True)
     chosen = [f"{key}={value:g}" for key, value in parameters.items()]
     path = place / f"{'_'.join([str(shock), f'{size:g}', *chosen])}.csv"
-    write_text(path, responses.response_rows(hit, calm).to_csv(index=False))
+    write_text(path, responses.tabulate_responses(shocked, baseline).to_csv(index=False))
     label = ", ".join([str(shock), f"{size:+g}", *chosen])
-    figures.impulse_responses({label: (hit, calm)}, path.with_suffix(".png"))
-    responses.print_responses(console, label, hit, calm, sorted({h for h in HORIZONS if h < periods} | {int(periods)}))
+    figures.draw_impulse_responses({label: (shocked, baseline)}, path.with_suffix(".png"))
+    horizons = sorted({h for h in HORIZONS if h < periods} | {int(periods)})
+    responses.print_responses(console, label, shocked, baseline, horizons)
     console.print(str(path), highlight=False, markup=False, soft_wrap=True)
     return 0
 

@@ -42,13 +42,13 @@ def impulse_response(economy: Economy, name: str, size: float, periods: int) -> 
     value = values[whole]
     if whole in shock_names(model.shocks):
         moved = value + size * standard_deviation(model, whole, now, dtype) * marked(value, entry or 0)
-        hit = pack(model.transition(now, shocks.also({whole: moved})), model.states, 1, 1, dtype)
-        calm = step(model, policy, rest, None)
+        shocked = pack(model.transition(now, shocks.also({whole: moved})), model.states, 1, 1, dtype)
+        baseline = step(model, policy, rest, None)
     else:
         moved = value + size * tf.where(value == 0, tf.ones_like(value), value) * marked(value, entry)
-        hit = pack({**now.__dict__, whole: moved}, model.states, 1, 1, dtype)
-        calm = rest
-    both = tf.concat([hit, calm], 0)
+        shocked = pack({**now.__dict__, whole: moved}, model.states, 1, 1, dtype)
+        baseline = rest
+    both = tf.concat([shocked, baseline], 0)
     later = path(model, policy, both, periods - 1, None)  # [periods - 1, 2, n_states]
     whole = tf.concat([tf.stack([rest, rest], 1), both[None], later], 0)
     constant = [s.name for s in model.states if s.fixed]
@@ -93,9 +93,9 @@ def at_zero(path: pd.DataFrame) -> pd.Series:
     return path.abs().max() < ZERO
 
 
-def percent_deviations(hit: pd.DataFrame, calm: pd.DataFrame) -> pd.DataFrame:
+def percent_deviations(shocked: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
     """Deviations from the path without a shock in percent of it, x 100 where that path is zero."""
-    return 100 * (hit - calm) / calm.mask(np.broadcast_to(at_zero(calm), calm.shape), 1.0)
+    return 100 * (shocked - baseline) / baseline.mask(np.broadcast_to(at_zero(baseline), baseline.shape), 1.0)
 
 
 def part(name: str, sizes: Mapping[str, int | None]) -> tuple[str, int | None]:

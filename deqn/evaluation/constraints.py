@@ -6,7 +6,6 @@ allow, and a share has two ends.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +13,7 @@ import tensorflow as tf
 from deqn.economy.economy import Economy
 from deqn.equations.residuals import gap, stacked
 from deqn.evaluation.evaluate import statistics
+from deqn.evaluation.summary import ConstraintErrors
 from deqn.model.declaration import Multiplier
 from deqn.model.layout import columns, labels, multipliers
 from deqn.model.points import named_point, pack, point
@@ -30,20 +30,20 @@ class Binding:
     sensitive: np.ndarray
 
 
-def binding(economy: Economy, states: tf.Tensor) -> dict[str, Binding]:
+def find_binding(economy: Economy, states: tf.Tensor) -> dict[str, Binding]:
     """Where each declared constraint binds, by its multiplier."""
     model = economy.model
     if not multipliers(model):
         return {}
     parts = [point(model, economy.policy, part) for part in economy.slices(states)]
-    return {m.name: one_constraint(economy, m, states, parts) for m in multipliers(model)}
+    return {m.name: locate_binding(economy, m, states, parts) for m in multipliers(model)}
 
 
-def one_constraint(economy: Economy, multiplier: Multiplier, states: tf.Tensor, parts: list) -> Binding:
+def locate_binding(economy: Economy, multiplier: Multiplier, states: tf.Tensor, parts: list) -> Binding:
     """Where one constraint binds, `parts` the points of the states' slices."""
-    joined = lambda values: np.concatenate([np.reshape(v, (-1, np.shape(v)[-1])) for v in values], 1)
-    size = joined([getattr(p, multiplier.name) for p in parts])  # [n, states]
-    distance = joined([gap(economy.model, multiplier, p) for p in parts])
+    join = lambda values: np.concatenate([np.reshape(v, (-1, np.shape(v)[-1])) for v in values], 1)
+    size = join([getattr(p, multiplier.name) for p in parts])  # [n, states]
+    distance = join([gap(economy.model, multiplier, p) for p in parts])
     flags, sensitive = size > 0, np.zeros(size.shape, bool)
     first = labels(economy.model.policies).index(labels([multiplier])[0])
     bound = columns(economy.model.policies)[1]
@@ -53,13 +53,13 @@ def one_constraint(economy: Economy, multiplier: Multiplier, states: tf.Tensor, 
             at = np.flatnonzero(side[row])
             near = at[np.argsort(length[row, at])[:NEAR]]
             if len(near):
-                error = np.abs(newton_step(economy, tf.gather(states, near))[:, output])
+                error = np.abs(compute_newton_steps(economy, tf.gather(states, near))[:, output])
                 allowed = ALLOWED * np.quantile(error[np.isfinite(error)], 0.99) if np.isfinite(error).any() else np.inf
                 sensitive[row] |= side[row] & (length[row] <= allowed)
     return Binding(flags, sensitive)
 
 
-def newton_step(economy: Economy, states: tf.Tensor) -> np.ndarray:
+def compute_newton_steps(economy: Economy, states: tf.Tensor) -> np.ndarray:
     """By how much today's policies miss their equations, given those of tomorrow: [states, outputs].
 
     Of an output whose constraint binds it is the multiplier that moves, else the policy. NaN where the equations do not
@@ -71,7 +71,7 @@ def newton_step(economy: Economy, states: tf.Tensor) -> np.ndarray:
         policies = economy.policy(part)
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(policies)
-            rows = today(economy, part, policies)  # [equations, states]
+            rows = residuals_today(economy, part, policies)  # [equations, states]
             total = tf.reduce_sum(rows, 1)  # no state enters another's
         J = tape.jacobian(total, policies, unconnected_gradients="zero", experimental_use_pfor=False)
         moving = np.where((policies.numpy()[:, beside] > 0) & (own != beside), beside, own)  # [states, outputs]
@@ -83,7 +83,7 @@ def newton_step(economy: Economy, states: tf.Tensor) -> np.ndarray:
     return np.concatenate(steps)
 
 
-def today(economy: Economy, states: tf.Tensor, policies: tf.Tensor) -> tf.Tensor:
+def residuals_today(economy: Economy, states: tf.Tensor, policies: tf.Tensor) -> tf.Tensor:
     """Residuals [equations, states] where today's packed policies are given and tomorrow's are those of the economy."""
     model, nodes, n, dtype = economy.model, economy.expectation, states.shape[0], states.dtype
     now = named_point(model, states, policies)
@@ -92,7 +92,7 @@ def today(economy: Economy, states: tf.Tensor, policies: tf.Tensor) -> tf.Tensor
     return stacked(model.residuals(now, nxt, nodes.operator(now, dtype)), n)
 
 
-def constraint_summary(errors: dict[str, np.ndarray], binds: dict[str, Binding]) -> dict[str, dict[str, Any]]:
+def summarize_constraints(errors: dict[str, np.ndarray], binds: dict[str, Binding]) -> dict[str, ConstraintErrors]:
     """For each multiplier the share of states at which it binds, and the errors where it does and where it does not.
 
     `share_low` and `share_high` are the shares with all sensitive states on one side of the kink, then on the other.
@@ -100,16 +100,14 @@ def constraint_summary(errors: dict[str, np.ndarray], binds: dict[str, Binding])
     """
     found = {}
     for name, bound in binds.items():
-        flags, parts = bound.flags, {"binding": [], "slack": []}
+        flags, binding, slack = bound.flags, [], []
         for r in errors.values():
             where = flags if r.shape == flags.shape else np.broadcast_to(flags.any(0), r.shape)
-            parts["binding"].append(r[where])
-            parts["slack"].append(r[~where])
-        pooled = {kind: np.concatenate(p) for kind, p in parts.items()}
-        shares = {
-            "share": float(flags.mean()),
-            "share_low": float((flags & ~bound.sensitive).mean()),
-            "share_high": float((flags | bound.sensitive).mean()),
-        }
-        found[name] = shares | {k: statistics(p) for k, p in pooled.items() if p.size}
+            binding.append(r[where])
+            slack.append(r[~where])
+        shares = (flags, flags & ~bound.sensitive, flags | bound.sensitive)
+        sides = (np.concatenate(parts) for parts in (binding, slack))
+        found[name] = ConstraintErrors(
+            *(float(where.mean()) for where in shares), *(statistics(side) if side.size else None for side in sides)
+        )
     return found

@@ -95,7 +95,9 @@ def worst_equation(errors: dict[str, np.ndarray]) -> dict[str, Any]:
     return {"equation": name, "mean": means[name]}
 
 
-def by_thirds(economy: Economy, errors: dict[str, np.ndarray], states: tf.Tensor) -> dict[str, list[dict[str, float]]]:
+def summarize_terciles(
+    economy: Economy, errors: dict[str, np.ndarray], states: tf.Tensor
+) -> dict[str, list[dict[str, float]]]:
     """Mean and largest error over all equations in each third of each parameter of a family, by its name.
 
     `errors`: those of `euler_errors` at the same packed states.
@@ -104,8 +106,8 @@ def by_thirds(economy: Economy, errors: dict[str, np.ndarray], states: tf.Tensor
     for s in economy.model.states:
         if s.fixed:
             ends = np.linspace(s.lower, s.upper, 4)
-            third = np.clip(np.searchsorted(ends, states[:, first].numpy(), side="right") - 1, 0, 2)
-            parts = [pooled[:, third == i] for i in range(3)]
+            tercile = np.clip(np.searchsorted(ends, states[:, first].numpy(), side="right") - 1, 0, 2)
+            parts = [pooled[:, tercile == i] for i in range(3)]
             found[s.name] = [
                 {"from": ends[i], "to": ends[i + 1], "mean": float(part.mean()), "max": float(part.max())}
                 for i, part in enumerate(parts) if part.size

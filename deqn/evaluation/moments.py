@@ -15,10 +15,10 @@ def moments(table: pd.DataFrame) -> pd.DataFrame:
 
     `mean_se`, `std_se` and `autocorrelation_se` are their Monte Carlo standard errors, see `standard_errors`.
     """
-    names, values = panel(table)
+    names, values = to_panel(table)
     flat = values.reshape(-1, len(names))
     with np.errstate(all="ignore"):
-        scores, std = standardized(values)
+        scores, std = standardize(values)
         found = {
             "mean": flat.mean(0, dtype=float), "mean_se": 0.0, "std": std, "std_se": 0.0, "variance": std**2,
             "skewness": (scores**3).mean((0, 1)), "min": flat.min(0), "max": flat.max(0),
@@ -34,21 +34,21 @@ def standard_errors(table: pd.DataFrame) -> pd.DataFrame:
     of dates are nearly independent of each other. Each path is a batch; fewer than BATCHES are cut into parts. NaN
     where there is no second batch. Sources: Schmeiser (1982), Hampel (1974).
     """
-    names, values = panel(table)
+    names, values = to_panel(table)
     with np.errstate(all="ignore"):
-        scores, std = standardized(values)
+        scores, std = standardize(values)
         pairs = (values[:, 1:], values[:, :-1]) if values.shape[1] > 1 else (np.full_like(scores, np.nan),) * 2
-        now, before = (standardized(part)[0] for part in pairs)
+        now, before = (standardize(part)[0] for part in pairs)
         rho = (now * before).mean((0, 1))
         influences = {
             "mean": np.where(std == 0, 0.0, scores * std),
             "std": np.where(std == 0, 0.0, (scores**2 - 1) * std / 2),
             "autocorrelation": now * before - rho * (now**2 + before**2) / 2,
         }
-        return pd.DataFrame({name: error_of_mean(x) for name, x in influences.items()}, index=names)
+        return pd.DataFrame({name: estimate_error_of_mean(x) for name, x in influences.items()}, index=names)
 
 
-def error_of_mean(values: np.ndarray) -> np.ndarray:
+def estimate_error_of_mean(values: np.ndarray) -> np.ndarray:
     """The standard error of the mean over all dates of all paths [paths, periods, variables], [variables]."""
     paths, periods = values.shape[:2]
     parts = max(1, min(-(-BATCHES // paths), periods))
@@ -70,25 +70,25 @@ def differences(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
 
 def autocorrelations(table: pd.DataFrame, order: int) -> pd.DataFrame:
     """A row for each variable, columns 1 to `order`; NaN where a path has no two such dates."""
-    names, values = panel(table)
+    names, values = to_panel(table)
     periods = values.shape[1]
     found = pd.DataFrame(np.nan, index=names, columns=pd.RangeIndex(1, order + 1, name="order"))
     for lag in range(1, min(order, periods - 1) + 1):
         with np.errstate(all="ignore"):
-            now, before = standardized(values[:, lag:])[0], standardized(values[:, :-lag])[0]
+            now, before = standardize(values[:, lag:])[0], standardize(values[:, :-lag])[0]
             found[lag] = (now * before).mean((0, 1))
     return found
 
 
 def correlations(table: pd.DataFrame) -> pd.DataFrame:
     """The matrix of correlations between variables at the same date."""
-    names, values = panel(table)
+    names, values = to_panel(table)
     with np.errstate(all="ignore"):
-        scores = standardized(values)[0].reshape(len(table), len(names))
+        scores = standardize(values)[0].reshape(len(table), len(names))
         return pd.DataFrame(scores.T @ scores / len(scores), names, names)
 
 
-def record(table: pd.DataFrame) -> pd.DataFrame:
+def tabulate_moments(table: pd.DataFrame) -> pd.DataFrame:
     """moments.csv: a row for each variable, the autocorrelations as autocorrelation_1, autocorrelation_2, ..."""
     found = moments(table)
     orders = autocorrelations(table, ORDER).add_prefix("autocorrelation_")
@@ -96,14 +96,14 @@ def record(table: pd.DataFrame) -> pd.DataFrame:
     return found.drop(columns=["autocorrelation", "autocorrelation_se"]).join(orders).rename_axis("variable")
 
 
-def panel(table: pd.DataFrame) -> tuple[list[str], np.ndarray]:
+def to_panel(table: pd.DataFrame) -> tuple[list[str], np.ndarray]:
     """The variables' names, and their values [paths, periods, variables]."""
     ordered = table.sort_values(["path", "period"])
     values = ordered.drop(columns=["path", "period"])
     return list(values), values.to_numpy().reshape(table["path"].nunique(), table["period"].nunique(), values.shape[1])
 
 
-def standardized(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def standardize(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Deviations from the mean in standard deviations, NaN for what moves by round-off alone, and those deviations."""
     noise = np.finfo(values.dtype).eps ** 0.75 * np.abs(values).max((0, 1))  # 2e-12 of the level in double precision
     deviations = values - values.mean((0, 1), dtype=float)
@@ -112,7 +112,7 @@ def standardized(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return deviations / np.where(std == 0, np.nan, std), std
 
 
-def telling(names: list[str], count: int) -> list[str]:
+def select_variables(names: list[str], count: int) -> list[str]:
     """At most `count` of the variables in their order: scalars come first, then first entries, second ones."""
     entry = {name: int(name.partition("[")[2].rstrip("]") or -1) for name in names}
     chosen = set(sorted(names, key=entry.get)[:count])

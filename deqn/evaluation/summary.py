@@ -1,13 +1,191 @@
-"""summary.json as it is read: the number that decides a run. Needs no TensorFlow."""
+"""summary.json as typed values: what a run was asked for, how its training went, and what was measured afterwards.
 
-from typing import Any
+A field without a default stands in the file always, as null where it is None; one with a default is left out instead.
+A file of an earlier release lacks keys: they are read as None. Needs no TensorFlow.
+"""
+
+import json
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args, get_origin
+
+from deqn.system.files import finite
+
+Statistics = dict[str, float]  # of absolute residuals (shares): mean, median, p90, p99, p999, max
 
 
-def path_error(summary: dict[str, Any]) -> dict[str, Any]:
-    """The worst equation on the simulated path: its name as `equation`, and the `mean` by which a run passes or fails.
+@dataclass(frozen=True)
+class Training:
+    """Why training `ended`, its last `error` (share), and the settings that advice refers to."""
 
-    A run of an earlier release recorded only the mean over all equations.
+    ended: str
+    problem: str | None
+    lost_paths: int
+    error: float | None
+    anchor: str
+    nodes: int | None
+    hidden: list[int] | None
+
+
+@dataclass(frozen=True)
+class WorstEquation:
+    """The equation with the largest mean absolute residual."""
+
+    equation: str
+    mean: float
+
+
+@dataclass(frozen=True)
+class UnitRoot:
+    """An eigenvalue one of the closed loop and the states that it moves; `kind`: exogenous, conserved or drift."""
+
+    kind: str
+    states: list[str]
+
+
+@dataclass(frozen=True)
+class Stability:
+    """What `closed_loop.stability` measures."""
+
+    spectral_radius: float
+    decaying: float
+    unit_roots: list[UnitRoot]
+    tested: bool
+    return_spread: float | None
+    return_distance: float | None
+    return_periods: float
+    lost: float
+
+
+@dataclass(frozen=True)
+class FirstOrder:
+    """Errors of the first-order solution by set, where it is `defined` (share of states); empty where there is none."""
+
+    euler_errors: dict[str, dict[str, Statistics]] | None = None
+    defined: dict[str, float] | None = None
+    roots: list[float] | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class ClosedForm:
+    """Residual of the closed form, and the equations that it does not solve, listed where the residual is large."""
+
+    mean: float
+    max: float
+    wrong: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class ReferenceSolution:
+    """How far two solutions by projection agree, their residual, and why policies have no reference."""
+
+    agreement: dict[str, Statistics] | None = None
+    mean: float | None = None
+    max: float | None = None
+    omitted: str | None = None
+
+
+@dataclass(frozen=True)
+class ConstraintErrors:
+    """The share of states at which a constraint binds, both ends of it, and the errors on either side of the kink."""
+
+    share: float
+    share_low: float
+    share_high: float
+    binding: Statistics | None = None
+    slack: Statistics | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """How paths were sampled, see `evaluate.sample`."""
+
+    periods: int
+    needed: float | None
+    at_rest: bool
+    burn_in: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The content of summary.json. Sets are `path` and `box`; errors are absolute residuals (shares) by equation.
+
+    `final`: whether the run came to its end, so that `signal` says what ended it, None where nothing did.
     """
-    if "worst_equation" in summary:
-        return summary["worst_equation"]["path"]
-    return {"equation": "all", "mean": summary["euler_errors"]["path"]["all"]["mean"]}
+
+    model: str
+    parameters: dict[str, Any]
+    pseudo_states: dict[str, list[float]]
+    changed: dict[str, Any]
+    status: str
+    tolerance: float
+    seed: int
+    dtype: str
+    seconds: dict[str, float]
+    steps: dict[str, int]
+    states_visited: int
+    training: Training | None = None
+    worst_equation: dict[str, WorstEquation] | None = None
+    euler_errors: dict[str, dict[str, Statistics]] | None = None
+    policy_errors: dict[str, dict[str, Statistics]] | None = None
+    stability: Stability | None = None
+    stable: bool | None = None
+    first_order: FirstOrder | None = None
+    closed_form: ClosedForm | None = None
+    reference: ReferenceSolution | None = None
+    constraints: dict[str, dict[str, ConstraintErrors]] | None = None
+    errors_by_thirds: dict[str, dict[str, list[Statistics]]] | None = None
+    sample: Sample | None = None
+    overrides: list[str] | None = None
+    signal: int | None = None
+    final: bool = False
+
+    @property
+    def path_error(self) -> WorstEquation:
+        """The worst equation on the simulated path, whose mean decides; of an earlier release that of all equations."""
+        if self.worst_equation is None:
+            return WorstEquation("all", self.euler_errors["path"]["all"]["mean"])
+        return self.worst_equation["path"]
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of summary.json; numbers that are not finite become None."""
+        content = finite(to_content(self))
+        return content | {"signal": self.signal} if content.pop("final") else content
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "Summary":
+        """The summary that the content of a summary.json tells of, also one of an earlier release."""
+        return replace(from_content(cls, content), final="signal" in content)
+
+
+def read_summary(folder: Path) -> Summary:
+    """The summary that a run left in its folder. Raises OSError, or ValueError where it is damaged."""
+    return Summary.from_json(json.loads((folder / "summary.json").read_text(encoding="utf-8")))
+
+
+def from_content(kind: Any, content: Any) -> Any:
+    """A value of an annotated type from plain JSON; None where there is none, and for each field that is missing."""
+    if content is None:
+        return None
+    if isinstance(kind, UnionType):  # a type, or None
+        kind = get_args(kind)[0]
+    if is_dataclass(kind):
+        return kind(**{f.name: from_content(f.type, content.get(f.name)) for f in fields(kind)})
+    if get_origin(kind) is dict:
+        return {key: from_content(get_args(kind)[1], x) for key, x in content.items()}
+    if get_origin(kind) is list:
+        return [from_content(get_args(kind)[0], x) for x in content]
+    return content
+
+
+def to_content(value: Any) -> Any:
+    """Nested dataclasses as dictionaries, without the fields that have a default and are None."""
+    if is_dataclass(value):
+        found = {f.name: getattr(value, f.name) for f in fields(value)}
+        required = {f.name for f in fields(value) if f.default is MISSING}
+        return {name: to_content(x) for name, x in found.items() if x is not None or name in required}
+    if isinstance(value, dict):
+        return {key: to_content(x) for key, x in value.items()}
+    return [to_content(x) for x in value] if isinstance(value, list) else value

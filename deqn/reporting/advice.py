@@ -5,162 +5,163 @@ Every sentence follows from summary.json alone. Needs no TensorFlow.
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
-from deqn.evaluation.summary import path_error
+from deqn.evaluation.summary import Sample, Stability, Summary, Training, from_content
 from deqn.system.files import finite, number
 
 FAR_WORSE = 30  # times: an error on one set that dwarfs the same on the other
 COARSE = 5  # times: an error under the verdict's quadrature that dwarfs the same under training's
 MORE_STATES = "optimizer.states=8000"
 SINGLE = 1e-3  # error up to which single precision may be what holds a run up
+UNKNOWN = from_content(Training, {})  # of a solution that is judged anew
 
 
-def instability(summary: dict[str, Any]) -> str:
+def explain_instability(s: Stability) -> str:
     """Why the closed loop is not stable, in a few words."""
-    s = summary["stability"]
-    if s["decaying"] is None or s["decaying"] >= 1:
-        return f"paths leave the steady state (eigenvalue {shown(s['decaying'])})"
-    if s["lost"]:
-        return f"{s['lost']:.0%} of dispersed starts lead to where there are no numbers"
-    return f"dispersed starts end {number(s['return_spread'])} of the box apart"
+    slowest = s.spectral_radius if s.decaying is None else s.decaying  # that of an earlier release
+    if slowest is None or slowest >= 1:
+        return f"paths leave the steady state (eigenvalue {format_modulus(slowest)})"
+    if s.lost:
+        return f"{s.lost:.0%} of dispersed starts lead to where there are no numbers"
+    return f"dispersed starts end {number(s.return_spread)} of the box apart"
 
 
-def shown(modulus: float | None) -> str:
+def format_modulus(modulus: float | None) -> str:
     """A modulus in as many digits as tell it from one."""
     if modulus is None:
         return "not finite"
     return f"{modulus:.4f}" if abs(modulus - 1) > 5e-5 or modulus == 1 else f"1{modulus - 1:+.0e}"
 
 
-def stability_lines(summary: dict[str, Any]) -> Iterator[str]:
+def describe_stability(s: Stability | None) -> Iterator[str]:
     """The eigenvalues, whether paths come together, and what unit roots mean for the numbers."""
-    s = summary["stability"]
-    radius = s["spectral_radius"]
-    if s["tested"]:
-        spread = "-" if s["return_spread"] is None else f"{s['return_spread']:.0e}"
+    if s is None:
+        yield "There is no steady state at which stability could be judged."
+        return
+    if s.tested:
+        spread = "-" if s.return_spread is None else f"{s.return_spread:.0e}"
         together = f"dispersed starts end {spread} of the box apart"
-    elif drifting(summary):
+    elif has_drift(s):
         together = "dispersed starts stay apart, since levels drift"
-    elif s["decaying"] is not None and s["decaying"] < 1:
-        together = f"not tested whether dispersed starts meet, which takes {s['return_periods']:,.0f} dates"
+    elif s.decaying is not None and s.decaying < 1:
+        together = f"not tested whether dispersed starts meet, which takes {s.return_periods:,.0f} dates"
     else:
         together = "dispersed starts do not come together"
-    yield f"Spectral radius {'-' if radius is None else f'{radius:.4f}'}; {together}."
-    for root in s["unit_roots"]:
-        names = ", ".join(root["states"][:4]) + ", ..." * (len(root["states"]) > 4)
-        if root["kind"] == "exogenous":
+    yield f"Spectral radius {'-' if s.spectral_radius is None else f'{s.spectral_radius:.4f}'}; {together}."
+    for root in s.unit_roots:
+        names = ", ".join(root.states[:4]) + ", ..." * (len(root.states) > 4)
+        if root.kind == "exogenous":
             yield f"{names} has a unit root that no policy moves, a random walk."
-        elif root["kind"] == "conserved":
+        elif root.kind == "conserved":
             yield f"A combination of {names} is conserved, whatever the policies are."
         else:
             yield (f"{names} drifts (eigenvalue 1 follows from the policies): every level is a resting point, "
                    f"and under risk it has no long-run distribution.")  # fmt: skip
 
 
-def drifting(summary: dict[str, Any]) -> bool:
+def has_drift(s: Stability | None) -> bool:
     """Whether the policies make a level drift."""
-    return any(root["kind"] == "drift" for root in summary["stability"]["unit_roots"])
+    return s is not None and any(root.kind == "drift" for root in s.unit_roots)
 
 
-def sample_lines(summary: dict[str, Any]) -> Iterator[str]:
+def describe_sample(sample: Sample) -> Iterator[str]:
     """A warning where moments depend on where the paths start."""
-    sample = summary["sample"]
-    if sample["at_rest"]:
-        yield (f"Paths start at rest and are {sample['periods']} dates long: what follows a unit root has moments that "
+    if sample.at_rest:
+        yield (f"Paths start at rest and are {sample.periods} dates long: what follows a unit root has moments that "
                f"grow with the dates.")  # fmt: skip
-    elif sample["needed"] is not None and sample["burn_in"] < sample["needed"] < math.inf:
-        yield (f"Moments still depend on the box: a start is forgotten after {sample['needed']:,.0f} dates, "
-               f"{sample['burn_in']:,} are left out (evaluation.burn_in).")  # fmt: skip
+    elif sample.needed is not None and sample.burn_in < sample.needed < math.inf:
+        yield (f"Moments still depend on the box: a start is forgotten after {sample.needed:,.0f} dates, "
+               f"{sample.burn_in:,} are left out (evaluation.burn_in).")  # fmt: skip
 
 
-def failure_lines(summary: dict[str, Any]) -> Iterator[str]:
+def describe_failure(summary: Summary) -> Iterator[str]:
     """Where the error is, what went wrong on the way, and what to try; nothing for a run that passed."""
-    if summary["status"] in ("converged", "interrupted"):
+    if summary.status in ("converged", "interrupted"):
         return
-    training = summary.get("training") or {}
-    for problem in (training.get("problem") or "").splitlines():
+    training = summary.training or UNKNOWN
+    for problem in (training.problem or "").splitlines():
         yield f"{problem[:1].upper()}{problem[1:]}."
-    if summary["first_order"].get("note"):
-        yield f"{summary['first_order']['note']}."
-    if leaves(summary):
-        error = number(summary["worst_equation"]["box"]["mean"])
+    if summary.first_order.note:
+        yield f"{summary.first_order.note}."
+    if leaves_box(summary):
+        error = number(summary.worst_equation["box"].mean)
         yield (f"The policy solves the equations in the box ({error}) and its paths leave it: that is another zero of "
                f"the equations, no equilibrium.")  # fmt: skip
-    elif coarse(summary, training):
-        yield (f"Training met its own quadrature to {number(training['error'])}; the verdict takes a finer one, which "
+    elif has_coarse_quadrature(summary):
+        yield (f"Training met its own quadrature to {number(training.error)}; the verdict takes a finer one, which "
                f"tells that nodes are too few.")  # fmt: skip
-    yield f"To try: {'; '.join(suggestions(summary, training))}."
+    yield f"To try: {'; '.join(suggest(summary))}."
 
 
-def judged_errors(summary: dict[str, Any]) -> tuple[float | None, float | None]:
-    """The mean errors of the worst equation on path and box, None where they are not finite."""
-    return finite(path_error(summary)["mean"]), finite(summary["worst_equation"]["box"]["mean"])
+def mean_errors(summary: Summary) -> tuple[float | None, float | None]:
+    """Those of the worst equation on path and box, None where they are not finite."""
+    return finite(summary.path_error.mean), finite(summary.worst_equation["box"].mean)
 
 
-def leaves(summary: dict[str, Any]) -> bool:
+def leaves_box(summary: Summary) -> bool:
     """Whether the equations are solved in the box and paths go where they are not, or where there are no numbers."""
-    error, box = judged_errors(summary)
+    error, box = mean_errors(summary)
     return (
         box is not None
-        and box <= summary["tolerance"]
-        and not drifting(summary)
-        and (error is None or error > max(summary["tolerance"], FAR_WORSE * box))
+        and box <= summary.tolerance
+        and not has_drift(summary.stability)
+        and (error is None or error > max(summary.tolerance, FAR_WORSE * box))
     )
 
 
-def coarse(summary: dict[str, Any], training: dict[str, Any]) -> bool:
+def has_coarse_quadrature(summary: Summary) -> bool:
     """Whether the quadrature holds a run up: training has a far smaller error than the verdict, on paths and box."""
-    errors = judged_errors(summary)
-    if None in (*errors, training.get("error"), training.get("nodes")):
+    errors, training = mean_errors(summary), summary.training or UNKNOWN
+    if None in (*errors, training.error, training.nodes):
         return False
-    return min(errors) > max(summary["tolerance"], COARSE * training["error"])
+    return min(errors) > max(summary.tolerance, COARSE * training.error)
 
 
-def suggestions(summary: dict[str, Any], training: dict[str, Any]) -> Iterator[str]:
+def suggest(summary: Summary) -> Iterator[str]:
     """What may help, the likeliest first."""
-    error, box = judged_errors(summary)
-    if error is not None and error <= summary["tolerance"]:
-        yield from after_instability(summary)
+    error, box = mean_errors(summary)
+    if error is not None and error <= summary.tolerance:
+        yield from suggest_for_instability(summary.stability)
         return
-    nodes = training.get("nodes")
-    if summary["dtype"] == "float32" and (error is None or error <= SINGLE or training.get("problem")):
+    training = summary.training or UNKNOWN
+    if summary.dtype == "float32" and (error is None or error <= SINGLE or training.problem):
         yield "dtype=float64"
-    if drifting(summary):
+    if has_drift(summary.stability):
         yield "parameters under which what drifts has a resting point: its paths leave every box"
-    elif leaves(summary):
-        yield from other_starts(training)
-    elif coarse(summary, training):
-        yield f"expectation.nodes={min(2 * nodes - 1, 64)}"
+    elif leaves_box(summary):
+        yield from suggest_starts(training)
+    elif has_coarse_quadrature(summary):
+        yield f"expectation.nodes={min(2 * training.nodes - 1, 64)}"
     elif error is None or box is None:
         yield "a box that the paths do not leave"
-        yield from other_starts(training)
-    elif training.get("ended") == "misled":
+        yield from suggest_starts(training)
+    elif training.ended == "misled":
         yield f"{MORE_STATES}, or another seed: the equations have other zeros on few states"
     elif error > FAR_WORSE * box:
         yield "a wider box, or sampling=ergodic: the paths leave what training saw"
-    elif training.get("ended") in ("steps", "seconds"):
+    elif training.ended in ("steps", "seconds"):
         yield "more steps (optimizer.polish, optimizer.iterations, train.seconds)"
-    first = summary["first_order"].get("euler_errors", {}).get("path", {}).get("all", {}).get("mean")
-    if first is not None and error is not None and first < error:
+    first = (summary.first_order.euler_errors or {}).get("path")
+    if first is not None and error is not None and first["all"]["mean"] < error:
         yield "sampling=ergodic or another seed: the first-order solution is better than the network"
-    if hidden := training.get("hidden"):
-        kinks = " and more nodes, since kinks need more of both" if nodes and summary["constraints"].get("path") else ""
-        yield f"network.hidden=[{','.join(str(2 * n) for n in hidden)}]{kinks}"
+    if training.hidden:
+        binding = training.nodes and summary.constraints.get("path")
+        kinks = " and more nodes, since kinks need more of both" if binding else ""
+        yield f"network.hidden=[{','.join(str(2 * n) for n in training.hidden)}]{kinks}"
     yield "deqn-check, which looks for faults of the model"
 
 
-def other_starts(training: dict[str, Any]) -> Iterator[str]:
+def suggest_starts(training: Training) -> Iterator[str]:
     """Where to begin instead, after a policy that explodes."""
-    if training.get("anchor") != "steady_state":
+    if training.anchor != "steady_state":
         yield "network.anchor=steady_state, another start"
     yield f"{MORE_STATES}, which have fewer zeros in common"
     yield "another seed"
 
 
-def after_instability(summary: dict[str, Any]) -> Iterator[str]:
-    """The same for a policy whose residuals are small and whose paths do not settle."""
-    if summary["stability"]["decaying"] is not None and summary["stability"]["decaying"] < 1:
+def suggest_for_instability(s: Stability) -> Iterator[str]:
+    """What may help a policy whose residuals are small and whose paths do not settle."""
+    if s.decaying is not None and s.decaying < 1:
         yield "a box that the paths do not leave: small residuals say nothing outside it"
         yield "deqn-irf, to see where paths from displaced states settle"
     else:

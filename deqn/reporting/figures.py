@@ -15,7 +15,7 @@ NET, EXACT, MUTED, START = "#1f4e9c", "#d1495b", "#9aa5b1", "#e08e0b"
 PANELS, LINES = 9, 6  # at most so many panels in a figure, and lines in a panel
 
 
-def canvas(panels: int, height: float = 2.7) -> tuple[Figure, list[Axes]]:
+def make_canvas(panels: int, height: float = 2.7) -> tuple[Figure, list[Axes]]:
     """A figure with panels in rows of at most three."""
     columns = min(panels, 3)
     rows = -(-panels // columns)
@@ -36,26 +36,26 @@ def save(figure: Figure, path: Path) -> None:
         figure.savefig(half, dpi=130)
 
 
-def drawable(table: pd.DataFrame) -> pd.DataFrame:
+def mask_undrawable(table: pd.DataFrame) -> pd.DataFrame:
     """The table without what no axis can hold: a diverged economy still gets its picture."""
     return table.where(table.abs() < 1e30)
 
 
-def components(table: pd.DataFrame, name: str) -> list[str]:
+def find_components(table: pd.DataFrame, name: str) -> list[str]:
     """The columns of a variable: itself, or `name[0]`, `name[1]`, ... of a vector."""
     return [name] if name in table else [c for c in table if c.startswith(f"{name}[")]
 
 
-def spread_out(columns: list[str], count: int) -> list[str]:
+def spread_evenly(columns: list[str], count: int) -> list[str]:
     """At most `count` of the columns, evenly spread, first and last among them."""
     chosen = np.unique(np.linspace(0, len(columns) - 1, min(count, len(columns))).round().astype(int))
     return [columns[i] for i in chosen]
 
 
-def training_curve(metrics: pd.DataFrame, path: Path) -> None:
+def draw_training_curve(metrics: pd.DataFrame, path: Path) -> None:
     """Mean and largest validation residual along training, by equation."""
-    stages, metrics = metrics["stage"], metrics.select_dtypes("number").pipe(drawable)
-    figure, (ax,) = canvas(1, 3.4)
+    stages, metrics = metrics["stage"], metrics.select_dtypes("number").pipe(mask_undrawable)
+    figure, (ax,) = make_canvas(1, 3.4)
     equations = [c.removeprefix("mean_") for c in metrics if c.startswith("mean_")]
     for i, name in enumerate(equations[:LINES]):
         ax.semilogy(metrics["seconds"], metrics[f"mean_{name}"], color=f"C{i}", label=f"{name}, mean")
@@ -71,7 +71,7 @@ def training_curve(metrics: pd.DataFrame, path: Path) -> None:
     save(figure, path)
 
 
-def policy_functions(
+def draw_policy_functions(
     slices: dict[str, pd.DataFrame], policies: list[str], path: Path, exact: str = "closed form"
 ) -> None:
     """Each policy along each state, the others at their steady state; a line for each component of a vector.
@@ -79,12 +79,12 @@ def policy_functions(
     `slices`: state -> table with the state's column, policies, `start <policy>` where training started, and
     `exact <policy>` where it is known, as `exact` says.
     """
-    states = spread_out(list(slices), PANELS // len(policies) or 1)
+    states = spread_evenly(list(slices), PANELS // len(policies) or 1)
     pairs = [(state, policy) for policy in policies for state in states][:PANELS]
-    figure, axes = canvas(len(pairs))
+    figure, axes = make_canvas(len(pairs))
     for ax, (state, policy) in zip(axes, pairs, strict=True):
-        table = drawable(slices[state])
-        shown = spread_out(components(table, policy), LINES)
+        table = mask_undrawable(slices[state])
+        shown = spread_evenly(find_components(table, policy), LINES)
         for i, column in enumerate(shown):
             name = "network" if shown == [policy] else column
             if f"start {column}" in table:
@@ -94,12 +94,12 @@ def policy_functions(
                 ax.plot(table[state], table[f"exact {column}"], color="black", lw=1, ls="--", label=exact)
         widen(ax)
         ax.set(xlabel=f"state {state} (level)", ylabel=f"policy {policy} (level)")
-    legend_below(figure, axes)
+    draw_legend(figure, axes)
     figure.suptitle("Policy functions, other states at the steady state", fontsize=11)
     save(figure, path)
 
 
-def legend_below(figure: Figure, axes: list[Axes]) -> None:
+def draw_legend(figure: Figure, axes: list[Axes]) -> None:
     """One legend for all panels, each label once."""
     handles = {h.get_label(): h for ax in axes for h in ax.get_legend_handles_labels()[0]}
     figure.legend(handles=list(handles.values()), loc="outside lower center", ncols=6, frameon=False, fontsize=8)
@@ -114,12 +114,12 @@ def widen(ax: Axes) -> None:
     ax.ticklabel_format(axis="y", useOffset=False)
 
 
-def error_distribution(errors: dict[str, dict[str, np.ndarray]], path: Path) -> None:
+def draw_error_distribution(errors: dict[str, dict[str, np.ndarray]], path: Path) -> None:
     """The share of states with an error above each size, by set and equation.
 
     `errors`: set -> equation -> absolute residuals of any shape.
     """
-    figure, (ax,) = canvas(1, 3.2)
+    figure, (ax,) = make_canvas(1, 3.2)
     smallest = []
     for style, (where, equations) in zip(("-", "--"), errors.items(), strict=True):
         for i, (name, sizes) in enumerate(list(equations.items())[:LINES]):
@@ -131,16 +131,16 @@ def error_distribution(errors: dict[str, dict[str, np.ndarray]], path: Path) -> 
             smallest.append(np.quantile(ordered, 0.05))
     ax.set_xlim(left=min(smallest, default=None))
     ax.set(xlabel="absolute residual (share)", ylabel="share of states above", title="Distribution of errors")
-    legend_below(figure, [ax])
+    draw_legend(figure, [ax])
     save(figure, path)
 
 
-def ergodic_distribution(table: pd.DataFrame, names: list[str], path: Path) -> None:
+def draw_ergodic_distribution(table: pd.DataFrame, names: list[str], path: Path) -> None:
     """States and policies along the simulated paths: a histogram of a scalar, quantiles by component of a vector."""
-    names, table = names[:PANELS], drawable(table)
-    figure, axes = canvas(len(names))
+    names, table = names[:PANELS], mask_undrawable(table)
+    figure, axes = make_canvas(len(names))
     for ax, name in zip(axes, names, strict=True):
-        columns = components(table, name)
+        columns = find_components(table, name)
         if len(columns) > 1:
             low, mean, high = table[columns].quantile(0.01), table[columns].mean(), table[columns].quantile(0.99)
             index = np.arange(len(columns))
@@ -160,27 +160,27 @@ def ergodic_distribution(table: pd.DataFrame, names: list[str], path: Path) -> N
             ax.axvline(values.mean(), color=EXACT, lw=1.6, label="mean")
             ax.ticklabel_format(axis="x", useOffset=False)
             ax.set(xlabel=f"{name} (level)", ylabel="density")
-    legend_below(figure, axes)
+    draw_legend(figure, axes)
     figure.suptitle("Simulated distribution", fontsize=11)
     save(figure, path)
 
 
-def impulse_responses(responses: dict[str, tuple[pd.DataFrame, pd.DataFrame]], path: Path) -> None:
+def draw_impulse_responses(responses: dict[str, tuple[pd.DataFrame, pd.DataFrame]], path: Path) -> None:
     """Percent deviations from the path without the shock (x 100 where that path is zero), scalar variables first.
 
     `responses`: label -> (path with the shock, path without), periods as rows.
     """
     columns = list(next(iter(responses.values()))[0])
     names = sorted(columns, key=lambda c: "[" in c)[:PANELS]
-    figure, axes = canvas(len(names), 2.3)
+    figure, axes = make_canvas(len(names), 2.3)
     for ax, name in zip(axes, names, strict=True):
         for i, (label, paths) in enumerate(responses.items()):
-            hit, calm = map(drawable, paths)
-            zero, deviation = at_zero(calm)[name], percent_deviations(hit, calm)[name]
+            shocked, baseline = map(mask_undrawable, paths)
+            zero, deviation = at_zero(baseline)[name], percent_deviations(shocked, baseline)[name]
             ax.plot(deviation.index, deviation, color=f"C{i}", lw=1.8, label=label)
         ax.axhline(0, color=MUTED, lw=0.8)
         if np.abs(ax.get_ylim()).max() < 1e-2:
             ax.set_ylim(-1e-2, 1e-2)
         ax.set(xlabel="period", ylabel="deviation x 100" if zero else "deviation (%)", title=name)
-    legend_below(figure, axes[:1])
+    draw_legend(figure, axes[:1])
     save(figure, path)

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from deqn.evaluation.moments import correlations, telling
+from deqn.evaluation.moments import correlations, select_variables
+from deqn.evaluation.summary import Summary, read_summary
 from deqn.reporting import report
 from deqn.system.files import number
 
@@ -31,7 +32,7 @@ PICTURES = {
 
 
 @cache
-def templates() -> Environment:
+def load_templates() -> Environment:
     """The package's templates; whatever is filled in is escaped, and a name that is not given is an error."""
     return Environment(
         loader=PackageLoader("deqn.reporting"),
@@ -42,82 +43,78 @@ def templates() -> Environment:
     )
 
 
-def page(template: str, **content: Any) -> str:
-    """The text of a template with its content filled in: `page("run.html", model="growth", ...)`.
+def render_page(template: str, **content: Any) -> str:
+    """The text of a template with its content filled in: `render_page("run.html", model="growth", ...)`.
 
     A page extends base.html and fills its blocks `title`, `heading` and `content`; macros.html has `table`, `verdict`
     and `picture`.
     """
-    return templates().get_template(template).render(content)
+    return load_templates().get_template(template).render(content)
 
 
-def run_page(folder: Path) -> str:
+def render_run(folder: Path) -> str:
     """report.html, from the other files of a run's folder."""
-    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    summary, record = read_summary(folder), json.loads((folder / "environment.json").read_text(encoding="utf-8"))
     moments = pd.read_csv(folder / "moments.csv", index_col="variable")
     simulated = pd.read_parquet(folder / "simulation.parquet")
-    few = moments.loc[telling(list(moments.index), VARIABLES)]
+    few = moments.loc[select_variables(list(moments.index), VARIABLES)]
     orders = [c for c in moments if c.startswith("autocorrelation_")]
     moving = [name for name in simulated if name not in ("path", "period") and simulated[name].nunique() > 1]
-    chosen = simulated[["path", "period", *telling(moving, CORRELATED)]]
-    return page(
+    chosen = simulated[["path", "period", *select_variables(moving, CORRELATED)]]
+    return render_page(
         "run.html",
-        **verdict_content(summary),
+        **describe_verdict(summary),
         folder=folder.name,
-        parameters=[[name, plain(value)] for name, value in summary["parameters"].items()],
-        changed=[[key, plain(c["value"]), plain(c["default"])] for key, c in summary["changed"].items()],
-        comparison=comparison(folder / "comparison.csv"),
+        parameters=[[name, to_word(value)] for name, value in summary.parameters.items()],
+        changed=[[key, to_word(c["value"]), to_word(c["default"])] for key, c in summary.changed.items()],
+        comparison=read_comparison(folder / "comparison.csv"),
         pictures=[
-            (embedded(folder / "figures" / f"{name}.png"), caption, f"{alt}; model {summary['model']}.")
+            (embed_picture(folder / "figures" / f"{name}.png"), caption, f"{alt}; model {summary.model}.")
             for name, (caption, alt) in PICTURES.items() if (folder / "figures" / f"{name}.png").exists()
         ],
         simulation={
             "paths": simulated["path"].nunique(), "periods": simulated["period"].nunique(),
-            "burn_in": summary["sample"]["burn_in"], "at_rest": summary["sample"]["at_rest"],
+            "burn_in": summary.sample.burn_in, "at_rest": summary.sample.at_rest,
         },
-        moments=framed("variable", few.drop(columns=orders).rename(columns=moment), "{:.4g}".format),
-        autocorrelations=framed("variable", few[orders].rename(columns=order), "{:.4f}".format),
-        correlations=framed("variable", correlations(chosen), "{:.4f}".format),
-        variables=len(moments), moving=len(moving), family=bool(summary["pseudo_states"]),
-        environment=environment(json.loads((folder / "environment.json").read_text(encoding="utf-8")), summary),
+        moments=tabulate("variable", few.drop(columns=orders).rename(columns=label_moment), "{:.4g}".format),
+        autocorrelations=tabulate("variable", few[orders].rename(columns=label_moment), "{:.4f}".format),
+        correlations=tabulate("variable", correlations(chosen), "{:.4f}".format),
+        variables=len(moments), moving=len(moving), family=bool(summary.pseudo_states),
+        environment=describe_environment(record, summary),
     )  # fmt: skip
 
 
-def moment(column: str) -> str:
+def label_moment(column: str) -> str:
     """The heading of a column of moments.csv."""
-    return f"{column.removesuffix('_se')}, s.e." if column.endswith("_se") else column
+    name = column.removesuffix("_se").replace("autocorrelation_", "order ")
+    return f"{name}, s.e." if column.endswith("_se") else name
 
 
-def order(column: str) -> str:
-    """The heading of one of its autocorrelations."""
-    return moment(column).replace("autocorrelation_", "order ")
-
-
-def verdict_content(summary: dict[str, Any]) -> dict[str, Any]:
+def describe_verdict(summary: Summary) -> dict[str, Any]:
     """What verdict.html shows: the model, PASS or FAIL and why, the table and the sentences under it."""
-    rows = list(report.verdict_rows(summary))
+    rows = list(report.compose_rows(summary))
     return {
-        "model": summary["model"], "word": report.verdict(summary), "reason": report.reason(summary),
-        "statistics": list(report.STATISTICS), "errors": [[row.label, *row.cells(number)] for row in rows],
-        "muted": [row.label for row in rows if row.muted], "remarks": list(report.remarks(summary)),
+        "model": summary.model, "word": report.grade(summary), "reason": report.explain_status(summary),
+        "statistics": list(report.HEADINGS), "errors": [[row.label, *row.format_cells(number)] for row in rows],
+        "muted": [row.label for row in rows if row.muted], "remarks": list(report.compose_remarks(summary)),
     }  # fmt: skip
 
 
-def comparison(file: Path) -> dict[str, Any] | None:
+def read_comparison(file: Path) -> dict[str, Any] | None:
     """comparison.csv as a table, and what it compares with; None where the run has none."""
     if not file.exists():
         return None
     compared = pd.read_csv(file)
-    table = framed("policy", report.comparison_table(compared), number)
+    table = tabulate("policy", report.tabulate_comparison(compared), number)
     return {"against": compared["against"][0].replace("_", " "), "table": table}
 
 
-def environment(record: dict[str, Any], summary: dict[str, Any]) -> list[list[str]]:
+def describe_environment(record: dict[str, Any], summary: Summary) -> list[list[str]]:
     """Rows of what the run was made with."""
     rows = {
-        "command line": " ".join(record["command_line"]), "seed": summary["seed"], "numbers": summary["dtype"],
-        "steps": ", ".join(f"{stage} {n}" for stage, n in summary["steps"].items()),
-        "states visited": summary["states_visited"],
+        "command line": " ".join(record["command_line"]), "seed": summary.seed, "numbers": summary.dtype,
+        "steps": ", ".join(f"{stage} {n}" for stage, n in summary.steps.items()),
+        "states visited": summary.states_visited,
         "versions": ", ".join(f"{package} {v}" for package, v in record["versions"].items()),
         "platform": record["platform"], "devices": ", ".join(record["devices"]),
         "threads": ", ".join(f"{kind} {n}" for kind, n in record["threads"].items()),
@@ -127,7 +124,7 @@ def environment(record: dict[str, Any], summary: dict[str, Any]) -> list[list[st
     return [[name, str(value)] for name, value in rows.items()]
 
 
-def framed(heading: str, frame: pd.DataFrame, show: Callable[[float], str]) -> dict[str, Any]:
+def tabulate(heading: str, frame: pd.DataFrame, show: Callable[[float], str]) -> dict[str, Any]:
     """A table of numbers for the macro `table`, its index first; a dash for what is not finite."""
     return {
         "columns": [heading, *frame],
@@ -138,11 +135,11 @@ def framed(heading: str, frame: pd.DataFrame, show: Callable[[float], str]) -> d
     }
 
 
-def plain(value: Any) -> str:
+def to_word(value: Any) -> str:
     """A setting as YAML has it."""
     return json.dumps(value) if not isinstance(value, str) else value
 
 
-def embedded(picture: Path) -> str:
+def embed_picture(picture: Path) -> str:
     """A PNG as an address that holds the picture itself."""
     return f"data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()}"

@@ -11,15 +11,15 @@ from rich.text import Text
 from deqn.evaluation.analysis import percent_deviations
 
 
-def response_rows(hit: pd.DataFrame, calm: pd.DataFrame) -> pd.DataFrame:
+def tabulate_responses(shocked: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
     """An impulse response as a table: a row for each period and variable, in levels."""
-    found = {"with_shock": hit, "without": calm, "deviation": hit - calm}
+    found = {"with_shock": shocked, "without": baseline, "deviation": shocked - baseline}
     long = [path.rename_axis(index="period", columns="variable").stack().rename(name) for name, path in found.items()]
     return pd.concat(long, axis=1).reset_index()
 
 
 def print_responses(
-    console: Console, label: str, hit: pd.DataFrame, calm: pd.DataFrame, horizons: Sequence[int]
+    console: Console, label: str, shocked: pd.DataFrame, baseline: pd.DataFrame, horizons: Sequence[int]
 ) -> None:
     """Percent deviations (x 100 where the path without the shock is zero) by variable at some horizons."""
     table = Table(
@@ -31,7 +31,7 @@ def print_responses(
     table.add_column("period")
     for h in horizons:
         table.add_column(str(h), justify="right")
-    deviation = percent_deviations(hit, calm)
+    deviation = percent_deviations(shocked, baseline)
     for name in deviation:
         table.add_row(Text(name), *(f"{deviation[name][h]:.3f}".replace("-0.000", "0.000") for h in horizons))
     console.print(table)

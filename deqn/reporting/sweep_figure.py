@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from deqn.reporting.figures import EXACT, LINES, MUTED, NET, PANELS, canvas, legend_below, save
+from deqn.reporting.figures import EXACT, LINES, MUTED, NET, PANELS, draw_legend, make_canvas, save
 
 WIDE = 30  # largest over smallest value from which an axis is logarithmic
 
@@ -18,35 +18,35 @@ def draw(rows: pd.DataFrame, varied: list[str], title: str, path: Path) -> None:
     """
     done = rows[pd.to_numeric(rows["mean"]).between(0, 1e30)]
     settings = [name for name in varied if name != "seed"][: PANELS - 1]
-    figure, axes = canvas(1 + max(len(settings), 1), 3.2)
-    against_time(axes[0], done, settings[:1])
+    figure, axes = make_canvas(1 + max(len(settings), 1), 3.2)
+    draw_against_time(axes[0], done, settings[:1])
     for ax, name in zip(axes[1:], settings, strict=True) if settings else ():
-        against_setting(ax, done, name)
+        draw_against_setting(ax, done, name)
     if not settings:
-        against_setting(axes[1], done.assign(seeds=f"{len(done)} seeds"), "seeds")
+        draw_against_setting(axes[1], done.assign(seeds=f"{len(done)} seeds"), "seeds")
     for ax in axes:
         ax.set(yscale="log", ylabel="mean path error")
-    legend_below(figure, axes)
+    draw_legend(figure, axes)
     figure.suptitle(title, fontsize=11)
     save(figure, path)
 
 
-def against_time(ax: Axes, rows: pd.DataFrame, setting: list[str]) -> None:
+def draw_against_time(ax: Axes, rows: pd.DataFrame, setting: list[str]) -> None:
     """The error of each job against its seconds, coloured by the values of one setting where they are few."""
     seconds = rows["seconds"].astype(float) - rows["import_seconds"].astype(float)
     values = list(dict.fromkeys(rows[setting[0]])) if setting else []
     if not 0 < len(values) <= LINES:
-        ax.plot(seconds, floored(rows), "o", color=NET, alpha=0.7)
+        ax.plot(seconds, floor_errors(rows), "o", color=NET, alpha=0.7)
     for i, value in enumerate(values) if len(values) <= LINES else ():
         chosen = rows[setting[0]] == value
         label = f"{setting[0]}={value}"
-        ax.plot(seconds[chosen], floored(rows[chosen]), "o", color=f"C{i}", alpha=0.7, label=label)
+        ax.plot(seconds[chosen], floor_errors(rows[chosen]), "o", color=f"C{i}", alpha=0.7, label=label)
     ax.set(xlabel="seconds, without import", xlim=(0, 1.1 * seconds.max()))
 
 
-def against_setting(ax: Axes, rows: pd.DataFrame, name: str) -> None:
+def draw_against_setting(ax: Axes, rows: pd.DataFrame, name: str) -> None:
     """The error of each job against one setting: numbers on a numeric axis, words in order of appearance."""
-    errors = floored(rows)
+    errors = floor_errors(rows)
     numbers = pd.to_numeric(rows[name], errors="coerce")
     ax.margins(x=0.15)
     if numbers.notna().all():
@@ -67,6 +67,6 @@ def against_setting(ax: Axes, rows: pd.DataFrame, name: str) -> None:
     ax.set_xlabel(name)
 
 
-def floored(rows: pd.DataFrame) -> pd.Series:
+def floor_errors(rows: pd.DataFrame) -> pd.Series:
     """Mean errors as a logarithmic axis can hold them."""
     return np.maximum(rows["mean"].astype(float), 1e-17)

@@ -17,6 +17,7 @@ from deqn.configuration.config import Config, build_model, changed, checked, com
 from deqn.configuration.overrides import check_resumable, continued, value_of
 from deqn.configuration.words import to_hydra_syntax
 from deqn.equations.expectation import nodes_of, rule
+from deqn.evaluation.summary import Summary, Training
 from deqn.families.pseudo_states import gather_members
 from deqn.model.findings import line_of, origin
 from deqn.policies.approximators import widths
@@ -109,22 +110,22 @@ def run(
             files.write_text(folder / "config.yaml", OmegaConf.to_yaml(stored))  # now it is a run, and can be resumed
             trained = train(economy, settings, folder, console, interrupt, clock, watch)
             write_policy(folder, economy.policy.network)
-            summary = {
-                "model": job.name,
-                "parameters": {k: v for k, v in settings.model.items() if k != "_target_"},
-                "pseudo_states": settings.pseudo_states,
-                "changed": changed(config, job.name, job.config_dir),
-                "status": trained.status, "tolerance": settings.tolerance,
-                "seed": settings.seed, "dtype": settings.dtype,
-                "seconds": {}, "steps": {"adam": 0, "levenberg_marquardt": 0, "bfgs": 0, **trained.steps},
-                "states_visited": trained.states_visited,
-                "training": {
-                    "ended": trained.ended, "problem": trained.problem, "lost_paths": trained.lost_paths,
-                    "error": trained.error if math.isfinite(trained.error) else None,
-                    "anchor": settings.network.anchor, "nodes": nodes_of(settings.expectation, economy.model),
-                    "hidden": widths(len(steady.states), settings.network) if settings.network.name == "mlp" else None,
-                },
-            }  # fmt: skip
+            inputs = economy.center.states.size
+            summary = Summary(
+                model=job.name,
+                parameters={k: v for k, v in settings.model.items() if k != "_target_"},
+                pseudo_states=settings.pseudo_states,
+                changed=changed(config, job.name, job.config_dir),
+                status=trained.status, tolerance=settings.tolerance, seed=settings.seed, dtype=settings.dtype,
+                seconds={}, steps={"adam": 0, "levenberg_marquardt": 0, "bfgs": 0, **trained.steps},
+                states_visited=trained.states_visited,
+                training=Training(
+                    ended=trained.ended, problem=trained.problem, lost_paths=trained.lost_paths,
+                    error=trained.error if math.isfinite(trained.error) else None,
+                    anchor=settings.network.anchor, nodes=nodes_of(settings.expectation, economy.model),
+                    hidden=widths(inputs, settings.network) if settings.network.name == "mlp" else None,
+                ),
+            )  # fmt: skip
             return conclude(Solution(economy, settings, summary, folder), console, interrupt, clock)
     except DeqnError:
         raise

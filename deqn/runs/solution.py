@@ -1,6 +1,5 @@
 """A solved model: what it answers in a notebook, and how it is loaded from its folder."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -22,7 +21,7 @@ from deqn.economy.tables import state_frame
 from deqn.equations.expectation import expectation, finer_rule, rule
 from deqn.evaluation import analysis, evaluate, moments
 from deqn.evaluation.closed_loop import closed_loop_modes
-from deqn.evaluation.summary import path_error
+from deqn.evaluation.summary import Summary, read_summary
 from deqn.families.pseudo_states import gather_members
 from deqn.model.layout import free_policies, labels, width
 from deqn.perturbation.modes import Modes
@@ -46,20 +45,24 @@ def stream(seed: int, purpose: int) -> int:
 
 @dataclass(frozen=True)
 class Solution:
-    """A policy function together with the model that it solves, and the record of the run that found it."""
+    """A policy function together with the model that it solves, and the result of the run that found it."""
 
     economy: Economy
     settings: Config
-    summary: dict[str, Any]
+    result: Summary
     folder: Path
 
     def __repr__(self) -> str:
-        s = self.summary
-        error = number(path_error(s)["mean"])
-        return f"Solution({report.verdict(s)} {s['model']}, mean path error {error}, {self.folder})"
+        error = number(self.result.path_error.mean)
+        return f"Solution({report.grade(self.result)} {self.result.model}, mean path error {error}, {self.folder})"
 
     def _repr_html_(self) -> str:
-        return html_report.page("notebook.html", **html_report.verdict_content(self.summary))
+        return html_report.render_page("notebook.html", **html_report.describe_verdict(self.result))
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The content of summary.json, a new dictionary; `result` holds the same as typed values."""
+        return self.result.to_json()
 
     def policy(self, states: Mapping[str, Any], **parameters: Any) -> pd.DataFrame:
         """Policies and definitions at given states, one row each.
@@ -101,8 +104,8 @@ class Solution:
         """
         if periods < 1:
             raise ValueError(f"periods={periods}; an impulse response has at least one")
-        hit, calm = analysis.impulse_response(self.member(parameters), name, size, periods)
-        return hit - calm
+        shocked, baseline = analysis.impulse_response(self.member(parameters), name, size, periods)
+        return shocked - baseline
 
     def moments(self, periods: int = 200, paths: int = 100, seed: int = 1, **parameters: float) -> pd.DataFrame:
         """Mean, std, variance, skewness, extremes, first autocorrelation and standard errors along simulated paths."""
@@ -207,7 +210,7 @@ def load_solution(folder: str | Path) -> Solution:
     folder = Path(folder)
     try:
         config = OmegaConf.merge(OmegaConf.structured(Config), recalled(folder / "config.yaml"))
-        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        result = read_summary(folder)
         settings = checked(config)
     except InputError as error:  # among them a model whose file is not found
         raise FileError(f"{folder} cannot be loaded: {error}") from error
@@ -215,4 +218,4 @@ def load_solution(folder: str | Path) -> Solution:
         raise FileError(f"{folder} does not hold a finished run: {error}") from error
     economy = build(settings)
     read_policy(folder, economy.policy.network)
-    return Solution(economy, settings, summary, folder)
+    return Solution(economy, settings, result, folder)

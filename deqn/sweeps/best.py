@@ -1,6 +1,5 @@
 """What a search ends with: the best settings solved once more under a fresh seed, and as YAML for deqn-solve."""
 
-import json
 import shlex
 from pathlib import Path
 from typing import Any
@@ -11,23 +10,23 @@ from rich.console import Console
 
 from deqn.configuration.composition import group_options
 from deqn.configuration.config import composed
-from deqn.evaluation.summary import path_error
+from deqn.evaluation.summary import Summary, read_summary
 from deqn.runs.run import Job, run
 from deqn.sweeps.space import Search
 from deqn.system.clock import Clock
 from deqn.system.files import fresh_folder, make_folder, number, write_text
 
 
-def fresh_solve(search: Search, words: dict[str, str], trial: int, console: Console) -> dict[str, Any]:
+def fresh_solve(search: Search, words: dict[str, str], trial: int, console: Console) -> Summary:
     """The summary of the best trial's settings under a seed that the search has not seen; solved once."""
     for done in sorted(search.folder.glob(f"best_trial_{trial}*/summary.json")):
-        summary = json.loads(done.read_text(encoding="utf-8"))
-        if "signal" in summary and summary["signal"] is None:  # which is written last
+        summary = read_summary(done.parent)
+        if summary.final and summary.signal is None:
             return summary
     overrides = [*search.overrides(words), f"seed={fresh_seed(search)}"]
     config, model = composed(overrides, search.config_dir)
     folder = Path(fresh_folder(str(search.folder / f"best_trial_{trial}")))
-    return run(Job(config, model, overrides, search.config_dir), folder, console, Clock()).summary
+    return run(Job(config, model, overrides, search.config_dir), folder, console, Clock()).result
 
 
 def fresh_seed(search: Search) -> int:
@@ -35,12 +34,12 @@ def fresh_seed(search: Search) -> int:
     return (search.seed + 1) % 2**31
 
 
-def write_best(search: Search, words: dict[str, str], error: float, summary: dict[str, Any]) -> tuple[str, ...]:
+def write_best(search: Search, words: dict[str, str], error: float, summary: Summary) -> tuple[str, ...]:
     """Write tuned/best.yaml; returns what is best, both of its errors, and the command that takes the file.
 
     `error`: the mean path error (share) by which the settings were chosen; `summary`: that of the fresh solution.
     """
-    fresh = path_error(summary)["mean"]
+    fresh = summary.path_error.mean
     found = (
         f"mean path error {number(error)} under seed {search.seed}, which chose it; "
         f"{number(fresh)} under seed {fresh_seed(search)}"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from deqn.configuration.composition import own_folder
 from deqn.configuration.overrides import value_of
 from deqn.configuration.words import assigned
-from deqn.evaluation.summary import path_error
+from deqn.evaluation.summary import Summary
 from deqn.system.errors import DeqnError, FileError, InputError, as_known, exit_code, first_line
 from deqn.system.extras import LAUNCHERS
 from deqn.system.files import fresh_folder, locked_log, make_folder, number, write_json
@@ -41,7 +41,7 @@ def run_single(
     def job(config: DictConfig) -> None:
         try:
             summary = solve_job(config, started)
-            codes.append(exit_code(summary["status"], summary["signal"]))
+            codes.append(exit_code(summary.status, summary.signal))
         except DeqnError as error:
             print(f"deqn-solve: {error}", file=sys.stderr)
             codes.append(error.exit_code)
@@ -113,16 +113,16 @@ def sweep_job(config: DictConfig, name: str, beside: bool) -> int:
     signal = None
     try:
         summary = solve_job(config, time.monotonic(), quiet=beside)
-        signal, error = summary["signal"], path_error(summary)["mean"]
+        signal, error = summary.signal, summary.path_error.mean
         if beside:
-            seconds = f"{summary['seconds']['total']:.0f} s"
-            print(f"{name}: {summary['status']}, mean path error {number(error)}, {seconds}", flush=True)
+            seconds = f"{summary.seconds['total']:.0f} s"
+            print(f"{name}: {summary.status}, mean path error {number(error)}, {seconds}", flush=True)
     except Exception as error:  # the traceback stands in the job's run.log
         known = as_known(error)
         reason = f"{type(error).__name__}: {error}" if known is None else str(known)
         folder = Path(HydraConfig.get().runtime.output_dir)
         record_failure(folder, reason, 1 if known is None else known.exit_code, name, beside)
-    return 0 if signal is None else exit_code(summary["status"], signal)
+    return 0 if signal is None else exit_code(summary.status, signal)
 
 
 def record_failure(folder: Path, reason: str, code: int, name: str, beside: bool) -> None:
@@ -159,7 +159,7 @@ def hydra_main(job: Callable[[DictConfig], None], config_dir: str | None, folder
         raise FileError(f"cannot write {error.filename or folder}: {error.strerror or error}") from error
 
 
-def solve_job(config: DictConfig, began: float, quiet: bool = False) -> dict[str, Any]:
+def solve_job(config: DictConfig, began: float, quiet: bool = False) -> Summary:
     """One job, in the folder that Hydra made for it; returns its summary."""
     importing = time.monotonic()
     console = with_tensorflow(quiet)
@@ -171,7 +171,7 @@ def solve_job(config: DictConfig, began: float, quiet: bool = False) -> dict[str
     hydra_job = HydraConfig.get()
     sources = {s.provider: s.path for s in hydra_job.runtime.config_sources}
     job = Job(config, hydra_job.runtime.choices.model, list(hydra_job.overrides.task), sources.get("own"))
-    return run(job, Path(hydra_job.runtime.output_dir), console, clock).summary
+    return run(job, Path(hydra_job.runtime.output_dir), console, clock).result
 
 
 def with_tensorflow(quiet: bool = False) -> "Console":

@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from deqn.evaluation.summary import path_error
+from deqn.evaluation.summary import read_summary
 from deqn.reporting import report
-from deqn.reporting.html_report import embedded, page
+from deqn.reporting.html_report import embed_picture, render_page
 from deqn.reporting.sweep_figure import draw
 from deqn.system.errors import exit_code
 from deqn.system.files import number, write_text
@@ -51,13 +51,13 @@ def job_row(job: Path, overrides: list[str]) -> dict[str, Any]:
         ran = job.exists()
         why = "it has no result" if ran else "it did not run"
         return row | {"status": "failed" if ran else "not_run", "code": 1, "reason": why}
-    summary = json.loads((job / "summary.json").read_text(encoding="utf-8"))
-    errors, seconds = summary["euler_errors"]["path"]["all"], summary["seconds"]
+    summary = read_summary(job)
+    errors, seconds = summary.euler_errors["path"]["all"], summary.seconds
     return row | {
-        "status": summary["status"], "mean": path_error(summary)["mean"], "max": errors["max"],
+        "status": summary.status, "mean": summary.path_error.mean, "max": errors["max"],
         "seconds": seconds["total"], "import_seconds": seconds["import"],
-        "code": exit_code(summary["status"], summary.get("signal")),
-        "reason": None if summary["status"] == "converged" else report.reason(summary),
+        "code": exit_code(summary.status, summary.signal),
+        "reason": None if summary.status == "converged" else report.explain_status(summary),
     }  # fmt: skip
 
 
@@ -97,12 +97,12 @@ def publish(
     figure = folder / "figure.png"
     if any(row["mean"] is not None for row in rows):
         draw(pd.DataFrame(rows), varied, headline, figure)
-    content = page(
+    content = render_page(
         "sweep.html", counts=headline, folder=folder.name, noun=noun, remarks=remarks,
         columns=[noun, *varied, *SHOWN],
         rows=[[linked(row, folder, noun), *cells(row, varied)] for row in rows],
         reasons=[[row[noun], row["reason"]] for row in rows if row["reason"]],
-        figure=embedded(figure) if figure.exists() else None,
+        figure=embed_picture(figure) if figure.exists() else None,
     )  # fmt: skip
     write_text(folder / "report.html", content)
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
+from deqn.evaluation.summary import Summary
 from deqn.runs.run import Job, run
 from deqn.system.clock import Clock
 from deqn.system.errors import FileError, as_known, first_line
@@ -28,7 +28,7 @@ class Outcome:
     `signal`: what ended the search meanwhile.
     """
 
-    summary: dict[str, Any] | None = None
+    summary: Summary | None = None
     reason: str | None = None
     code: int | None = None
     signal: int | None = None
@@ -69,8 +69,8 @@ def report_to(connection: Connection, job: Job, folder: Path) -> int:
 
     try:
         find_devices()
-        summary = run(job, folder, Console(quiet=True), Clock(), watch).summary
-        message = Outcome(summary=summary, signal=summary["signal"])
+        summary = run(job, folder, Console(quiet=True), Clock(), watch).result
+        message = Outcome(summary=summary, signal=summary.signal)
     except Behind as behind:
         message = Outcome(reason=str(behind))
     except FileError as error:

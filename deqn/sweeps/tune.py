@@ -18,7 +18,7 @@ from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
 from deqn.configuration.config import checked, composed
-from deqn.evaluation.summary import path_error
+from deqn.evaluation.summary import Summary
 from deqn.runs.run import Job
 from deqn.sweeps.best import fresh_solve, write_best
 from deqn.sweeps.space import Choice, Interval, Search, word
@@ -168,20 +168,20 @@ def is_behind(seen: dict[int, float], others: list[dict[int, float]]) -> bool:
     return len(reached) >= AT_LEAST and not min(seen.values()) <= BEHIND * median(reached)
 
 
-def judged(study: optuna.Study, trial: Trial, summary: dict[str, Any]) -> str:
+def judged(study: optuna.Study, trial: Trial, summary: Summary) -> str:
     """Tell the study what a trial found; returns it in words."""
-    error, seconds = path_error(summary)["mean"], summary["seconds"]
-    if summary["status"] == "diverged":
+    error, seconds = summary.path_error.mean, summary.seconds
+    if summary.status == "diverged":
         failed(study, trial, "diverged; its run.log says more", exit_code("diverged", None))
         return "diverged"
     if not math.isfinite(error):
         failed(study, trial, "its errors are not finite", exit_code("not_converged", None))
         return "errors that are not finite"
-    for key, value in (("status", summary["status"]), ("max", summary["euler_errors"]["path"]["all"]["max"]),
+    for key, value in (("status", summary.status), ("max", summary.euler_errors["path"]["all"]["max"]),
                        ("import_seconds", seconds["import"]), ("seconds", seconds["total"])):  # fmt: skip
         trial.set_user_attr(key, value)
     study.tell(trial, error)
-    return f"{summary['status']}, mean path error {number(error)}, {seconds['total']:.0f} s"
+    return f"{summary.status}, mean path error {number(error)}, {seconds['total']:.0f} s"
 
 
 def failed(study: optuna.Study, trial: Trial, reason: str, code: int) -> None:
@@ -235,8 +235,8 @@ def concluded(study: optuna.Study, search: Search, console: Console) -> int:
         words = {key: as_word(best.params[key]) for key in search.space}
         find_devices()
         summary = fresh_solve(search, words, best.number, console)
-        if summary["signal"] is not None:
-            return 128 + summary["signal"]
+        if summary.signal is not None:
+            return 128 + summary.signal
     found = [{**row, **briefly(row, search)} for row in found]
     show(console, found, list(search.space), "trial")
     if summary is None:
@@ -246,4 +246,4 @@ def concluded(study: optuna.Study, search: Search, console: Console) -> int:
     publish(search.folder, found, list(search.space), "trial", remarks)
     for line in remarks:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    return exit_code(summary["status"], None)
+    return exit_code(summary.status, None)

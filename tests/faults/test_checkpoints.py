@@ -87,8 +87,8 @@ def test_without_a_whole_one_the_run_is_refused(part, forks, how):
 def test_a_run_that_goes_on_has_no_old_verdict(here, part, monkeypatch):
     """So that a kill leaves none beside other weights."""
     seen = []
-    judge = verdict.measure
-    monkeypatch.setattr(verdict, "measure", lambda *a: (seen.append((part / "summary.json").exists()), judge(*a))[1])
+    judge = verdict.judge
+    monkeypatch.setattr(verdict, "judge", lambda *a: (seen.append((part / "summary.json").exists()), judge(*a))[1])
     assert (part / "summary.json").exists()
     assert here("resume=part", "train.seconds=null").returncode == 0
     assert seen == [False] and (part / "summary.json").exists()

@@ -17,8 +17,8 @@ PLACES = {  # what is called just after the disk has run full, how often before,
     "start": (None, 0, "disk/run"),
     "checkpoint": ((Checkpoints, "save"), 3, "disk/run/checkpoints/ckpt-"),
     "metrics": ((Metrics, "add"), 0, "disk/run/metrics.csv"),
-    "figure": ((figures, "policy_functions"), 0, "disk/run/figures/policies.png"),
-    "report": ((html_report, "run_page"), 0, "disk/run/report.html"),
+    "figure": ((figures, "draw_policy_functions"), 0, "disk/run/figures/policies.png"),
+    "report": ((html_report, "render_run"), 0, "disk/run/report.html"),
 }
 PICTURES = tuple(a for a in ONE_STAGE if a != "evaluation.figures=false")
 

@@ -7,9 +7,10 @@ import tensorflow as tf
 
 from deqn.economy.members import OneMember
 from deqn.equations.expectation import expectation, gauss_hermite
+from deqn.evaluation.judgements import judge
 from deqn.models.stochastic_growth import StochasticGrowth
 from deqn.reporting import report
-from deqn.runs.verdict import measure
+from deqn.runs.verdict import compose_case
 
 
 @dataclass(frozen=True)
@@ -45,21 +46,20 @@ def judged(solution, **changed):
     """The summary of the run's own verdict under a changed economy."""
     economy, finer = (replace(e, **changed) for e in (solution.economy, solution.judged))
     settings = replace(solution.settings, evaluation=replace(solution.settings.evaluation, reference=False, box=512))
-    return measure(replace(solution, economy=economy, settings=settings), finer).summary
+    return judge(compose_case(replace(solution, economy=economy, settings=settings), finer))
 
 
 def test_the_honest_verdict_passes(stochastic):
-    assert report.verdict(judged(stochastic)) == "PASS"
+    assert report.grade(judged(stochastic)) == "PASS"
 
 
 @pytest.mark.parametrize("name", SABOTAGE)
 def test_the_verdict_fails(stochastic, name):
-    assert report.verdict(judged(stochastic, **SABOTAGE[name])) == "FAIL"
+    assert report.grade(judged(stochastic, **SABOTAGE[name])) == "FAIL"
 
 
 def test_a_wrong_closed_form_shows_its_residual(stochastic):
     found = judged(stochastic, members=OneMember(WrongClosedForm()))
-    assert found["policy_errors"]["closed_form"]["s"]["mean"] > 0.01 and found["closed_form"]["mean"] > 1e-3
-    found["seconds"] = stochastic.summary["seconds"]
-    assert "The closed form does not solve euler" in next(report.remarks(found))
-    assert "residual of the closed form" in [row.label for row in report.verdict_rows(found)]
+    assert found.policy_errors["closed_form"]["s"]["mean"] > 0.01 and found.closed_form.mean > 1e-3
+    assert "The closed form does not solve euler" in next(report.compose_remarks(found))
+    assert "residual of the closed form" in [row.label for row in report.compose_rows(found)]

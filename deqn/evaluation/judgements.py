@@ -1,0 +1,175 @@
+"""The verdict: a list of judgements, each of which measures one thing; some of them decide whether a run passes.
+
+A new judgement is a function that measures, an entry of JUDGEMENTS, a field of `Summary` for its numbers, and its rows
+in the report.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from deqn.checks.undefined import affordable
+from deqn.economy import exact as exact_policies
+from deqn.economy.refinement import refined
+from deqn.evaluation import closed_loop, evaluate
+from deqn.evaluation.case import Case
+from deqn.evaluation.constraints import find_binding, summarize_constraints
+from deqn.evaluation.summary import (
+    ClosedForm,
+    FirstOrder,
+    ReferenceSolution,
+    Sample,
+    Stability,
+    Summary,
+    WorstEquation,
+    from_content,
+)
+
+EXACT = 1e-6  # residual up to which a closed form solves an equation
+EXACT_STATES = 1000  # at which a closed form is put into the equations
+log = logging.getLogger("deqn")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One thing that is measured: `measure` returns fields of the summary, those of a set under the set's name.
+
+    `passes`, given the whole summary, is None where the judgement does not decide.
+    """
+
+    name: str
+    measure: Callable[[Case], dict[str, Any]]
+    applies: Callable[[Case], bool] = lambda case: True
+    passes: Callable[[Summary], bool | None] = lambda summary: None
+
+
+def judge(case: Case, judgements: Sequence[Judgement] | None = None) -> Summary:
+    """The summary with what all judgements that apply have measured, and the status that follows."""
+    measured: dict[str, Any] = {"policy_errors": {"closed_form": {}, "reference": {}}}
+    applied = []
+    for judgement in JUDGEMENTS if judgements is None else judgements:
+        if judgement.applies(case):
+            applied.append(judgement)
+            for field, value in judgement.measure(case).items():
+                measured[field] = measured.get(field, {}) | value if isinstance(value, dict) else value
+    summary = replace(case.trained, **measured)
+    return replace(summary, status=decide_status(summary, (judgement.passes(summary) for judgement in applied)))
+
+
+def decide_status(summary: Summary, decisions: Iterable[bool | None]) -> str:
+    """The status of a run: what training ended with if that is final, else whether all judgements that decide pass.
+
+    `summary`: with all that was measured, its status still that of training.
+    """
+    if summary.status == "interrupted":
+        return "interrupted"
+    if summary.status == "diverged" or not math.isfinite(summary.path_error.mean):
+        return "diverged"
+    return "converged" if all(passed for passed in decisions if passed is not None) else "not_converged"
+
+
+def measure_errors(where: str, case: Case) -> dict[str, Any]:
+    """Absolute residuals on a set of states, and the equation with the largest ones."""
+    errors = case.errors[where]
+    worst = WorstEquation(**evaluate.worst_equation(errors))
+    return {"worst_equation": {where: worst}, "euler_errors": {where: evaluate.error_summary(errors)}}
+
+
+def meets_tolerance(summary: Summary) -> bool:
+    """Whether the worst equation does on the simulated path."""
+    return summary.path_error.mean <= summary.tolerance
+
+
+def measure_stability(case: Case) -> dict[str, Any]:
+    """The closed loop, and whether it is stable."""
+    measured = closed_loop.stability(case.economy, case.loop)
+    return {"stability": from_content(Stability, measured), "stable": closed_loop.is_stable(measured)}
+
+
+def measure_first_order(case: Case) -> dict[str, Any]:
+    """Residuals of the first-order solution on the same states: what the network adds to it."""
+    if case.linear is None:
+        return {"first_order": FirstOrder()}
+    linear, rule = case.linear
+    measured, defined = {}, {}
+    for where, states in case.sets.items():
+        errors = evaluate.euler_errors(replace(case.finer, policy=rule), states)
+        usable = np.isfinite(np.concatenate(list(errors.values()))).all(0)  # cut at bounds, a rule may have none
+        defined[where] = float(usable.mean())
+        if usable.any():
+            measured[where] = evaluate.error_summary({equation: e[:, usable] for equation, e in errors.items()})
+    return {"first_order": FirstOrder(measured, defined, linear.roots.tolist(), linear.note)}
+
+
+def measure_closed_form(case: Case) -> dict[str, Any]:
+    """Distance to the closed form, and the residual of the closed form itself."""
+    measured = {"policy_errors": {"closed_form": pool_sets(case.compared)}}
+    parts = [exact_policies.exact_residuals(case.finer.model, case.closed_form, case.finer.expectation, part)
+             for part in case.finer.slices(case.sets["path"][:EXACT_STATES])]  # fmt: skip
+    if parts[0] is None:
+        return measured
+    sizes = np.abs(np.concatenate([np.ravel(r) for part in parts for r in part.values()]))
+    mean = float(sizes.mean())
+    wrong = None if mean <= case.trained.tolerance else find_unsolved(case)
+    return measured | {"closed_form": ClosedForm(mean, float(sizes.max()), wrong)}
+
+
+def find_unsolved(case: Case) -> list[str]:
+    """The equations that a closed form leaves unsolved, since their residuals stay as the quadrature grows finer."""
+    model = case.economy.model
+    few = case.sets["path"][: affordable(model, case.economy.expectation)]
+    residuals = refined(model, case.closed_form, case.quadrature, few)
+    return [name for name, residual in residuals.items() if not residual.falls and residual.largest > EXACT]
+
+
+def measure_reference(case: Case) -> dict[str, Any]:
+    """Distance to the reference solution, and how well that one is known."""
+    found = case.reference
+    if found.omitted is not None:
+        log.info("%s", found.omitted)
+    pooled = {} if case.compared is None else pool_sets(case.compared)
+    return {"policy_errors": {"reference": pooled}, "reference": from_content(ReferenceSolution, found.record())}
+
+
+def pool_sets(compared: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """The comparison by policy over all states of path and box: mean and largest error, absolute and relative."""
+    largest, means = compared.filter(like="max"), compared.filter(like="mean")
+    weights = means.notna().mul(compared["states"], axis=0)  # an error relative to zero is none
+    total, weight = ((x * weights).groupby(compared["policy"]).sum() for x in (means, 1.0))
+    return largest.groupby(compared["policy"]).max().join(total / weight).to_dict("index")
+
+
+def measure_constraints(case: Case) -> dict[str, Any]:
+    """Where constraints bind, and the errors on either side of each kink."""
+    binding = {where: find_binding(case.finer, states) for where, states in case.sets.items()}
+    return {"constraints": {where: summarize_constraints(case.errors[where], b) for where, b in binding.items()}}
+
+
+def measure_terciles(case: Case) -> dict[str, Any]:
+    """Errors in each third of each parameter of a family."""
+    summarize = evaluate.summarize_terciles
+    return {"errors_by_thirds": {w: summarize(case.economy, case.errors[w], x) for w, x in case.sets.items()}}
+
+
+def describe_sample(case: Case) -> dict[str, Any]:
+    """How the paths were sampled."""
+    return {"sample": Sample(**evaluate.sample(case.economy.model, case.evaluation, case.loop))}
+
+
+JUDGEMENTS = (
+    Judgement("path errors", partial(measure_errors, "path"), passes=meets_tolerance),
+    Judgement("box errors", partial(measure_errors, "box"), applies=lambda case: "box" in case.sets),
+    Judgement("stability", measure_stability, lambda case: case.loop is not None, lambda summary: summary.stable),
+    Judgement("first order", measure_first_order),
+    Judgement("closed form", measure_closed_form, applies=lambda case: case.closed_form is not None),
+    Judgement("reference", measure_reference, applies=lambda case: case.reference is not None),
+    Judgement("constraints", measure_constraints),
+    Judgement("terciles", measure_terciles),
+    Judgement("sample", describe_sample),
+)
