@@ -88,14 +88,14 @@ def test_a_run_that_did_not_fail_gets_no_advice(status):
 
 @pytest.mark.parametrize("changes, reason", [
     ({"stability__decaying": 1.02}, "paths leave the steady state (eigenvalue 1.0200)"),
-    ({"stability__decaying": None, "stability__spectral_radius": None},
-     "paths leave the steady state (eigenvalue not finite)"),
+    (dict.fromkeys(("stability__decaying", "stability__spectral_radius")), "(eigenvalue not finite)"),
+    ({"stability__decaying": None, "stability__spectral_radius": 1.1}, "(eigenvalue 1.1000)"),  # an earlier release
     ({"stability__decaying": 1 + 1e-6}, "paths leave the steady state (eigenvalue 1+1e-06)"),
     ({"stability__lost": 0.25}, "25% of dispersed starts lead to where there are no numbers"),
     ({"stability__return_spread": 0.5}, "dispersed starts end 5.0e-01 of the box apart"),
 ])  # fmt: skip
 def test_an_instability_is_told(changes, reason):
-    assert explain_instability(changed(**changes).stability) == reason
+    assert explain_instability(changed(**changes).stability).endswith(reason)
 
 
 @pytest.mark.parametrize("changes, words", [

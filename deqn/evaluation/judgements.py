@@ -49,31 +49,6 @@ class Judgement:
     passes: Callable[[Summary], bool | None] = lambda summary: None
 
 
-def judge(case: Case, judgements: Sequence[Judgement] | None = None) -> Summary:
-    """The summary with what all judgements that apply have measured, and the status that follows."""
-    measured: dict[str, Any] = {"policy_errors": {"closed_form": {}, "reference": {}}}
-    applied = []
-    for judgement in JUDGEMENTS if judgements is None else judgements:
-        if judgement.applies(case):
-            applied.append(judgement)
-            for field, value in judgement.measure(case).items():
-                measured[field] = measured.get(field, {}) | value if isinstance(value, dict) else value
-    summary = replace(case.trained, **measured)
-    return replace(summary, status=decide_status(summary, (judgement.passes(summary) for judgement in applied)))
-
-
-def decide_status(summary: Summary, decisions: Iterable[bool | None]) -> str:
-    """The status of a run: what training ended with if that is final, else whether all judgements that decide pass.
-
-    `summary`: with all that was measured, its status still that of training.
-    """
-    if summary.status == "interrupted":
-        return "interrupted"
-    if summary.status == "diverged" or not math.isfinite(summary.path_error.mean):
-        return "diverged"
-    return "converged" if all(passed for passed in decisions if passed is not None) else "not_converged"
-
-
 def measure_errors(where: str, case: Case) -> dict[str, Any]:
     """Absolute residuals on a set of states, and the equation with the largest ones."""
     errors = case.errors[where]
@@ -173,3 +148,28 @@ JUDGEMENTS = (
     Judgement("terciles", measure_terciles),
     Judgement("sample", describe_sample),
 )
+
+
+def judge(case: Case, judgements: Sequence[Judgement] = JUDGEMENTS) -> Summary:
+    """The summary with what all judgements that apply have measured, and the status that follows."""
+    measured: dict[str, Any] = {"policy_errors": {"closed_form": {}, "reference": {}}}
+    applied = []
+    for judgement in judgements:
+        if judgement.applies(case):
+            applied.append(judgement)
+            for field, value in judgement.measure(case).items():
+                measured[field] = measured.get(field, {}) | value if isinstance(value, dict) else value
+    summary = replace(case.trained, **measured)
+    return replace(summary, status=decide_status(summary, (judgement.passes(summary) for judgement in applied)))
+
+
+def decide_status(summary: Summary, decisions: Iterable[bool | None]) -> str:
+    """The status of a run: what training ended with if that is final, else whether all judgements that decide pass.
+
+    `summary`: with all that was measured, its status still that of training.
+    """
+    if summary.status == "interrupted":
+        return "interrupted"
+    if summary.status == "diverged" or not math.isfinite(summary.path_error.mean):
+        return "diverged"
+    return "converged" if all(passed for passed in decisions if passed is not None) else "not_converged"
