@@ -22,7 +22,7 @@ from deqn.families.members import placed
 from deqn.model.declaration import Model
 from deqn.model.findings import Finding, call
 from deqn.model.layout import labels, limits, width
-from deqn.optimizers.first_order import first_order
+from deqn.optimizers.keras_optimizer import build_optimizer
 from deqn.perturbation.first_order import derivatives, linear_solution
 from deqn.perturbation.modes import equilibrium_modes
 from deqn.perturbation.steady_state import SteadyState, spread
@@ -157,7 +157,7 @@ def check_choices(economy: Economy, settings: Config) -> Finding:
     Raises InputError.
     """
     if settings.optimizer.learning_rate is not None:
-        first_order(settings.optimizer, settings.schedule, settings.train.steps)
+        build_optimizer(settings.optimizer, settings.schedule, settings.train.steps)
     box_states(economy, settings.evaluation, 0)
     return Finding(None, f"optimizer {settings.optimizer.name}, box times {settings.evaluation.box_scale:g}")
 
