@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from deqn.training.loop import Report
 from deqn.training.metrics import Events, Metrics
+from deqn.training.report import Report
 
 
 def scalars(folder):

@@ -7,8 +7,8 @@ from rich.console import Console
 
 from deqn.system.interrupt import Interrupt
 from deqn.training import progress
-from deqn.training.loop import Report
 from deqn.training.progress import Display
+from deqn.training.report import Report
 
 REPORT = Report(
     100, "adam", 1.0, 1e-6, {"learning_rate": 1e-3}, 4e-5, "labour", {"euler": 2e-5, "labour": 4e-5},

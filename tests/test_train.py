@@ -4,16 +4,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from rich.console import Console
 from small_economies import Harvest, Ledgers
 
 from conftest import settings
 from deqn.economy.members import OneMember
 from deqn.runs.solution import build
-from deqn.runs.stages import stages
+from deqn.runs.training import Journal, plan_training
 from deqn.system.interrupt import Interrupt
 from deqn.training.checkpoint import Checkpoints
 from deqn.training.loop import Loop
 from deqn.training.metrics import Metrics
+from deqn.training.plan import build_sampler, build_stages
+from deqn.training.progress import Display
+from deqn.training.rules import Rules
 from deqn.training.sampler import FAR, Sampler
 from deqn.training.validation import Ledger, Validator
 
@@ -37,17 +41,17 @@ class Stop:
 def loop(folder, *overrides, interrupt=None, restore=False, model=None):
     """The training that the overrides make, of a model of one's own where it is given."""
     s = settings(*FAST, *overrides)
-    e = build(s, OneMember(model))
-    other = Sampler(e.domain, s.sampling, 2, e.policy.dtype)
-    chosen, ledger = stages(e, s), Ledger(e.policy.network.weights)
+    plan, e = plan_training(s), build(s, OneMember(model))
+    other = build_sampler(e, plan.sampling, 2)
+    chosen, ledger = build_stages(e, plan), Ledger(e.policy.network.weights)
     checkpoints = Checkpoints(folder, network=e.policy.network, validation=other, ledger=ledger,
                               **{stage.name: stage for stage in chosen})  # fmt: skip
     if restore:
         checkpoints.restore()
     metrics = Metrics(folder, sum(stage.step for stage in chosen))
-    enough = 0.0 if s.train.finish else s.tolerance / 10
-    return Loop(chosen, Validator(e, other), ledger, s.train, checkpoints, metrics.add, lambda *_: None,
-                interrupt or Interrupt(), enough, s.optimizer.good_start)  # fmt: skip
+    rules = Rules(plan.train, interrupt or Interrupt(), plan.enough, plan.optimizer.good_start)
+    journal = Journal([metrics], Display(Console(quiet=True)))
+    return Loop(chosen, Validator(e, other), ledger, checkpoints, rules, journal)
 
 
 def weights(trained):
@@ -130,8 +134,8 @@ def test_a_first_stage_that_fails_leaves_the_word_to_the_second(tmp_path):
 
 @pytest.mark.slow
 def test_it_stops_on_time(tmp_path):
-    trained = loop(tmp_path, "train.steps=10000000", "train.seconds=1")
-    assert trained.run().ended == "seconds"
+    trained = loop(tmp_path, "train.steps=10000000", "train.seconds=1").run()
+    assert trained.ended == "seconds"
     assert 1 <= trained.train_seconds + trained.compile_seconds < 20
 
 

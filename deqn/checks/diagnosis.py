@@ -19,7 +19,7 @@ from deqn.equations.residuals import residuals, slackness_names, without_risk
 from deqn.model.declaration import Model
 from deqn.model.findings import Finding, call
 from deqn.model.layout import labels, limits, width
-from deqn.optimizers.first_order import first_order
+from deqn.optimizers.keras_optimizer import build_optimizer
 from deqn.perturbation.first_order import derivatives, linear_solution
 from deqn.perturbation.modes import equilibrium_modes
 from deqn.perturbation.steady_state import SteadyState, middle, spread
@@ -157,7 +157,7 @@ def check_choices(
     Raises InputError.
     """
     if optimizer.learning_rate is not None:
-        first_order(optimizer, schedule, steps)
+        build_optimizer(optimizer, schedule, steps)
     box_states(economy.domain, evaluation, 0, economy.policy.dtype)
     return Finding(None, f"optimizer {optimizer.name}, box times {evaluation.box_scale:g}")
 

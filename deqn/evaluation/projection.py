@@ -24,6 +24,7 @@ from deqn.model.points import unpack
 from deqn.optimizers.levenberg_marquardt import LeastSquares
 from deqn.policies.approximators import Approximator
 from deqn.policies.expansion import to_coordinates
+from deqn.training.objective import residual_function
 
 STATES, ITERATIONS = 3, 12  # fitted states for each coefficient of a policy; steps at most
 MARGIN = 1.3  # the sides of the polynomial's domain, against those of the region: tomorrow may lie outside
@@ -31,15 +32,6 @@ MEMORY = 2**30
 DAMPING = 1e-11  # small: polynomials are linear in their coefficients
 
 Policies = dict[str, dict[str, np.ndarray]]  # set of states -> policy -> values, [1, n] or [size, 1, n]
-
-
-class Graphs(LeastSquares):
-    """Least squares by plain graphs: a fit takes a few seconds, and XLA would need longer to compile it."""
-
-    _residuals, _jacobian = (
-        tf.function(method.python_function, autograph=False)
-        for method in (LeastSquares._residuals, LeastSquares._jacobian)
-    )
 
 
 @dataclass(frozen=True)
@@ -81,7 +73,9 @@ class Projection:
         approximator = Approximator(network, scale)
         policy = build_policy(economy.members, economy.steady, approximator, "linear", economy.expectation)
         self.economy = replace(economy, policy=policy)
-        self._solver, self._kernel = Graphs(self.economy, DAMPING, MEMORY), last.kernel
+        # A fit takes a few seconds, and XLA would need longer to compile it.
+        self._residuals = residual_function(self.economy, {}, MEMORY, jit_compile=False)
+        self._solver, self._kernel = LeastSquares(self._residuals, DAMPING), last.kernel
         count = STATES * math.comb(n + degree, degree)
         sobol = qmc.Sobol(n, scramble=True, rng=np.random.default_rng(5)).random_base2((2 * count).bit_length())
         unit = np.sin(np.pi * (sobol - 0.5))  # denser at the edges, as Chebyshev's nodes are
@@ -113,7 +107,7 @@ class Projection:
             errors, own = other.residuals(part), self.economy.residuals(part)
             change = stacked(errors, len(part)) - stacked(own, len(part))
             rows.append(tf.transpose(change * row_weights(errors, {})))
-        J = self._solver.jacobian(self._fitted)
+        J = self._residuals.jacobian(self._fitted)
         step = np.linalg.lstsq(J, np.concatenate(rows).ravel(), rcond=None)[0]
         start, before = self._kernel.numpy(), policies_on(self.economy, states)
         self._kernel.assign(start - step.reshape(start.shape))

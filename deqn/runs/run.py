@@ -23,7 +23,7 @@ from deqn.model.findings import line_of, origin
 from deqn.policies.approximators import widths
 from deqn.runs.record import environment, log_file
 from deqn.runs.solution import Solution, build
-from deqn.runs.stages import train
+from deqn.runs.training import plan_training, train
 from deqn.runs.verdict import conclude
 from deqn.system import files
 from deqn.system.clock import Clock
@@ -31,7 +31,7 @@ from deqn.system.errors import DeqnError, FileError, InputError, as_known, first
 from deqn.system.interrupt import Interrupt
 from deqn.system.status import telling
 from deqn.training.checkpoint import write_policy
-from deqn.training.loop import Report
+from deqn.training.report import Report
 
 log = logging.getLogger("deqn")
 
@@ -108,7 +108,9 @@ def run(
             files.write_json(folder / "environment.json", environment(settings, job.overrides, job.config_dir))
             stored = OmegaConf.merge(config, {"resume": None})  # which is no setting of the run itself
             files.write_text(folder / "config.yaml", OmegaConf.to_yaml(stored))  # now it is a run, and can be resumed
-            trained = train(economy, settings, folder, console, interrupt, clock, watch)
+            trained = train(economy, plan_training(settings), folder, console, interrupt, watch)
+            clock.phases["compile"] += trained.compile_seconds
+            clock.phases["train"] += trained.train_seconds
             write_policy(folder, economy.policy.network)
             inputs = economy.center.states.size
             summary = Summary(

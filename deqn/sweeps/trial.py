@@ -14,7 +14,7 @@ from deqn.system.clock import Clock
 from deqn.system.errors import FileError, as_known, first_line
 from deqn.system.lazy_tensorflow import find_devices
 from deqn.system.processes import died, forked
-from deqn.training.loop import Report
+from deqn.training.report import Report
 
 
 class Behind(Exception):

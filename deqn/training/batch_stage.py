@@ -1,17 +1,28 @@
 """What the stages share that iterate on one large batch of states: how it is drawn, kept and counted."""
 
+import math
 from abc import ABC
 
+import numpy as np
 import tensorflow as tf
 
 from deqn.economy.economy import Economy
+from deqn.training.objective import Objective
 from deqn.training.sampler import Sampler
 
 BETWEEN = 10  # dates between one batch and the next
+RESIDUALS, STATES, BATCH = 4, 100, (640, 8192)  # residuals for each weight, states for each dimension; and limits
+
+
+def choose_batch_size(objective: Objective) -> int:
+    """States of a batch, held-out ones included: RESIDUALS for each weight, STATES for each dimension, within BATCH."""
+    economy = objective.economy
+    weights, wanted = economy.policy.network.count_params(), STATES * len(economy.center.states)
+    return int(np.clip(max(math.ceil(5 / 4 * RESIDUALS * weights / objective.equations), wanted), *BATCH))
 
 
 class BatchStage(tf.Module, ABC):
-    """A stage (deqn/training/loop.py) whose batch, from the current policy's paths and the box, serves `life` steps."""
+    """A stage whose batch, drawn from the current policy's paths and the box, serves `life` steps."""
 
     steps_per_cycle = 1
 
@@ -43,10 +54,6 @@ class BatchStage(tf.Module, ABC):
     def worn(self) -> bool:
         """Whether the batch has served its life, or was given up by `discard`."""
         return self.age.numpy() >= self.life
-
-    def warm_up(self) -> None:
-        """Leave the dispersed start behind."""
-        self.sampler.warm_up(self.economy.policy)
 
     def on_plateau(self, reports: int) -> bool:
         """Nothing to lower here."""

@@ -96,7 +96,8 @@ def read(checkpoint: tf.train.Checkpoint, path: Path) -> None:
         status.assert_consumed()
     except DAMAGE as error:
         raise FileError(
-            f"the checkpoint {path} is incomplete, damaged or of another model or network: {reason(error)}"
+            f"the checkpoint {path} is incomplete, damaged, of another model or network, or of another release of "
+            f"deqn: {reason(error)}"
         ) from error
 
 

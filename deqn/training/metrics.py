@@ -6,7 +6,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from deqn.system.files import write_text, writing
-from deqn.training.loop import Report
+from deqn.training.report import Report
 
 
 class Metrics:

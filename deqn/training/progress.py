@@ -8,7 +8,8 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
-from deqn.training.loop import Report, Stage
+from deqn.training.report import Report
+from deqn.training.stage import Stage, remaining
 
 LINE_SECONDS = 5
 
@@ -78,11 +79,6 @@ class Display:
             latest = self._report
             text = f"error mean {latest.error:.1e} ({latest.worst}), max {max(latest.max.values()):.1e}"
         return f"{text}, {pace:.3g} steps/s" if pace else text
-
-
-def remaining(stage: Stage) -> int:
-    """The steps that a stage has not taken, at most."""
-    return max(stage.cycles * stage.steps_per_cycle - stage.step, 0)
 
 
 def duration(seconds: float) -> str:

@@ -6,9 +6,9 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.economy.economy import Economy, row_means
+from deqn.optimizers.rounding import ROUND_OFF, nudge
 from deqn.training.sampler import Sampler
 
-ROUND_OFF = 5  # errors at most so many times the rounding error are rounding errors
 DIGITS = 1e4  # times the type's precision: only below it the rounding error is measured
 SLOW = 5.0  # factor by which the best error is to fall from report to report
 
@@ -43,7 +43,7 @@ class Validator(tf.Module):
         )  # fmt: skip
 
     def _measure(self, states: tf.Tensor) -> dict[str, np.ndarray]:
-        parts = [self._sizes(part) for part in self.economy.slices(states)]
+        parts = [self.economy.sizes(part) for part in self.economy.slices(states)]
         return {name: np.concatenate([p[name].numpy() for p in parts], -1) for name in parts[0]}
 
     def _is_exact(self, states: tf.Tensor, sizes: dict[str, np.ndarray], means: dict[str, float]) -> bool:
@@ -51,22 +51,13 @@ class Validator(tf.Module):
         precision = np.finfo(states.dtype.as_numpy_dtype).eps
         if not max(means.values()) <= DIGITS * precision:
             return False
-        moved = self._measure(nudged(states))
+        moved = self._measure(nudge(states))
         noise = dict(row_means({name: np.abs(moved[name] - r) for name, r in sizes.items()}))
         return all(mean <= ROUND_OFF * max(precision, noise[name]) for name, mean in means.items())
 
     @tf.function(autograph=False)
     def _draw(self) -> tf.Tensor:
         return self.sampler(self.economy.policy)
-
-    @tf.function(reduce_retracing=True, autograph=False)
-    def _sizes(self, states: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {name: tf.abs(r) for name, r in self.economy.residuals(states).items()}
-
-
-def nudged(states: tf.Tensor) -> tf.Tensor:
-    """States that a few rounding errors have moved."""
-    return states * (1 + 2 * np.finfo(states.dtype.as_numpy_dtype).eps)
 
 
 class Ledger(tf.Module):

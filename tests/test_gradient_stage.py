@@ -3,8 +3,9 @@ import pytest
 import tensorflow as tf
 
 from conftest import economy, settings
-from deqn.optimizers.first_order import GradientStage, first_order, learning_rate
-from deqn.system.errors import InputError
+from deqn.optimizers.keras_optimizer import build_optimizer
+from deqn.training.gradient_stage import GradientStage
+from deqn.training.objective import Objective
 from deqn.training.sampler import Sampler
 
 CHOICES = (
@@ -19,8 +20,8 @@ def stage(*overrides):
     s = settings(*overrides)
     e = economy(*overrides)
     sampler = Sampler(e.domain, s.sampling, 0, e.policy.dtype)
-    optimizer = first_order(s.optimizer, s.schedule, s.train.steps)
-    return GradientStage(e, optimizer, sampler, s.train, s.loss, s.schedule)
+    optimizer = build_optimizer(s.optimizer, s.schedule, s.train.steps)
+    return GradientStage(Objective(e, s.loss), optimizer, s.schedule, sampler, s.train)
 
 
 @pytest.mark.parametrize("choice", [c if c == "adam" else pytest.param(c, marks=pytest.mark.slow) for c in CHOICES])
@@ -33,40 +34,6 @@ def test_every_optimizer_lowers_the_loss(choice):
     before = size()
     assert g.chunk(20) and g.step == 20 * g.steps_per_cycle
     assert size() < 0.995 * before
-
-
-def test_any_keras_optimizer_by_name():
-    s = settings("optimizer=lion", "optimizer.options.beta_1=0.8")
-    optimizer = first_order(s.optimizer, s.schedule, 10)
-    assert type(optimizer).__name__ == "Lion" and optimizer.beta_1 == 0.8
-
-
-def test_an_option_that_the_optimizer_lacks_is_refused():
-    s = settings("optimizer=adam", "+optimizer.options.nesterov=true")
-    with pytest.raises(InputError, match="nesterov"):
-        first_order(s.optimizer, s.schedule, 10)
-
-
-def test_clipping_reaches_the_optimizer():
-    for key, name in (("clip_norm", "global_clipnorm"), ("clip_value", "clipvalue")):
-        s = settings(f"optimizer.{key}=0.5")
-        assert getattr(first_order(s.optimizer, s.schedule, 10), name) == 0.5
-
-
-@pytest.mark.parametrize(
-    "name, step, expected",
-    [
-        ("constant", 500, 1.0),
-        ("cosine", 500, 0.5 * (1 + np.cos(np.pi * 0.5))),
-        ("cosine", 1000, 0.0),
-        ("exponential", 2000, 0.9**2),
-        ("inverse_time", 3000, 1 / 4),
-        ("reduce_on_plateau", 500, 1.0),
-    ],
-)
-def test_schedules_follow_their_formula(name, step, expected):
-    rate = learning_rate(1.0, settings(f"schedule={name}").schedule, 1000)
-    assert float(rate if isinstance(rate, float) else rate(step)) == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_rate_falls_on_a_plateau_to_its_floor():

@@ -1,4 +1,4 @@
-"""Stochastic gradient methods: any Keras optimizer by name, a schedule for its learning rate, the compiled loop.
+"""Stochastic gradient descent: a stage in which a Keras optimizer goes through shuffled mini-batches.
 
 One cycle: simulate under the current policy, shuffle the visited states into mini-batches, take a gradient step on
 each, for a number of epochs. Many cycles make a chunk, which is one XLA-compiled call.
@@ -10,42 +10,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from deqn.economy.economy import Economy
-from deqn.equations.residuals import loss
-from deqn.settings.schema import Loss, Optimizer, Schedule, Training
-from deqn.system.errors import InputError
+from deqn.settings.schema import Schedule, Training
+from deqn.training.objective import Objective
 from deqn.training.sampler import Sampler
 
 SHUFFLES = 64  # stored permutations
-
-
-def first_order(optimizer: Optimizer, schedule: Schedule, steps: int) -> keras.optimizers.Optimizer:
-    """A Keras optimizer whose schedule runs over `steps` steps. Raises InputError for an unknown option."""
-    options = {"learning_rate": learning_rate(optimizer.learning_rate, schedule, steps), **optimizer.options}
-    if optimizer.clip_norm is not None:
-        options["global_clipnorm"] = optimizer.clip_norm
-    if optimizer.clip_value is not None:
-        options["clipvalue"] = optimizer.clip_value
-    kind = type(keras.optimizers.get(optimizer.name.removesuffix("_lm")))
-    try:
-        return kind(**options)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"optimizer.options={dict(optimizer.options)}: {optimizer.name} refuses: {error}") from error
-
-
-def learning_rate(
-    start: float, schedule: Schedule, steps: int
-) -> keras.optimizers.schedules.LearningRateSchedule | float:
-    """The learning rate as a function of the step; a number where it is constant or lowered from outside."""
-    decays = keras.optimizers.schedules
-    match schedule.name:
-        case "cosine":
-            return decays.CosineDecay(start, max(steps, 1), alpha=schedule.final)
-        case "exponential":
-            return decays.ExponentialDecay(start, schedule.every, schedule.rate)
-        case "inverse_time":
-            return decays.InverseTimeDecay(start, schedule.every, schedule.rate)
-    return start
 
 
 class GradientStage(tf.Module):
@@ -53,22 +22,20 @@ class GradientStage(tf.Module):
 
     def __init__(
         self,
-        economy: Economy,
+        objective: Objective,
         optimizer: keras.optimizers.Optimizer,
+        schedule: Schedule,
         sampler: Sampler,
         training: Training,
-        loss_settings: Loss,
-        schedule: Schedule,
     ):
         super().__init__(name=type(optimizer).__name__.lower())
-        self.schedule = schedule
-        self.economy, self.optimizer, self.sampler = economy, optimizer, sampler
+        self.objective, self.economy, self.sampler = objective, objective.economy, sampler
+        self.optimizer, self.schedule = optimizer, schedule
         self.epochs, self.batch_size = training.epochs, training.batch
         self.batches = sampler.states // training.batch
         self.cycles = math.ceil(training.steps / self.steps_per_cycle)
         self.report_every = max(1, round(training.report_every / self.steps_per_cycle))
-        self.loss_settings = loss_settings
-        self.weights = economy.policy.network.trainable_variables
+        self.weights = objective.economy.policy.network.trainable_variables
         rng = np.random.default_rng(0)
         self._shuffles = tf.constant([rng.permutation(sampler.states) for _ in range(SHUFFLES)], tf.int32)
         self.optimizer.build(self.weights)
@@ -114,10 +81,6 @@ class GradientStage(tf.Module):
     @property
     def states_visited(self) -> int:
         return self.step // self.steps_per_cycle * self.sampler.states
-
-    def warm_up(self) -> None:
-        """Leave the dispersed start behind."""
-        self.sampler.warm_up(self.economy.policy)
 
     def fall_back(self) -> bool:
         """Go on with points of the box alone; returns whether that is new."""
@@ -175,10 +138,7 @@ class GradientStage(tf.Module):
     def gradient_step(self) -> tf.Tensor:
         """One optimizer step on the current mini-batch, taken only where loss and gradient are finite; whether so."""
         with tf.GradientTape() as tape:
-            errors = self.economy.residuals(self.drawn.value(), training=True)
-            value = loss(errors, self.loss_settings)
-            if self.economy.policy.network.losses:
-                value += tf.cast(tf.add_n(self.economy.policy.network.losses), value.dtype)
+            value = self.objective.training_loss(self.drawn.value())
         gradients = tape.gradient(value, self.weights)
         finite = tf.math.is_finite(value)
         for g in gradients:

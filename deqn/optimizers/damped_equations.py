@@ -1,0 +1,123 @@
+"""The linear equations of a Levenberg-Marquardt step, (J'J + damping) d = -J'r, solved in one of three forms.
+
+Which one, size and memory decide: normal equations where residuals exceed weights; the kernel form
+d = -J'(JJ' + damping)^-1 r where weights exceed residuals; conjugate gradients on Jacobian products, preconditioned by
+the Jacobian of a subset of the data, where no matrix fits. LAPACK factorizes.
+
+Source: Nocedal and Wright (2006, chapters 5 and 10).
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse.linalg
+import tensorflow as tf
+
+from deqn.optimizers.residual_function import ResidualFunction
+
+PRODUCTS = 60  # conjugate gradient iterations of a step
+
+# A relative damping -> the step [weights], None where it is singular, and the reduction that the linear model predicts.
+DampedStep = Callable[[float], tuple[np.ndarray | None, float]]
+
+
+def choose_form(parameters: int, rows: int, memory: float) -> str:
+    """How a step with so many weights and residuals is solved: primal, dual or matrix_free."""
+    primal = 8 * 2 * parameters**2 <= memory
+    dual = 8 * (rows * parameters + 2 * rows**2) <= memory
+    if primal and (parameters <= rows or not dual):
+        return "primal"
+    return "dual" if dual else "matrix_free"
+
+
+def linearize(residuals: ResidualFunction, data: tf.Tensor, values: np.ndarray) -> DampedStep | None:
+    """The damped step from the present weights, at which the residuals are `values`; None where the Jacobian is zero.
+
+    The damping is relative to the largest curvature. Raises FloatingPointError where the Jacobian is not finite.
+    """
+    match choose_form(residuals.parameters, len(values), residuals.memory):
+        case "primal":
+            return linearize_primal(residuals, data, values)
+        case "dual":
+            return linearize_dual(residuals, data, values)
+    return linearize_matrix_free(residuals, data, values)
+
+
+def linearize_primal(residuals: ResidualFunction, data: tf.Tensor, values: np.ndarray) -> DampedStep | None:
+    """By normal equations, [weights, weights]."""
+    matrix, gradient = np.zeros((residuals.parameters,) * 2), np.zeros(residuals.parameters)
+    for part, r in residuals.slices(data, values):
+        J = residuals.jacobian(part)
+        matrix += J.T @ J
+        gradient += J.T @ r
+    return by_cholesky(gradient, matrix.diagonal().max(), lambda shift: -factorize(matrix, shift)(gradient))
+
+
+def linearize_dual(residuals: ResidualFunction, data: tf.Tensor, values: np.ndarray) -> DampedStep | None:
+    """By the kernel JJ', [batch * equations, batch * equations]."""
+    J, row = np.empty((len(values), residuals.parameters)), 0
+    for part, r in residuals.slices(data, values):
+        J[row : row + len(r)] = residuals.jacobian(part)
+        row += len(r)
+    matrix, gradient = J @ J.T, J.T @ values
+    scale = np.einsum("ij,ij->j", J, J).max()
+    return by_cholesky(gradient, scale, lambda shift: -J.T @ factorize(matrix, shift)(values))
+
+
+def by_cholesky(gradient: np.ndarray, scale: float, solve: Callable[[float], np.ndarray]) -> DampedStep | None:
+    """The damped step where `solve` gives it exactly for an absolute damping; `scale` is the largest curvature."""
+    if not is_sloped(gradient, scale):
+        return None
+
+    def damped(damping: float) -> tuple[np.ndarray | None, float]:
+        try:
+            step = solve(damping * scale)
+        except np.linalg.LinAlgError:  # singular to working precision: more damping
+            return None, 0.0
+        return step, -gradient @ step + damping * scale * step @ step
+
+    return damped
+
+
+def linearize_matrix_free(residuals: ResidualFunction, data: tf.Tensor, values: np.ndarray) -> DampedStep | None:
+    """By preconditioned conjugate gradients."""
+    n, memory = residuals.parameters, residuals.memory
+    gradient = residuals.transposed_product(data, values)
+    fitting = int(memory / (8 * (n + 2 * math.sqrt(memory / 8)))) * len(data) // len(values)
+    chosen = max(1, min(len(data), fitting))
+    subset = tf.gather(data, np.linspace(0, len(data) - 1, chosen).astype(int))
+    J = residuals.jacobian(subset) * math.sqrt(len(data) / chosen)
+    kernel, scale = J @ J.T, np.einsum("ij,ij->j", J, J).max()
+    if not is_sloped(gradient, scale):
+        return None
+
+    def damped(damping: float) -> tuple[np.ndarray | None, float]:
+        shift = damping * scale
+        product = lambda v: residuals.transposed_product(data, residuals.product(data, v)) + shift * v
+        try:
+            inner = factorize(kernel, shift)
+        except np.linalg.LinAlgError:
+            return None, 0.0
+        approximate = lambda v: (v - J.T @ inner(J @ v)) / shift
+        operators = [scipy.sparse.linalg.LinearOperator((n, n), f, dtype=float) for f in (product, approximate)]
+        step, _ = scipy.sparse.linalg.cg(operators[0], -gradient, rtol=1e-6, maxiter=PRODUCTS, M=operators[1])
+        return step, -2 * gradient @ step - step @ product(step) + shift * step @ step
+
+    return damped
+
+
+def is_sloped(gradient: np.ndarray, scale: float) -> bool:
+    """Whether the Jacobian is not zero. Raises FloatingPointError unless all is finite."""
+    if not (math.isfinite(scale) and np.isfinite(gradient).all()):
+        raise FloatingPointError
+    return scale > 0
+
+
+def factorize(matrix: np.ndarray, shift: float) -> Callable[[np.ndarray], np.ndarray]:
+    """The solver of (matrix + shift) x = b by Cholesky. Raises LinAlgError where it is singular."""
+    shifted = matrix.T.copy(order="F")  # symmetric, in the order that LAPACK works on in place
+    shifted[np.diag_indices_from(shifted)] += shift
+    factor = scipy.linalg.cho_factor(shifted, overwrite_a=True, check_finite=False)
+    return lambda b: scipy.linalg.cho_solve(factor, b, check_finite=False)

@@ -1,0 +1,35 @@
+"""Stochastic gradient methods: any Keras optimizer by name, and a schedule for its learning rate."""
+
+import keras
+
+from deqn.settings.schema import Optimizer, Schedule
+from deqn.system.errors import InputError
+
+
+def build_optimizer(optimizer: Optimizer, schedule: Schedule, steps: int) -> keras.optimizers.Optimizer:
+    """A Keras optimizer whose schedule runs over `steps` steps. Raises InputError for an unknown option."""
+    options = {"learning_rate": build_learning_rate(optimizer.learning_rate, schedule, steps), **optimizer.options}
+    if optimizer.clip_norm is not None:
+        options["global_clipnorm"] = optimizer.clip_norm
+    if optimizer.clip_value is not None:
+        options["clipvalue"] = optimizer.clip_value
+    kind = type(keras.optimizers.get(optimizer.name.removesuffix("_lm")))
+    try:
+        return kind(**options)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"optimizer.options={dict(optimizer.options)}: {optimizer.name} refuses: {error}") from error
+
+
+def build_learning_rate(
+    start: float, schedule: Schedule, steps: int
+) -> keras.optimizers.schedules.LearningRateSchedule | float:
+    """The learning rate as a function of the step; a number where it is constant or lowered from outside."""
+    decays = keras.optimizers.schedules
+    match schedule.name:
+        case "cosine":
+            return decays.CosineDecay(start, max(steps, 1), alpha=schedule.final)
+        case "exponential":
+            return decays.ExponentialDecay(start, schedule.every, schedule.rate)
+        case "inverse_time":
+            return decays.InverseTimeDecay(start, schedule.every, schedule.rate)
+    return start

@@ -1,0 +1,126 @@
+"""The training of a run: its plan, what is restored, and what is written along the way."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+
+from deqn.checks.divergence import lost_derivative
+from deqn.configuration.config import Config
+from deqn.economy.economy import Economy
+from deqn.runs.solution import TRAINING, VALIDATION, stream
+from deqn.system.interrupt import Interrupt
+from deqn.training.checkpoint import Checkpoints
+from deqn.training.loop import Loop
+from deqn.training.metrics import Events, Metrics
+from deqn.training.plan import Plan, build_sampler, build_stages
+from deqn.training.progress import Display
+from deqn.training.report import Report, Trained
+from deqn.training.rules import Rules
+from deqn.training.sampler import FAR
+from deqn.training.stage import Stage, remaining
+from deqn.training.validation import Ledger, Validator
+
+RESULTS = ("summary.json", "failure.json", "report.html", "euler_errors.csv", "comparison.csv", "moments.csv")
+Watch = Callable[[Report], None]  # is told of every report, and ends the run by raising an exception of its own
+log = logging.getLogger("deqn")
+
+
+def plan_training(settings: Config) -> Plan:
+    """What the settings of a run say about training."""
+    return Plan(
+        settings.optimizer, settings.schedule, settings.train, settings.sampling, settings.loss, settings.tolerance,
+        stream(settings.seed, TRAINING), stream(settings.seed, VALIDATION), settings.resume is not None,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Journal:
+    """Observes training: every report goes to the files, the display, the log and whoever watches."""
+
+    records: Sequence[Metrics | Events]
+    display: Display
+    watch: Watch | None = None
+
+    def report(self, report: Report) -> None:
+        """Write and show a report."""
+        for record in self.records:
+            record.add(report)
+        self.display.report(report)
+        if report.lost_paths:
+            log.info("lost paths drawn anew so far: %d", report.lost_paths)
+        log.info("%s, step %d: loss %.3e, error %.3e (%s)", report.stage, report.step, report.loss, report.error,
+                 report.worst)  # fmt: skip
+        if self.watch is not None:
+            self.watch(report)
+
+    def update(self, stage: Stage, loss: float) -> None:
+        """Show the newest step."""
+        self.display.update(stage, loss)
+
+
+def train(
+    economy: Economy, plan: Plan, folder: Path, console: Console, interrupt: Interrupt, watch: Watch | None = None
+) -> Trained:
+    """Train the policy in place."""
+    chosen = build_stages(economy, plan)
+    validator = Validator(economy, build_sampler(economy, plan.sampling, plan.validation_seed))
+    ledger = Ledger(economy.policy.network.weights)
+    checkpoints = Checkpoints(
+        folder, network=economy.policy.network, validation=validator.sampler, ledger=ledger,
+        **{stage.name: stage for stage in chosen},
+    )  # fmt: skip
+    if plan.resumed:
+        restore(checkpoints, folder, console)
+        for name in RESULTS:  # of the policy as it was
+            (folder / name).unlink(missing_ok=True)
+    metrics = Metrics(folder, rows=int(ledger.reports.numpy()) if any(stage.step for stage in chosen) else 0)
+    records = [metrics, Events(folder, metrics)] if plan.train.tensorboard else [metrics]
+    rules = Rules(plan.train, interrupt, plan.enough, plan.optimizer.good_start)
+    with Display(console, chosen, plan.train.seconds) as display:
+        trained = Loop(chosen, validator, ledger, checkpoints, rules, Journal(records, display, watch)).run()
+    log.info("training ended: %s", trained.ended)
+    if trained.ended == "interrupted":
+        console.print("interrupted: evaluating what is there; Ctrl-C again stops at once", highlight=False)
+    if trained.ended == "steps" and trained.error > plan.tolerance and (early := unfinished(chosen)):
+        problems = (*trained.problems, stuck(economy, early, trained.error))
+        trained = replace(trained, ended="stuck", problems=problems)
+    for problem in (*lost(trained.lost_paths), *trained.problems):
+        log.error(problem)
+        console.print(problem, highlight=False, markup=False)
+    return trained
+
+
+def unfinished(chosen: list[Stage]) -> list[Stage]:
+    """The stages that ended before their last step."""
+    return [stage for stage in chosen if stage.step and remaining(stage)]
+
+
+def stuck(economy: Economy, early: list[Stage], error: float) -> str:
+    """Why stages ended before their last step though the error is above the tolerance."""
+    cause = lost_derivative(economy, early[-1].batch)
+    steps = ", ".join(f"{stage.name} after {stage.step} steps" for stage in early)
+    return f"stuck ({steps}): no step lowers the error of {error:.1e}" + (f"; {cause}" if cause else "")
+
+
+def lost(paths: int) -> list[str]:
+    """A sentence about the paths that were lost, if any were."""
+    if not paths:
+        return []
+    return [f"{paths} times a training path was lost (not finite, or {FAR} widths of the box away) and drawn anew"]
+
+
+def restore(checkpoints: Checkpoints, folder: Path, console: Console) -> None:
+    """The newest checkpoint that is whole, with a warning where a later one is not, or where none was written yet.
+
+    Raises FileError where all are damaged or missing.
+    """
+    if not checkpoints.numbers and not (folder / "metrics.csv").exists():
+        problems = ["the run ended before its first checkpoint; training begins anew"]
+    else:
+        problems = [f"{problem}; going on from the one before" for problem in checkpoints.restore()]
+    for problem in problems:
+        log.warning(problem)
+        console.print(f"warning: {problem}", highlight=False, markup=False, soft_wrap=True)

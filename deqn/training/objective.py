@@ -1,0 +1,100 @@
+"""What training lowers: the loss of an economy's equations at states, in the form that each optimizer asks for."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from deqn.economy.economy import Economy
+from deqn.equations.residuals import loss, residuals, row_weights, stacked
+from deqn.optimizers.residual_function import ResidualFunction
+from deqn.settings.schema import Loss
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The weighted loss of the equations under the policy function, whose weights are to be found."""
+
+    economy: Economy
+    settings: Loss
+
+    @property
+    def weights(self) -> list[tf.Variable]:
+        """The weights of the policy function."""
+        return weights_of(self.economy)
+
+    def loss(self, states: tf.Tensor) -> tf.Tensor:
+        """The loss at states [batch, n_states], a scalar."""
+        return loss(self.economy.residuals(states), self.settings)
+
+    def training_loss(self, states: tf.Tensor) -> tf.Tensor:
+        """The loss with dropout and with the penalties on weights, where the network has them."""
+        value = loss(self.economy.residuals(states, training=True), self.settings)
+        penalties = self.economy.policy.network.losses
+        return value + tf.cast(tf.add_n(penalties), value.dtype) if penalties else value
+
+    def residual_function(self, memory: float) -> ResidualFunction:
+        """The residuals whose squares sum to the loss times the batch. `memory`: bytes for its matrices."""
+        return residual_function(self.economy, self.settings.weights, memory)
+
+    @property
+    def equations(self) -> int:
+        """The number of equations, rows of vector equations counted one by one."""
+        rest = tf.constant(self.economy.center.states[None], self.economy.policy.dtype)
+        return stacked(self.economy.residuals(rest), 1).shape[0]
+
+
+def weights_of(economy: Economy) -> list[tf.Variable]:
+    """The weights of a policy function."""
+    return [w.value for w in economy.policy.network.trainable_variables]
+
+
+def residual_function(
+    economy: Economy, weights: Mapping[str, float], memory: float, jit_compile: bool = True
+) -> ResidualFunction:
+    """The equations, [batch, equations] at states [batch, n_states], each times the root of its share in the loss.
+
+    `weights`: of the loss, by equation. `memory` and `jit_compile`: as those of ResidualFunction.
+    """
+
+    def rows(states: tf.Tensor, policy: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+        errors = residuals(economy.model, policy, economy.expectation, states)
+        return stacked(errors, states.shape[0]) * row_weights(errors, weights)  # [equations, batch]
+
+    return ResidualFunction(
+        lambda states: tf.transpose(rows(states, economy.policy)),
+        weights_of(economy),
+        memory,
+        bytes_per_point=8 * (economy.expectation.nodes + 1) * economy.policy.floats,  # both dates
+        jacobian=lambda states: layerwise_jacobian(rows, economy.policy.recorded, states),
+        jit_compile=jit_compile,
+    )
+
+
+def layerwise_jacobian(rows: Callable, recorded: Callable, states: tf.Tensor) -> tf.Tensor:
+    """[batch, equations, weights]: the chain rule through each layer with weights, whose inputs are recorded.
+
+    One backward pass an equation serves all states. `rows`: states, policy function -> [equations, batch]; `recorded`:
+    the policy function of dense layers that keeps a record of them.
+    """
+    record, batch = [], states.shape[0]
+    with tf.GradientTape(persistent=True) as tape:
+        totals = tf.reduce_sum(rows(states, lambda s: recorded(s, record)), 1)
+    outputs = [z for _, _, z in record]
+    if totals.shape[0] == 1:
+        slopes = [g[None] for g in tape.gradient(totals, outputs, unconnected_gradients="zero")]
+    else:
+        slopes = tape.jacobian(totals, outputs, unconnected_gradients="zero")
+        # [equations, nodes * batch, units]: a state's own, as none mix
+    kernels, biases = {}, {}
+    for (layer, a, _), g in zip(record, slopes, strict=True):
+        a = tf.reshape(a, (-1, batch, a.shape[-1]))  # [nodes, batch, inputs]
+        g = tf.reshape(g, (totals.shape[0], -1, batch, g.shape[-1]))  # [equations, nodes, batch, units]
+        kernels[layer] = kernels.get(layer, 0.0) + tf.einsum("qbi,eqbj->beij", a, g)
+        biases[layer] = biases.get(layer, 0.0) + tf.einsum("eqbj->bej", g)
+    parts = []
+    for layer in kernels:
+        parts.append(tf.reshape(kernels[layer], (batch, totals.shape[0], -1)))
+        if layer.use_bias:
+            parts.append(biases[layer])
+    return tf.concat(parts, 2)

@@ -1,0 +1,68 @@
+"""Self-scaled BFGS: a stage of many cheap steps on a large batch, which polishes what least squares left."""
+
+import tensorflow as tf
+
+from deqn.optimizers.rounding import is_precise
+from deqn.optimizers.self_scaled_bfgs import SelfScaledBFGS
+from deqn.training.batch_stage import BatchStage
+from deqn.training.objective import Objective
+from deqn.training.sampler import Sampler
+
+LIFE, REPORT = 1000, 100  # iterations on the same states, and between reports
+STUCK = 2  # batches in a row without a step end the stage
+
+
+class QuasiNewtonStage(BatchStage):
+    """Self-scaled BFGS on a large batch."""
+
+    def __init__(self, objective: Objective, sampler: Sampler, iterations: int):
+        super().__init__("bfgs", objective.economy, sampler, iterations, report_every=REPORT, life=LIFE)
+        self.solver = SelfScaledBFGS(objective.loss, objective.weights)
+        self.stuck = tf.Variable(0, trainable=False)  # batches in a row that gave no step
+        self.precise = tf.Variable(False, trainable=False)  # round-off on states not fitted before
+
+    @property
+    def done(self) -> bool:
+        """Whether fresh states are at round-off, or several batches in a row gave no step."""
+        return self.step >= self.cycles or self.stuck.numpy() >= STUCK or bool(self.precise.numpy())
+
+    @property
+    def work(self) -> float:
+        """Multiplications of a step, roughly: one or two gradients of the loss, and the update of H."""
+        n = self.economy.policy.network.count_params()
+        return 1.5 * self.sampler.states * self.economy.gradient_work + 6.0 * n**2
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """There is none: the line search chooses."""
+        return {}
+
+    def chunk(self, cycles: int) -> bool:
+        """Iterate; returns whether the loss was finite."""
+        while cycles > 0 and not self.done:
+            if self.worn:
+                self._refresh()
+                if not tf.math.is_finite(self.solver.loss):
+                    return False
+                continue
+            wanted = min(cycles, self.life - int(self.age.numpy()))
+            taken = int(self.solver.iterate(self.batch, tf.constant(wanted)).numpy())
+            self.iterations.assign_add(taken)
+            self.age.assign_add(taken)
+            cycles -= taken
+            if taken:
+                self.stuck.assign(0)
+            if taken < wanted:  # no step left
+                self.stuck.assign_add(1)
+                self.discard()
+        return True
+
+    def mean_loss(self, reset: bool = False) -> float:
+        """The newest loss."""
+        return float(self.solver.loss.numpy())
+
+    def _refresh(self) -> None:
+        """Other states, and whether they are solved already."""
+        self.draw()
+        self.solver.evaluate(self.batch)
+        self.precise.assign(is_precise(self.mean_loss(), self.drawn.dtype))
