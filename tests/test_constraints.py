@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from conftest import settings
+from conftest import build, settings
 from deqn.evaluation.constraints import binding, constraint_summary
 from deqn.model.declaration import Discrete, Model, Multiplier, Policy, State
 from deqn.reporting import report
-from deqn.runs.solution import build
 
 SHARES = {0.5: 0.40, 1 - 1e-12: 0.25, 2.0: 0.35}  # of states: the second is so close to the kink that errors decide
 

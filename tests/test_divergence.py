@@ -3,10 +3,9 @@
 import pytest
 from small_economies import Harvest
 
-from conftest import settings
+from conftest import build, settings
 from deqn.checks.divergence import lost_derivative
 from deqn.economy.simulation import Box
-from deqn.runs.solution import build
 
 
 class Units(Harvest):

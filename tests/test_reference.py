@@ -11,14 +11,13 @@ import pytest
 import tensorflow as tf
 
 import time_iteration
-from conftest import economy, settings
+from conftest import build, economy, settings
 from deqn.equations.expectation import expectation, finer_rule
 from deqn.evaluation import evaluate
 from deqn.evaluation.analysis import policy_slices
 from deqn.evaluation.reference import reference
 from deqn.model.declaration import Discrete, Model, Normal, Policy, State
 from deqn.models.asset_pricing import AssetPricing
-from deqn.runs.solution import build
 
 
 class WithError:

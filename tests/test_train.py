@@ -6,8 +6,7 @@ import pytest
 import tensorflow as tf
 from small_economies import Harvest, Ledgers
 
-from conftest import settings
-from deqn.runs.solution import build
+from conftest import build, settings
 from deqn.runs.stages import stages
 from deqn.system.interrupt import Interrupt
 from deqn.training.checkpoint import Checkpoints

@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.checks.undefined import affordable, check_box, described
-from deqn.configuration.config import Config
 from deqn.economy.economy import Economy
 from deqn.economy.exact import closed_form, exact_residuals
 from deqn.economy.refinement import refined
@@ -26,6 +25,7 @@ from deqn.optimizers.first_order import first_order
 from deqn.perturbation.first_order import derivatives, linear_solution
 from deqn.perturbation.modes import equilibrium_modes
 from deqn.perturbation.steady_state import SteadyState, spread
+from deqn.settings.schema import Evaluation, Optimizer, Quadrature, Schedule, Training
 from deqn.system.errors import InputError
 
 STEP = 0.01  # by which a variable is moved
@@ -151,18 +151,20 @@ def check_roots(model: Model, steady: SteadyState, needed: bool) -> Finding:
     return Finding(None, text, warnings=[*[found.note] * bool(found.note), *drifts])
 
 
-def check_choices(economy: Economy, settings: Config) -> Finding:
+def check_choices(
+    economy: Economy, optimizer: Optimizer, schedule: Schedule, training: Training, evaluation: Evaluation
+) -> Finding:
     """Options of the optimizer and the box of the evaluation, which this economy must be able to use.
 
     Raises InputError.
     """
-    if settings.optimizer.learning_rate is not None:
-        first_order(settings.optimizer, settings.schedule, settings.train.steps)
-    box_states(economy, settings.evaluation, 0)
-    return Finding(None, f"optimizer {settings.optimizer.name}, box times {settings.evaluation.box_scale:g}")
+    if optimizer.learning_rate is not None:
+        first_order(optimizer, schedule, training.steps)
+    box_states(economy, evaluation, 0)
+    return Finding(None, f"optimizer {optimizer.name}, box times {evaluation.box_scale:g}")
 
 
-def check_quadrature(economy: Economy, finer: Expectation, settings: Config) -> Finding:
+def check_quadrature(economy: Economy, finer: Expectation, quadrature: Quadrature, tolerance: float) -> Finding:
     """How far the residuals move under a finer rule at points of the box."""
     dimension = normal_count(economy.model)
     if not dimension:
@@ -171,13 +173,13 @@ def check_quadrature(economy: Economy, finer: Expectation, settings: Config) -> 
     coarse, fine = economy.residuals(states), residuals(economy.model, economy.policy, finer, states)
     moved = np.concatenate([np.ravel(coarse[name] - fine[name]) for name in coarse])
     mean, most = np.abs(moved).mean(), np.abs(moved).max()
-    nodes = f"{chosen(settings.expectation, dimension)} rule, {economy.expectation.nodes} nodes"
+    nodes = f"{chosen(quadrature, dimension)} rule, {economy.expectation.nodes} nodes"
     text = f"{nodes}; {finer.nodes} change residuals by {most:.0e}"
-    warning = f"expectation: an error of {mean:.1e} exceeds tolerance={settings.tolerance:g}; take a finer rule"
-    return Finding(None, text, warnings=[warning] * bool(mean > settings.tolerance))
+    warning = f"expectation: an error of {mean:.1e} exceeds tolerance={tolerance:g}; take a finer rule"
+    return Finding(None, text, warnings=[warning] * bool(mean > tolerance))
 
 
-def check_closed_form(model: Model, steady: SteadyState, finer: Expectation, settings: Config) -> Finding:
+def check_closed_form(model: Model, steady: SteadyState, finer: Expectation, quadrature: Quadrature) -> Finding:
     """The residual of the closed form, where there is one, at points of the box; the rule's own error is none of it."""
     hint = f"; expected are the policies {', '.join(p.name for p in model.policies)}, or None"
     exact = call("closed_form", lambda: closed_form(model, steady), object, hint)
@@ -195,7 +197,7 @@ def check_closed_form(model: Model, steady: SteadyState, finer: Expectation, set
     wrong = [name for name, s in sizes.items() if not s.max() <= EXACT]
     if not wrong:
         return Finding(None, text)
-    finest, problems = refined(model, exact, settings.expectation, states), []
+    finest, problems = refined(model, exact, quadrature, states), []
     for name in wrong:
         best = finest[name]
         if best.falls:

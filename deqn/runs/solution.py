@@ -10,10 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from omegaconf import OmegaConf
 
-from deqn.configuration.composition import COMPOSITION_ERRORS
-from deqn.configuration.config import Config, build_model, checked, recalled
+from deqn.configuration.stored import load_stored
 from deqn.economy.economy import Economy
 from deqn.economy.tables import state_frame
 from deqn.equations.expectation import expectation, finer_rule, rule
@@ -28,6 +26,7 @@ from deqn.perturbation.modes import Modes
 from deqn.perturbation.steady_state import SteadyState, steady_state
 from deqn.policies.network import PolicyNetwork, approximator
 from deqn.reporting import html_report, report
+from deqn.settings.schema import Assessment, Network, Quadrature
 from deqn.system.errors import FileError, InputError
 from deqn.system.files import number
 from deqn.training.checkpoint import read_policy
@@ -48,7 +47,7 @@ class Solution:
     """A policy function together with the model that it solves, and the record of the run that found it."""
 
     economy: Economy
-    settings: Config
+    settings: Assessment
     summary: dict[str, Any]
     folder: Path
 
@@ -180,25 +179,25 @@ class Solution:
         return tf.constant(np.stack(np.broadcast_arrays(*columns), 1), self.economy.policy.dtype)
 
 
-def build(settings: Config, steady: SteadyState | None = None, model: Model | None = None) -> Economy:
-    """The model, an untrained policy function and the expectation of a checked configuration.
+def build(
+    model: Model, network: Network, quadrature: Quadrature, seed: int, dtype: str, steady: SteadyState | None = None
+) -> Economy:
+    """The model, an untrained policy function and the expectation.
 
-    `model` is the configured one and `steady` its steady state, where they are known already. Raises InputError where
-    the steady state is not found, or where the solution that the anchor is to be does not exist.
+    `steady` is the model's steady state, where it is known already. Raises InputError where the steady state is not
+    found, or where the solution that the anchor is to be does not exist.
     """
-    model = family(build_model(settings.model), settings.pseudo_states) if model is None else model
     steady = steady_state(model) if steady is None else steady
     inputs, outputs = (sum(map(width, declared)) for declared in (model.states, free_policies(model.policies)))
-    seed = stream(settings.seed, NETWORK)
-    network = approximator(inputs, outputs, settings.network, settings.dtype, seed)
-    margin = MARGIN if settings.network.name == "chebyshev" else 0.0
+    weights = approximator(inputs, outputs, network, dtype, stream(seed, NETWORK))
+    margin = MARGIN if network.name == "chebyshev" else 0.0
     try:
-        policy = PolicyNetwork(model, steady, network, settings.dtype, settings.network.anchor, margin)
+        policy = PolicyNetwork(model, steady, weights, dtype, network.anchor, margin)
     except InputError as error:
-        kind = settings.network.anchor
+        kind = network.anchor
         raise InputError(f"network.anchor={kind}: {error}; network.anchor=steady_state does without it") from error
-    chosen = expectation(model, partial(rule, settings.expectation))
-    if settings.network.anchor == "quadratic":
+    chosen = expectation(model, partial(rule, quadrature))
+    if network.anchor == "quadratic":
         policy.correct_for_risk(model, chosen, steady)
     return Economy(model, steady, policy, chosen)
 
@@ -206,14 +205,12 @@ def build(settings: Config, steady: SteadyState | None = None, model: Model | No
 def load(folder: str | Path) -> Solution:
     """The solution that a run left in its folder. Raises FileError where it is incomplete or damaged."""
     folder = Path(folder)
+    settings, model = load_stored(folder)
     try:
-        config = OmegaConf.merge(OmegaConf.structured(Config), recalled(folder / "config.yaml"))
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-        settings = checked(config)
-    except InputError as error:  # among them a model whose file is not found
-        raise FileError(f"{folder} cannot be loaded: {error}") from error
-    except (OSError, *COMPOSITION_ERRORS) as error:
+    except (OSError, ValueError) as error:
         raise FileError(f"{folder} does not hold a finished run: {error}") from error
-    economy = build(settings)
+    model = family(model, settings.pseudo_states)
+    economy = build(model, settings.network, settings.expectation, settings.seed, settings.dtype)
     read_policy(folder, economy.policy.network)
-    return Solution(economy, settings, summary, folder)
+    return Solution(economy, settings.assessment, summary, folder)

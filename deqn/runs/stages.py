@@ -8,12 +8,12 @@ from pathlib import Path
 from rich.console import Console
 
 from deqn.checks.divergence import lost_derivative
-from deqn.configuration.config import Config
 from deqn.economy.economy import Economy
 from deqn.optimizers.first_order import GradientStage, first_order
 from deqn.optimizers.levenberg_marquardt import LeastSquaresStage, batch_size
 from deqn.optimizers.self_scaled_bfgs import QuasiNewtonStage, fits
 from deqn.runs.solution import TRAINING, VALIDATION, stream
+from deqn.settings.schema import Settings
 from deqn.system.clock import Clock
 from deqn.system.interrupt import Interrupt
 from deqn.training.checkpoint import Checkpoints
@@ -29,7 +29,7 @@ log = logging.getLogger("deqn")
 
 def train(
     economy: Economy,
-    settings: Config,
+    settings: Settings,
     folder: Path,
     console: Console,
     interrupt: Interrupt,
@@ -119,7 +119,7 @@ def restore(checkpoints: Checkpoints, folder: Path, console: Console) -> None:
         console.print(f"warning: {problem}", highlight=False, markup=False, soft_wrap=True)
 
 
-def stages(economy: Economy, settings: Config) -> list[Stage]:
+def stages(economy: Economy, settings: Settings) -> list[Stage]:
     """The stages of the chosen optimizer, in the order in which they run."""
     chosen, dtype, seed = settings.optimizer, economy.policy.dtype, stream(settings.seed, TRAINING)
     found: list[Stage] = []
