@@ -3,8 +3,15 @@
 `solve`, `load`, `Solution` and `fischer_burmeister` load TensorFlow at first use; declaring a model does not.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from deqn.model.declaration import Discrete, Markov, Model, Multiplier, Normal, Point, Policy, State
 from deqn.system.errors import DeqnError, FileError, InputError
+
+if TYPE_CHECKING:
+    from deqn.equations.residuals import fischer_burmeister
+    from deqn.runs.run import solve
+    from deqn.runs.solution import Solution, load
 
 __version__ = "0.1.0"
 __all__ = [
@@ -13,7 +20,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name in ("Solution", "fischer_burmeister", "load", "solve"):
         from deqn.system.lazy_tensorflow import load_tensorflow
 

@@ -58,8 +58,8 @@ def list_changes(composition: Composition, kind: type[Model], now: dict[str, Any
     if all(word.partition("=")[0] == "model" for word in composition.overrides):
         return {}
     config = compose([f"model={composition.name}"], composition.config_dir).config
-    parameters = complete_parameters(kind, OmegaConf.to_container(config.model, resolve=True))
-    baseline = flatten(complete_config(config, parameters))
+    parameters: Any = OmegaConf.to_container(config.model, resolve=True)
+    baseline = flatten(complete_config(config, complete_parameters(kind, parameters)))
     return {
         key: {"value": value, "default": baseline.get(key)} for key, value in now.items()
         if value != baseline.get(key) and (key in baseline or value)

@@ -32,7 +32,7 @@ def split_sweep(overrides: list[str]) -> list[list[str]]:
             raise InputError(f"{o.input_line.lstrip('+')}: a sweep knows A,B and choice() and range()")
         try:
             words = list(o.sweep_string_iterator()) if o.is_sweep_override() else [o.get_value_element_as_str()]
-        except ValueError as error:  # a range without a step
+        except COMPOSITION_ERRORS as error:  # a range without a step
             raise InputError(f"{o.input_line.lstrip('+')}: {error}") from error
         values[o.get_key_element()] = [f"{o.get_key_element()}={word}" for word in words]
     return [list(job) for job in itertools.product(*values.values())]

@@ -140,7 +140,8 @@ class Solution:
             return self.economy
         values = tuple(float(x) for x in self._parameters(parameters, {}).values())
         if values not in self._members:
-            self._members[values] = replace(self.economy, steady=self.economy.model.rest(np.array(values)))
+            model: Any = self.economy.model  # a family
+            self._members[values] = replace(self.economy, steady=model.rest(np.array(values)))
         return self._members[values]
 
     @cached_property
@@ -150,12 +151,12 @@ class Solution:
 
     def _parameters(self, given: Mapping[str, Any], states: Mapping[str, Any]) -> dict[str, Any]:
         """All parameters of a family, the usual ones where not given here or among the states. Raises KeyError."""
-        model = self.economy.model
-        known = dict(zip(model.names, model.usual, strict=True)) if isinstance(model, Family) else {}
+        model: Any = self.economy.model
+        known: dict[str, Any] = dict(zip(model.names, model.usual, strict=True)) if isinstance(model, Family) else {}
         for name in given:
             if name not in known:
                 raise KeyError(f"no parameter {name!r} is a state; there are {', '.join(known) or 'none'}")
-        known |= {name: states[name] for name in known if name in states} | given
+        known |= {**{name: states[name] for name in known if name in states}, **given}
         for name, low, high in zip(model.names, model.lower, model.upper, strict=True) if known else ():
             outside = np.abs(np.asarray(known[name], float) - (low + high) / 2) / (high - low) > 0.5 + ROUNDING
             if outside.any():
@@ -165,7 +166,7 @@ class Solution:
         return known
 
     def _packed(self, states: Mapping[str, Any]) -> tf.Tensor:
-        columns = []
+        columns: list[np.ndarray] = []
         for s in self.economy.model.states:
             names = labels([s])
             if s.name not in states and not all(n in states for n in names):

@@ -29,7 +29,7 @@ def within(allowed: str | tuple[Any, ...], not_empty: bool = False) -> Any:
 
 
 def only(
-    choices: tuple[str, ...], allowed: str | tuple[Any, ...], not_empty: bool = False, optional: bool = False
+    choices: tuple[str, ...], allowed: str | tuple[Any, ...] | None, not_empty: bool = False, optional: bool = False
 ) -> Any:
     """A setting that belongs to some choices of its group; under the others it stays unset."""
     found = {"allowed": allowed, "not_empty": not_empty, "choices": choices, "optional": optional}
@@ -136,8 +136,8 @@ class Evaluation:
     burn_in: int | None = within("[0, inf)")
     box: int = within(COUNT)
     box_scale: float = within(POSITIVE)
-    reference: bool
-    figures: bool
+    reference: bool = within((True, False))
+    figures: bool = within((True, False))
 
 
 @dataclass(frozen=True)
