@@ -8,6 +8,7 @@ import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from hydra._internal.utils import get_args_parser  # there is no public way to the options of hydra.main
 
@@ -22,20 +23,21 @@ COMPLETION = re.compile(r"(install|uninstall|query)=")
 GROUP, WIDTH = re.compile(r"\w+: "), 80  # a line of choices on the pages of help, and how wide it may be
 
 
-def run_guarded(program: str, command: Callable[[list[str]], int]) -> int:
-    """The exit code of a command; a failure that it explains is printed."""
+def run_guarded(program: str, command: Callable[[list[str]], int]) -> NoReturn:
+    """Exit with the code of a command; a failure that it explains is printed."""
     make_lasting()
     sys.argv[1:] = to_hydra_syntax(sys.argv[1:])  # Hydra reads them, too
     try:
-        return command(sys.argv[1:])
+        code = command(sys.argv[1:])
     except KeyboardInterrupt:
-        return 130
+        code = 130
     except Exception as error:
         failure = as_known(error)
         if failure is None:
             raise
         print(f"{program}: {failure}", file=sys.stderr)
-        return failure.exit_code
+        code = failure.exit_code
+    sys.exit(code)
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:

@@ -3,7 +3,7 @@
 It leaves nothing behind. Exit codes: 0 nothing is wrong, 2 something is, 6 too little memory.
 """
 
-import sys
+from functools import partial
 
 from deqn.commands import STARTED
 from deqn.commands.arguments import has_solve_options, is_help, parse_arguments, run_guarded, show_help
@@ -12,11 +12,6 @@ from deqn.configuration.model_class import build_model
 from deqn.configuration.validation import validate
 from deqn.runs.engine import start_engine
 from deqn.system.errors import InputError
-
-
-def main() -> None:
-    """The console script."""
-    sys.exit(run_guarded("deqn-check", check))
 
 
 def check(arguments: list[str]) -> int:
@@ -33,3 +28,6 @@ def check(arguments: list[str]) -> int:
     from deqn.runs.check import inspect
 
     return inspect(settings, model, composition.name, console, STARTED)
+
+
+main = partial(run_guarded, "deqn-check", check)  # the console script

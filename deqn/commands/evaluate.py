@@ -1,6 +1,5 @@
 """deqn-evaluate: a run that is finished, judged anew. Exit codes: 0 PASS, 2 bad input, 4 FAIL, 5 files, 6 memory."""
 
-import sys
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -35,11 +34,6 @@ Prints the verdict, and writes its tables into a new folder evaluations/<time>
 in that of the run, which stays as it is.
 Exit codes: 0 PASS, 2 bad input, 4 FAIL, 5 files, 6 too little memory."""
 IDENTITY = ("model", "parameters", "pseudo_states", "changed", "dtype", "steps", "states_visited")
-
-
-def main() -> None:
-    """The console script."""
-    sys.exit(run_guarded("deqn-evaluate", evaluate))
 
 
 def evaluate(arguments: list[str]) -> int:
@@ -80,3 +74,6 @@ def read_assessment(given: list[str], folder: Path) -> Assessment:
     settings, _ = validate(config)
     check_evaluation(complete_config(config, settings.model), folder / "config.yaml")
     return settings.assessment
+
+
+main = partial(run_guarded, "deqn-evaluate", evaluate)  # the console script

@@ -1,7 +1,7 @@
 """deqn-irf: impulse responses of a finished run. Exit codes: 0 done, 2 bad input, 5 files, 6 too little memory."""
 
 import math
-import sys
+from functools import partial
 from typing import Any
 
 from deqn.commands.arguments import read_words, run_guarded, take_run_folder
@@ -29,11 +29,6 @@ too) into the run's folder: the path with the shock, the path without it, and
 the deviation, all in levels.
 Exit codes: 0 done, 2 bad input, 5 files, 6 too little memory."""
 HORIZONS = (0, 1, 2, 4, 8, 16)  # in the table, beside the last
-
-
-def main() -> None:
-    """The console script."""
-    sys.exit(run_guarded("deqn-irf", respond))
 
 
 def respond(arguments: list[str]) -> int:
@@ -87,3 +82,6 @@ def parse_number(key: str, value: Any) -> float:
     if not math.isfinite(found):
         raise InputError(f"{key}={value} is not finite")
     return found
+
+
+main = partial(run_guarded, "deqn-irf", respond)  # the console script

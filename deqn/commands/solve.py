@@ -6,6 +6,7 @@ seconds. Exit codes: 0 converged, 2 bad input, 3 diverged, 4 not converged, 5 fi
 """
 
 import sys
+from functools import partial
 from pathlib import Path
 
 from hydra.core import utils
@@ -27,11 +28,6 @@ from deqn.sweeps.launch import choose_folder, run_hydra, run_sweep, writing_belo
 from deqn.system.errors import DeqnError, InputError, exit_code
 from deqn.system.extras import check_launcher
 from deqn.system.files import locked_log
-
-
-def main() -> None:
-    """The console script."""
-    sys.exit(run_guarded("deqn-solve", solve))
 
 
 def solve(arguments: list[str]) -> int:
@@ -88,3 +84,6 @@ def run_single(flags: list[str], overrides: list[str], composition: Composition,
     context = HydraContext(config_loader=None, callbacks=Callback())  # of which a configuration has none
     with writing_below(str(folder)):
         return utils.run_job(work, whole, "hydra.run.dir", None, context).return_value
+
+
+main = partial(run_guarded, "deqn-solve", solve)  # the console script

@@ -1,17 +1,12 @@
 """deqn-tune: a search for good settings. Exit codes: those of the best settings, as of deqn-solve."""
 
-import sys
+from functools import partial
 
 from deqn.commands.arguments import has_solve_options, is_help, parse_arguments, run_guarded, show_help
 from deqn.runs.engine import import_engine
 from deqn.sweeps.space import declare_search
 from deqn.system.errors import InputError
 from deqn.system.extras import check_extra
-
-
-def main() -> None:
-    """The console script."""
-    sys.exit(run_guarded("deqn-tune", tune))
 
 
 def tune(arguments: list[str]) -> int:
@@ -27,3 +22,6 @@ def tune(arguments: list[str]) -> int:
     from deqn.sweeps.tune import run_search
 
     return run_search(search, console)
+
+
+main = partial(run_guarded, "deqn-tune", tune)  # the console script

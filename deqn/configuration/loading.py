@@ -63,22 +63,15 @@ def check_own_folder(config_dir: str | None) -> None:
 
 
 @contextlib.contextmanager
-def without_hydra_job() -> Iterator[None]:
-    """Let a job that Hydra runs compose another configuration: of Hydra's instances there can be one at a time."""
-    running = GlobalHydra.instance().hydra
+def open_configs(config_dir: str | None) -> Iterator[None]:
+    """Make the package's configuration and the user's known to Hydra, also within a job that Hydra runs."""
+    running = GlobalHydra.instance().hydra  # of Hydra's instances there can be one at a time
     GlobalHydra.instance().clear()
     try:
-        yield
+        with search_own_folder(config_dir), initialize_config_module("deqn.configs", "deqn", version_base="1.3"):
+            yield
     finally:
         GlobalHydra.instance().hydra = running
-
-
-@contextlib.contextmanager
-def open_configs(config_dir: str | None) -> Iterator[None]:
-    """Make the package's configuration and the user's known to Hydra."""
-    with without_hydra_job(), search_own_folder(config_dir):
-        with initialize_config_module("deqn.configs", job_name="deqn", version_base="1.3"):
-            yield
 
 
 def load_config(overrides: list[str], config_dir: str | None) -> DictConfig:

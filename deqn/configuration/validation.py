@@ -8,13 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from deqn.configuration.explanation import describe_cause
-from deqn.configuration.model_class import (
-    check_parameters,
-    complete_parameters,
-    find_model_class,
-    is_number,
-    is_real,
-)
+from deqn.configuration.model_class import check_parameters, complete_parameters, find_model_class, is_number, is_real
 from deqn.model.declaration import Model
 from deqn.settings.ranges import check_range, format_value, suggest
 from deqn.settings.schema import Settings

@@ -53,31 +53,26 @@ def inspect(settings: Settings, model: Model, name: str, console: Console, began
 
 def run_checks(model: Model, settings: Settings, tell: Callable[[str], None] = lambda text: None) -> Iterator[Line]:
     """Every check, in the order in which they build on each other; `tell` hears about what takes long."""
-    lines = {}
+    lines, quadrature = {}, settings.expectation
     yield check("parameters", check_parameters, model)
-    for line in contract(model, partial(rule, settings.expectation), tell):
+    for line in contract(model, partial(rule, quadrature), tell):
         lines[line.name] = line
         yield line
     declared, moved, equations, steady, sound = (
         lines[name] for name in ("declarations", "transition", "residuals", "steady state", "zero residuals")
     )
-    finer = check("finer rule", refine_expectation, declared, settings.expectation)
+    finer = check("finer rule", refine_expectation, declared, quadrature)
     if settings.loss.weights:
         yield check("loss weights", check_weights, settings.loss.weights, equations)
     yield check("gradients", check_gradients, declared, steady.value, after=[moved, equations])
     yield check("units", check_units, declared, steady, after=[moved, equations])
     yield (roots := check("roots", check_roots, declared, steady, settings.network.anchor == "linear", after=[sound]))
     yield (economy := check("network", check_network, declared, steady, settings, after=[roots]))
-    yield check(
-        "choices", check_choices, economy, settings.optimizer, settings.schedule, settings.train, settings.evaluation
-    )
+    choices = settings.optimizer, settings.schedule, settings.train, settings.evaluation
+    yield check("choices", check_choices, economy, *choices)
     yield (inside := check("box", check_box, economy))
-    yield check(
-        "quadrature", check_quadrature, economy, finer, settings.expectation, settings.tolerance, after=[inside]
-    )
-    yield check(
-        "closed form", check_closed_form, declared, steady, finer, settings.expectation, after=[moved, equations]
-    )
+    yield check("quadrature", check_quadrature, economy, finer, quadrature, settings.tolerance, after=[inside])
+    yield check("closed form", check_closed_form, declared, steady, finer, quadrature, after=[moved, equations])
 
 
 def check_parameters(model: Model) -> Finding:

@@ -49,9 +49,8 @@ def write_best(search: Search, words: dict[str, str], error: float, summary: dic
     make_folder(file.parent, exist_ok=True)
     overrides = search.overrides(words)
     head = f"# @package _global_\n# The best found by: deqn-tune {' '.join(search.declaration)}\n# {found}.\n"
-    write_text(
-        file, head + OmegaConf.to_yaml(OmegaConf.create(nest_overrides(search.model, overrides, search.config_dir)))
-    )
+    best = OmegaConf.create(nest_overrides(search.model, overrides, search.config_dir))
+    write_text(file, head + OmegaConf.to_yaml(best))
     use = f"deqn-solve --config-dir {shlex.quote(str(search.folder))} tuned=best"
     if search.config_dir is not None:
         own = shlex.quote(search.config_dir)

@@ -47,9 +47,7 @@ def run_sweep(flags: list[str], overrides: list[str], config_dir: str | None, jo
     except Exception as error:  # a process was killed, or could not be started
         print(f"deqn-solve: {type(error).__name__}: {first_line(error)}", file=sys.stderr)
     finally:
-        from deqn.sweeps.sweep import (
-            summarize,  # pandas and rich, which a mistake on the command line need not wait for
-        )
+        from deqn.sweeps.sweep import summarize  # and pandas, for which a mistake need not wait
 
         code = summarize(folder, jobs)
     return code

@@ -123,9 +123,9 @@ def read_dimension(o: Override) -> Choice | Interval:
     raise InputError(f"{o.input_line}: a search knows choice(), interval() and range()")
 
 
-def format_number(x: float) -> str:
-    """A number as an override has it."""
-    return f"{x:.12g}"
+def format_number(x: float | str) -> str:
+    """A number, or a word, as an override has it."""
+    return x if isinstance(x, str) else f"{x:.12g}"
 
 
 def make_whole(values: Interval) -> Interval:

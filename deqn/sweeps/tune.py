@@ -44,7 +44,7 @@ def run_search(search: Search, console: Console) -> int:
     try:
         with locked(search.folder / "lock", "search"):
             study = open_study(search)
-            while len(list_ended(study)) < count_trials(search):
+            while len(list_ended(study)) < min(search.trials, count_points(search)):
                 signal = run_trial(study, search, console)
                 write_text(search.folder / "trials.csv", pd.DataFrame(tabulate(study, search)).to_csv(index=False))
                 if signal is not None:
@@ -89,11 +89,6 @@ def count_points(search: Search) -> float:
     if any(isinstance(values, Interval) and values.step is None for values in search.space.values()):
         return math.inf
     return math.prod(len(list_points(values)) for values in search.space.values())
-
-
-def count_trials(search: Search) -> int:
-    """How many trials there are to be."""
-    return int(min(search.trials, count_points(search)))
 
 
 def list_ended(study: optuna.Study) -> list[FrozenTrial]:
@@ -207,16 +202,11 @@ def tabulate(study: optuna.Study, search: Search) -> list[dict[str, Any]]:
     for t in rank_trials(study):
         status = {TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}.get(t.state, t.user_attrs.get("status"))
         known = dict.fromkeys(("max", "seconds", "import_seconds", "reason", "folder")) | t.user_attrs
-        chosen = {key: to_word(t.params[key]) for key in search.space}
+        chosen = {key: format_number(t.params[key]) for key in search.space}
         mean = t.value if t.state == TrialState.COMPLETE else None
         folder = None if known["folder"] is None else str(search.folder / known["folder"])
         found.append({"trial": str(t.number), **chosen, "mean": mean, **known, "status": status, "folder": folder})
     return found
-
-
-def to_word(value: Any) -> str:
-    """A value of a trial as a word."""
-    return value if isinstance(value, str) else format_number(value)
 
 
 def shorten(row: dict[str, Any], search: Search) -> dict[str, str]:
@@ -231,7 +221,7 @@ def conclude_search(study: optuna.Study, search: Search, console: Console) -> in
     best = rank_trials(study)[0]
     summary = None
     if best.state == TrialState.COMPLETE:
-        words = {key: to_word(best.params[key]) for key in search.space}
+        words = {key: format_number(best.params[key]) for key in search.space}
         find_devices()
         summary = solve_afresh(search, words, best.number, console)
         if summary["signal"] is not None:

@@ -53,7 +53,9 @@ def test_too_little_memory_is_a_failure_of_its_own(error, capsys):
     def refused(arguments):
         raise error
 
-    assert run_guarded("deqn-solve", refused) == 6
+    with pytest.raises(SystemExit) as ended:
+        run_guarded("deqn-solve", refused)
+    assert ended.value.code == 6
     said = capsys.readouterr().err
     assert said.startswith("deqn-solve: too little memory (") and "lower train.batch" in said
 
