@@ -95,6 +95,14 @@ def test_a_matrix_is_a_parameter(mine, tmp_path):
     assert load_stored(tmp_path) == (job.settings, job.model)
 
 
+def test_a_parameter_without_a_default_may_be_given_by_a_word(mine):
+    name = mine(102, "frozen=True, kw_only=True", "w: float")
+    with pytest.raises(InputError, match="model.w has no default"):
+        prepare_job([f"model={name}"], "conf")
+    job = prepare_job([f"model={name}", "+model.w=2"], "conf")
+    assert job.model.w == 2.0 and job.changed == {"model.w": {"value": 2.0, "default": None}}
+
+
 @pytest.mark.parametrize("words, message", [
     ("optimizer=adam +optimizer.options.beta_9=0.5", "adam refuses: Argument(s) not recognized: {'beta_9': 0.5}"),
     ("evaluation.box_scale=5", "evaluation.box_scale=5 leads the state k to"),

@@ -59,7 +59,7 @@ def check_parameters(kind: type[Model], parameters: dict[str, Any]) -> None:
 
 
 def complete_parameters(kind: type[Model], parameters: dict[str, Any]) -> dict[str, Any]:
-    """All parameters of a class in its order, as YAML holds them: those given, the others at their defaults.
+    """All parameters of a class in its order, as YAML holds them: those given, the others at their defaults, if any.
 
     Raises InputError for one that cannot be compared, stored and written down.
     """
@@ -67,6 +67,8 @@ def complete_parameters(kind: type[Model], parameters: dict[str, Any]) -> dict[s
     for f in dataclasses.fields(kind):
         default = f.default if f.default_factory is dataclasses.MISSING else f.default_factory()
         value = to_parameter(f, parameters[f.name]) if f.name in parameters else default
+        if value is dataclasses.MISSING:
+            continue
         if not is_plain(value):
             raise InputError(f"model.{f.name} is a {type(value).__name__}; a parameter is a number, a word, true, "
                              f"false, none or a tuple of these: write an array or a list as a tuple, which numpy takes "
