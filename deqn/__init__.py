@@ -3,8 +3,16 @@
 Declaring a model does not import TensorFlow. `solve`, `load`, `Solution`, `Ensemble` and `fischer_burmeister` do.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from deqn.model.declaration import Discrete, Markov, Model, Multiplier, Normal, Point, Policy, State
 from deqn.system.errors import DeqnError, FileError, InputError
+
+if TYPE_CHECKING:
+    from deqn.equations.residuals import fischer_burmeister
+    from deqn.runs.ensemble import Ensemble, load
+    from deqn.runs.run import solve
+    from deqn.runs.solution import Solution
 
 __version__ = "0.1.0"
 __all__ = [
@@ -13,7 +21,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name in ("Ensemble", "Solution", "fischer_burmeister", "load", "solve"):
         from deqn.system.lazy_tensorflow import load_tensorflow
 

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import yaml
 
 import deqn
 
@@ -30,19 +31,21 @@ def main(arguments: list[str]) -> None:
         folder = Path(place) / "run"
         solution = deqn.solve(model, [f"{k}={v}" for k, v in settings.items()], folder=folder, quiet=True)
         metrics = pd.read_csv(folder / "metrics.csv")
+        chosen = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     pace = metrics["step"].diff() / metrics["seconds"].diff()
     steps_per_second = statistics.median(pace.dropna())
-    chosen, network = solution.settings, solution.economy.policy.network
-    points = chosen.train.batch * (1 + solution.economy.expectation.nodes)
+    network, batch, dtype = solution.economy.policy.network, chosen["train"]["batch"], chosen["dtype"]
+    hidden = solution.summary["training"]["hidden"]
+    points = batch * (1 + solution.economy.expectation.nodes)
     multiplications = sum(w.shape[0] * w.shape[1] for w in network.trainable_variables if len(w.shape) == 2)
     rate = 3 * 2 * multiplications * points * steps_per_second
-    print(f"{model}, {chosen.network.hidden}, batch {chosen.train.batch}, {chosen.dtype}")
+    print(f"{model}, {hidden}, batch {batch}, {dtype}")
     print(f"training chunk          {steps_per_second:8.0f} steps/s {rate / 1e9:8.1f} GFLOP/s")
     for name, shape in (
-        ("product, layer's shape", (points, max(chosen.network.hidden))),
+        ("product, layer's shape", (points, max(hidden))),
         ("product, square", (1024, 1024)),
     ):
-        product = matrix_product(*shape, chosen.dtype)
+        product = matrix_product(*shape, dtype)
         print(f"{name:24}{'':16} {product / 1e9:8.1f} GFLOP/s   chunk / product {rate / product:5.2f}")
 
 

@@ -54,7 +54,7 @@ def watch(overrides: list[str], folder: Path) -> pd.DataFrame:
     program = [
         sys.executable,
         "-c",
-        "from deqn.commands.cli import main; main()",
+        "from deqn.commands.solve import main; main()",
         "-m",
         *overrides,
         f"hydra.sweep.dir={folder}",

@@ -21,7 +21,7 @@ class Solved:
 
 def solve(overrides: list[str], folder: Path) -> Solved:
     """Run `deqn-solve` into a folder that does not exist yet. Ends the benchmark with its output where it failed."""
-    program = [sys.executable, "-c", "from deqn.commands.cli import main; main()"]
+    program = [sys.executable, "-c", "from deqn.commands.solve import main; main()"]
     output, began = folder.with_suffix(".txt"), time.monotonic()
     with open(output, "w") as stream:
         child = subprocess.Popen([*program, *overrides, f"hydra.run.dir={folder}"], stdout=stream, stderr=stream)

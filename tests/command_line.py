@@ -36,7 +36,7 @@ CANARY = "raise SystemExit('TensorFlow was imported')\n"
 FORKING = """
 import json, os, sys
 import tensorflow, deqn.runs.run
-from deqn.commands.cli import main
+from deqn.commands.solve import main
 for line in sys.stdin:
     folder, output, arguments = json.loads(line)
     child = os.fork()
@@ -54,7 +54,7 @@ for line in sys.stdin:
 
 
 def command(*arguments):
-    return [sys.executable, "-c", "from deqn.commands.cli import main; main()", *arguments]
+    return [sys.executable, "-c", "from deqn.commands.solve import main; main()", *arguments]
 
 
 def deqn_solve(folder, *arguments, **environment):

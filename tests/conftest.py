@@ -17,12 +17,15 @@ from deqn.system.lazy_tensorflow import load_tensorflow
 
 load_tensorflow()
 
-from deqn.commands.cli import main  # noqa: E402
-from deqn.configuration.config import checked, composed  # noqa: E402
+from deqn.commands.solve import main  # noqa: E402
+from deqn.configuration.composition import compose  # noqa: E402
+from deqn.configuration.model_class import build_model, find_model_class  # noqa: E402
+from deqn.configuration.validation import validate  # noqa: E402
 from deqn.evaluation import closed_loop  # noqa: E402
+from deqn.families.pseudo_states import gather_members  # noqa: E402
+from deqn.runs import solution  # noqa: E402
 from deqn.runs.ensemble import load  # noqa: E402
 from deqn.runs.run import solve  # noqa: E402
-from deqn.runs.solution import build  # noqa: E402
 from deqn.training.progress import Display  # noqa: E402
 
 Done = namedtuple("Done", "returncode stdout stderr")
@@ -43,13 +46,24 @@ def pytest_collection_modifyitems(config, items):
 
 
 @cache
-def composed_once(*overrides):
-    return checked(composed(list(overrides))[0])
+def validate_once(*overrides):
+    return validate(compose(list(overrides)).config)[0]
 
 
 def settings(*overrides):
-    """The checked settings that the overrides make."""
-    return deepcopy(composed_once(*overrides))
+    """The validated settings that the overrides make."""
+    return deepcopy(validate_once(*overrides))
+
+
+def make_model(parameters):
+    """The model of `settings(...).model`."""
+    return build_model(find_model_class(parameters["_target_"]), parameters)
+
+
+def build(chosen, members=None, steady=None):
+    """An untrained economy under some settings: of their own model, or of other members."""
+    members = members or gather_members(make_model(chosen.model), chosen.pseudo_states)
+    return solution.build(members, chosen.network, chosen.expectation, chosen.seed, chosen.dtype, steady)
 
 
 def economy(*overrides):

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from conftest import economy, settings
+from conftest import build, economy, settings
 from deqn.economy.members import OneMember
 from deqn.evaluation.analysis import impulse_response, resting_point
 from deqn.model.declaration import Model, Normal, Policy, State
-from deqn.runs.solution import build
 
 
 @dataclass(frozen=True)

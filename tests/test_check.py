@@ -13,15 +13,14 @@ from test_contract import altered, returning, without
 from test_readme import blocks
 
 from command_line import CANARY
-from conftest import economy, settings
+from conftest import economy, make_model, settings
 from deqn.checks.diagnosis import check_gradients, concerns
-from deqn.configuration.config import build_model
 from deqn.economy.domain import Box
 from deqn.economy.members import OneMember
 from deqn.model.declaration import Model, Multiplier, Normal, Policy, State
 from deqn.model.findings import check
 from deqn.models.stochastic_growth import StochasticGrowth
-from deqn.runs.check import checks
+from deqn.runs.check import run_checks
 from deqn.system.errors import InputError
 
 NAMES = sorted(p.name.removesuffix(".yaml") for p in files("deqn.configs").joinpath("model").iterdir())
@@ -77,7 +76,7 @@ CORNER = f"corner k={K / 2:.4g}, z={np.log(0.75):.4g}"  # the lowest, by the def
 
 
 def lines(model, *overrides):
-    return {line.name: line for line in checks(OneMember(model), settings("model=stochastic_growth", *overrides))}
+    return {line.name: line for line in run_checks(OneMember(model), settings("model=stochastic_growth", *overrides))}
 
 
 def equation(**added):
@@ -288,7 +287,7 @@ def test_a_weight_of_no_equation_is_named():
 @pytest.mark.parametrize("name", NAMES)
 def test_the_models_that_come_along_pass(name):
     chosen = settings(f"model={name}")
-    for line in checks(OneMember(build_model(chosen.model)), chosen):
+    for line in run_checks(OneMember(make_model(chosen.model)), chosen):
         assert line.passed, f"{line.name}: {[*map(str, line.failures)] or line.lacking}"
 
 
@@ -323,7 +322,7 @@ def test_concerns_are_units_and_corners():
 
 
 def deqn_check(folder, *arguments, **environment):
-    code = "from deqn.commands.cli import check_main; check_main()"
+    code = "from deqn.commands.check import main; main()"
     env = {**os.environ, "COLUMNS": "80", **environment}
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300)

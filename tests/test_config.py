@@ -6,11 +6,13 @@ import keras
 import pytest
 from omegaconf import OmegaConf
 
-from conftest import MODELS, settings
-from deqn.commands.cli import jobs_of
-from deqn.configuration.config import build_model, changed, checked, completed, composed
-from deqn.configuration.overrides import continued, value_of
-from deqn.configuration.words import PATHS, assigned, to_hydra_syntax
+from conftest import MODELS, make_model, settings
+from deqn.configuration.composition import compose
+from deqn.configuration.job import prepare_job
+from deqn.configuration.overrides import find_value, split_sweep
+from deqn.configuration.stored import recall_overrides
+from deqn.configuration.validation import validate
+from deqn.configuration.words import PATHS, assign, to_hydra_syntax
 from deqn.models.growth import Growth
 from deqn.runs.run import solve
 from deqn.settings import schema as allowed
@@ -79,7 +81,7 @@ def test_both_ways_of_clipping_are_refused():
 def test_every_yaml_lists_every_parameter_with_its_default(model):
     """One source of truth: the defaults of the class and the values of the YAML are the same."""
     parameters = settings(f"model={model}").model
-    built = build_model(parameters)
+    built = make_model(parameters)
     assert set(parameters) - {"_target_"} == {f.name for f in dataclasses.fields(built)}
     assert built == type(built)()
 
@@ -89,17 +91,17 @@ def test_a_broken_yaml_file_is_named_with_the_line(tmp_path):
     for text in ("alpha: [0.3\nbeta: 1\n", "alpha: 0.3\nalpha: 0.4\n"):
         (tmp_path / "model" / "mine.yaml").write_text(text)
         with pytest.raises(InputError, match=r"mine.yaml.*, line \d"):
-            composed(["model=mine"], str(tmp_path))
+            compose(["model=mine"], str(tmp_path))
 
 
 def test_only_a_model_may_be_named(tmp_path):
     for target in ("os.system", "builtins.dict", "deqn.model.declaration.State", "no.such.Thing"):
         with pytest.raises(InputError, match="_target_"):
-            checked(composed([f"++model._target_={target}"])[0])
+            validate(compose([f"++model._target_={target}"]).config)
 
 
 def test_numbers_reach_the_model():
-    model = build_model(settings("model.beta=0.95", "model.gamma=2", "model.k_box=[0.9,1.1]").model)
+    model = make_model(settings("model.beta=0.95", "model.gamma=2", "model.k_box=[0.9,1.1]").model)
     assert model == Growth(beta=0.95, gamma=2.0, k_box=(0.9, 1.1))
 
 
@@ -113,13 +115,13 @@ def test_a_users_yaml_is_found_and_checked(tmp_path):
     (tmp_path / "model").mkdir()
     target = "_target_: deqn.models.growth.Growth\n"
     (tmp_path / "model" / "mine.yaml").write_text(target + "alpha: 0.3\n")
-    config, name = composed(["model=mine"], str(tmp_path))
-    assert name == "mine" and build_model(checked(config).model) == Growth(alpha=0.3)
+    job = prepare_job(["model=mine"], str(tmp_path))
+    assert job.name == "mine" and job.model == Growth(alpha=0.3)
     (tmp_path / "model" / "wrong.yaml").write_text(target + "alhpa: 0.3\n")
     with pytest.raises(InputError, match="did you mean 'alpha'"):
-        checked(composed(["model=wrong"], str(tmp_path))[0])
+        validate(compose(["model=wrong"], str(tmp_path)).config)
     with pytest.raises(InputError, match="no such folder"):
-        composed(["model=mine"], str(tmp_path / "nowhere"))
+        compose(["model=mine"], str(tmp_path / "nowhere"))
 
 
 GROUPS = {  # a file of the user's with the name of a shipped one, and what it changes
@@ -137,19 +139,18 @@ def test_a_users_file_comes_before_the_shipped_one_of_its_name(tmp_path, file):
     text, key, value = GROUPS[file]
     (tmp_path / file).parent.mkdir()
     (tmp_path / file).with_suffix(".yaml").write_text(text)
-    usual = OmegaConf.select(composed([])[0], key)
-    assert OmegaConf.select(composed([], str(tmp_path))[0], key) == value != usual
-    assert OmegaConf.select(composed([])[0], key) == usual  # and is forgotten with its folder
+    usual = OmegaConf.select(compose([]).config, key)
+    assert OmegaConf.select(compose([], str(tmp_path)).config, key) == value != usual
+    assert OmegaConf.select(compose([]).config, key) == usual  # and is forgotten with its folder
     if file.startswith("model"):
-        changes = changed(completed(composed(["+model.alpha=0.3"], str(tmp_path))[0]), "growth", str(tmp_path))
-        assert list(changes) == ["model.alpha"]
+        assert list(prepare_job(["+model.alpha=0.3"], str(tmp_path)).changed) == ["model.alpha"]
 
 
 @pytest.mark.parametrize("name", ["config", "schema"])
 def test_what_would_take_the_place_of_the_primary_configuration_is_refused(tmp_path, name):
     (tmp_path / f"{name}.yaml").write_text("seed: 3\n")
     with pytest.raises(InputError, match=f"{name}.yaml cannot stand in the place of the package's own"):
-        composed([], str(tmp_path))
+        compose([], str(tmp_path))
 
 
 ODD = ["My models (v2)", "Modèle", "Mode\u0300le", "a=b", "#1", "100%20", "it's", 'a"b', "[x]", "{y}", "a,b", "1e3",
@@ -161,16 +162,16 @@ def test_a_folder_may_have_any_name(tmp_path, name):
     folder = tmp_path / name
     (folder / "model").mkdir(parents=True)
     (folder / "model" / "mine.yaml").write_text("_target_: deqn.models.growth.Growth\nalpha: 0.3\n")
-    assert composed(["model=mine"], str(folder))[0].model.alpha == 0.3
+    assert compose(["model=mine"], str(folder)).config.model.alpha == 0.3
     for key in PATHS:
         for text in (name, str(folder)):
-            assert value_of(key, to_hydra_syntax([f"{key}={text}"])) == text
-            assert value_of(key, to_hydra_syntax(to_hydra_syntax([f"{key}={text}"]))) == text
+            assert find_value(key, to_hydra_syntax([f"{key}={text}"])) == text
+            assert find_value(key, to_hydra_syntax(to_hydra_syntax([f"{key}={text}"]))) == text
 
 
 def test_a_path_may_be_in_quotes_or_null():
-    assert value_of("resume", to_hydra_syntax(["resume='a b'"])) == "a b"
-    assert value_of("resume", to_hydra_syntax(["resume=null"])) is None
+    assert find_value("resume", to_hydra_syntax(["resume='a b'"])) == "a b"
+    assert find_value("resume", to_hydra_syntax(["resume=null"])) is None
 
 
 def test_parameters_have_names_in_any_alphabet(tmp_path):
@@ -180,19 +181,18 @@ def test_parameters_have_names_in_any_alphabet(tmp_path):
     (tmp_path / "model" / "greek.yaml").write_text(target + "β: 0.96\nσ_\u03f5: 0.02\n\u00b5: 1.0\n")
 
     def parameters(*overrides):
-        return build_model(checked(composed(["model=greek", *overrides], str(tmp_path))[0]).model)
+        return prepare_job(["model=greek", *overrides], str(tmp_path)).model
 
     assert parameters() == Greek(β=0.96, σ_ε=0.02, μ=1.0)
     assert parameters("model.β=.95") == Greek(β=0.95, σ_ε=0.02, μ=1.0)
     for eps in "\u03f5ε":
         for mu in "\u00b5μ":
             assert parameters(f"model.σ_{eps}=0.5", f"model.{mu}=2") == Greek(β=0.96, σ_ε=0.5, μ=2.0)
-    assert jobs_of(to_hydra_syntax(["model.β=.95,.96"])) == [["++model.β=0.95"], ["++model.β=0.96"]]
-    settings = checked(composed(["model=greek", "pseudo_states.\u00b5=[1,2]"], str(tmp_path))[0])
-    assert settings.pseudo_states == {"μ": [1, 2]}
-    assert (
-        checked(composed(["model=greek", "+pseudo_states={β:[.9,.95]}"], str(tmp_path))[0]).pseudo_states["β"][0] == 0.9
-    )
+    assert split_sweep(to_hydra_syntax(["model.β=.95,.96"])) == [["++model.β=0.95"], ["++model.β=0.96"]]
+    for words, name, interval in (("pseudo_states.\u00b5=[1,2]", "μ", [1, 2]),
+                                  ("+pseudo_states={β:[.9,.95]}", "β", [0.9, 0.95])):  # fmt: skip
+        job = prepare_job(["model=greek", words], str(tmp_path))
+        assert job.settings.pseudo_states == {name: interval}
     with pytest.raises(InputError, match="unknown key 'model.ββ': did you mean 'β'"):
         parameters("model.ββ=1")
 
@@ -202,12 +202,12 @@ def test_a_typo_in_the_numerics_of_a_users_yaml_is_named(tmp_path):
     text = "# @package _global_\nmodel:\n  _target_: deqn.models.growth.Growth\ntrain: {stepps: 10}\n"
     (tmp_path / "model" / "mine.yaml").write_text(text)
     with pytest.raises(InputError, match="stepps"):
-        composed(["model=mine"], str(tmp_path))
+        compose(["model=mine"], str(tmp_path))
 
 
 def test_paths_survive_as_override_values(tmp_path):
     for text in ("a b/c", "it's", "ü=1,2", "back\\slash"):
-        assert value_of("resume", [assigned("resume", text)]) == text
+        assert find_value("resume", [assign("resume", text)]) == text
 
 
 def test_resume_keeps_earlier_overrides(tmp_path):
@@ -215,11 +215,11 @@ def test_resume_keeps_earlier_overrides(tmp_path):
         '{"overrides": ["model=growth", "train.steps=100"], "config_dir": "conf"}'
     )
     now = ["train.steps=200", "resume=x"]
-    assert continued(now, None, tmp_path) == (["model=growth", *now], "conf")
+    assert recall_overrides(now, None, tmp_path) == (["model=growth", *now], "conf")
     for broken in ("[1]", "{}", "{", '{"overrides": 3, "config_dir": null}'):
         (tmp_path / "environment.json").write_text(broken)
         with pytest.raises(FileError, match="no run in this folder"):
-            continued(now, None, tmp_path)
+            recall_overrides(now, None, tmp_path)
 
 
 def test_folders_are_claimed_one_after_the_other(tmp_path):
@@ -232,8 +232,8 @@ def test_folders_are_claimed_one_after_the_other(tmp_path):
 
 
 def test_the_configuration_is_completed_by_defaults():
-    config = composed(["model=growth", "~model.gamma"])[0]
-    assert "gamma" not in config.model and completed(config).model.gamma == 1.0
+    composition = compose(["model=growth", "~model.gamma"])
+    assert "gamma" not in composition.config.model and validate(composition.config)[0].model["gamma"] == 1.0
 
 
 @pytest.mark.parametrize("choice", BOX_SHARES)

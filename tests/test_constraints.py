@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from conftest import settings
+from conftest import build, settings
 from deqn.economy.members import OneMember
 from deqn.evaluation.constraints import find_binding, summarize_constraints
 from deqn.model.declaration import Discrete, Model, Multiplier, Policy, State
 from deqn.reporting import report
-from deqn.runs.solution import build
 
 SHARES = {0.5: 0.40, 1 - 1e-12: 0.25, 2.0: 0.35}  # of states: the second is so close to the kink that errors decide
 

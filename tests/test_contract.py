@@ -148,7 +148,9 @@ def test_a_wrong_model_is_refused_before_anything_else_reads_it(tmp_path, monkey
     """Through the front door: the contract speaks, not a KeyError of the network, and the folder stays free."""
     import deqn
 
-    monkeypatch.setattr("deqn.runs.run.build_model", lambda _: altered(steady_state=without("steady_state", "s")))
+    monkeypatch.setattr(
+        "deqn.configuration.job.build_model", lambda *_: altered(steady_state=without("steady_state", "s"))
+    )
     with pytest.raises(InputError, match="does not return 's'"):
         deqn.solve("stochastic_growth", folder=tmp_path / "run", quiet=True)
     assert not (tmp_path / "run" / "config.yaml").exists()

@@ -3,11 +3,10 @@
 import pytest
 from small_economies import Harvest
 
-from conftest import settings
+from conftest import build, settings
 from deqn.checks.divergence import lost_derivative
 from deqn.economy.domain import Box, SobolPoints
 from deqn.economy.members import OneMember
-from deqn.runs.solution import build
 
 
 class Units(Harvest):

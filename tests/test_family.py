@@ -10,7 +10,8 @@ from test_reference import WithError
 
 import deqn
 from conftest import economy, settings
-from deqn.configuration.config import checked, composed
+from deqn.configuration.composition import compose
+from deqn.configuration.validation import validate
 from deqn.economy import exact as exact_policies
 from deqn.economy.domain import Box, SobolPoints
 from deqn.economy.simulation import path
@@ -80,7 +81,7 @@ def test_a_number_may_be_written_without_a_point(tmp_path, monkeypatch):
     (tmp_path / "conf" / "model" / "mine.yaml").write_text("_target_: pointless.Mine\ngamma: 2\n")
     monkeypatch.syspath_prepend(tmp_path)
     words = ["model=mine", "model.gamma=2.5", "pseudo_states.gamma=[1,5]"]
-    assert checked(composed(words, str(tmp_path / "conf"))[0]).model["gamma"] == 2.5
+    assert validate(compose(words, str(tmp_path / "conf")).config)[0].model["gamma"] == 2.5
 
 
 def test_each_point_lies_in_the_box_of_its_own_member():

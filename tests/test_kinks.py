@@ -8,15 +8,14 @@ import tensorflow as tf
 from scipy.stats import norm
 
 import deqn
-from conftest import settings
-from deqn.checks.at_rest import check_residuals
+from conftest import build, settings
+from deqn.checks.contract import check_residuals
 from deqn.economy.members import OneMember
 from deqn.equations.residuals import fischer_burmeister
 from deqn.model.declaration import Model, Multiplier, Normal, Policy, State
 from deqn.perturbation.first_order import linear_solution
 from deqn.perturbation.steady_state import steady_state
-from deqn.runs.check import checks
-from deqn.runs.solution import build
+from deqn.runs.check import run_checks
 
 
 @pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
@@ -134,7 +133,7 @@ def test_the_binding_side_is_taken_where_the_slack_side_has_no_unique_solution()
         assert words in found.note
     with pytest.raises(deqn.InputError, match="i rests exactly on a bound. Off it: .* On it: "):
         linear_solution(Peg(on=0.8), steady_state(Peg(on=0.8)))
-    lines = {line.name: line for line in checks(OneMember(Peg()), settings("model=stochastic_growth"))}
+    lines = {line.name: line for line in run_checks(OneMember(Peg()), settings("model=stochastic_growth"))}
     assert "i rests exactly on a bound" in lines["roots"].warnings[0] and lines["network"].passed
 
 
@@ -255,21 +254,24 @@ class Insured(Model):
 @pytest.mark.parametrize("shocks", [1, 2, 3])
 def test_a_kinked_closed_form_is_not_accused_of_the_rules_error(shocks):
     """With the evaluation's eight nodes the exact price seems off by 1e-3; a price that is off is refused."""
-    lines = {line.name: line for line in checks(OneMember(Insured(cubes=shocks)), settings("model=stochastic_growth"))}
+    lines = {
+        line.name: line for line in run_checks(OneMember(Insured(cubes=shocks)), settings("model=stochastic_growth"))
+    }
     line = lines["closed form"]
     assert line.passed and "that of price is the rule's own error: " in line.text
     off = float(line.text.split()[3])
     assert 1e-4 < off < 2e-2
     wrong = {
-        line.name: line for line in checks(OneMember(Insured(0.02, cubes=shocks)), settings("model=stochastic_growth"))
+        line.name: line
+        for line in run_checks(OneMember(Insured(0.02, cubes=shocks)), settings("model=stochastic_growth"))
     }
     assert "closed_form: equation 'price' is 0.0" in str(wrong["closed form"].failures[0])
 
 
 @pytest.mark.slow
 def test_an_economy_that_rests_on_its_floor_is_solved(tmp_path, monkeypatch):
-    for place in ("deqn.runs.run", "deqn.runs.solution"):
-        monkeypatch.setattr(f"{place}.build_model", lambda _: Floor())
+    for place in ("job", "stored"):
+        monkeypatch.setattr(f"deqn.configuration.{place}.build_model", lambda *_: Floor())
     words = [
         "expectation=product",
         "expectation.nodes=40",

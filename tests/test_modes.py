@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from conftest import settings
+from conftest import build, settings
 from deqn import Model, Normal, Policy, State
 from deqn.checks.diagnosis import check_roots
 from deqn.economy.members import OneMember
@@ -14,7 +14,6 @@ from deqn.evaluation.closed_loop import closed_loop_modes, is_stable, stability
 from deqn.evaluation.evaluate import path_states, sample, worst_equation
 from deqn.perturbation.modes import on_circle, reachable
 from deqn.perturbation.steady_state import steady_state
-from deqn.runs.solution import build
 
 
 @dataclass(frozen=True)

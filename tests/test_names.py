@@ -8,7 +8,7 @@ import tensorflow as tf
 from test_contract import altered, check, returning
 
 import deqn
-from conftest import settings
+from conftest import build, settings
 from deqn.checks.declarations import check_declarations
 from deqn.economy.members import OneMember
 from deqn.economy.tables import state_frame
@@ -16,7 +16,6 @@ from deqn.evaluation import analysis
 from deqn.families.pseudo_states import gather_members
 from deqn.model.declaration import Discrete, Markov, Model, Normal, Policy, State
 from deqn.models.stochastic_growth import StochasticGrowth
-from deqn.runs.solution import build
 from deqn.system.errors import InputError
 
 
@@ -160,8 +159,8 @@ class Worded(StochasticGrowth):
 
 @pytest.mark.slow
 def test_words_that_tables_use_work_everywhere(tmp_path, monkeypatch):
-    for place in ("deqn.runs.run", "deqn.runs.solution"):
-        monkeypatch.setattr(f"{place}.build_model", lambda _: Worded())
+    for place in ("job", "stored"):
+        monkeypatch.setattr(f"deqn.configuration.{place}.build_model", lambda *_: Worded())
     short = ["optimizer.iterations=4", "optimizer.polish=0", "expectation.nodes=3", "evaluation.paths=20"]
     found = deqn.solve("stochastic_growth", short, folder=tmp_path / "run", quiet=True)
     table = found.simulate(periods=30, paths=4)

@@ -10,15 +10,15 @@ import tensorflow as tf
 from test_contract import altered
 
 import deqn
-from conftest import settings
-from deqn.configuration.config import build_model, composed, prepared
+from conftest import build, make_model, settings
+from deqn.configuration.job import prepare_job
+from deqn.configuration.stored import load_stored
 from deqn.economy.members import OneMember
 from deqn.economy.simulation import path
 from deqn.evaluation.evaluate import euler_errors
 from deqn.model.findings import line_of, origin
 from deqn.models.stochastic_growth import StochasticGrowth
-from deqn.runs.check import checks
-from deqn.runs.solution import build
+from deqn.runs.check import run_checks
 from deqn.system.errors import InputError
 
 FILE = """
@@ -76,24 +76,32 @@ def test_what_deqn_check_refuses_deqn_solve_refuses(case, mine, tmp_path):
     frozen, field, line, message = REFUSED[case]
     name = mine(number, frozen, field, line)
     with pytest.raises(InputError) as by_check:
-        prepared(composed([f"model={name}"], "conf")[0], [])
+        prepare_job([f"model={name}"], "conf")
     with pytest.raises(InputError) as by_solve:
         deqn.solve(name, config_dir="conf", quiet=True, folder="run")
     assert message.format(number) in str(by_check.value) and str(by_solve.value) == str(by_check.value)
     assert not (tmp_path / "run" / "config.yaml").exists()
 
 
-def test_a_matrix_is_a_parameter(mine):
+def test_a_matrix_is_a_parameter(mine, tmp_path):
     """As a tuple of tuples, from its default and from YAML; it can be stored, compared and hashed."""
     name = mine(100, "frozen=True", "w: tuple = ((0.9, 0.1), (0.2, 0.8))", "w: [[0.5, 0.5], [1, 0]]")
-    config, checked = prepared(composed([f"model={name}"], "conf")[0], [])
-    model = build_model(checked.model)
-    assert model.w == ((0.5, 0.5), (1.0, 0.0)) and hash(model) == hash(build_model(checked.model))
-    assert config.model.w == [[0.5, 0.5], [1.0, 0.0]]
+    job = prepare_job([f"model={name}"], "conf")
+    assert job.model.w == ((0.5, 0.5), (1.0, 0.0)) and hash(job.model) == hash(make_model(job.settings.model))
+    assert job.settings.model["w"] == [[0.5, 0.5], [1.0, 0.0]]
     name = mine(101, "frozen=True", "w: tuple = ((0.9, 0.1), (0.2, 0.8))\n        x: float = np.float64(2)")
-    config, checked = prepared(composed([f"model={name}"], "conf")[0], [])
-    assert config.model.w == [[0.9, 0.1], [0.2, 0.8]] and np.shape(build_model(checked.model).w) == (2, 2)
-    assert prepared(config, [])[0] == config
+    job = prepare_job([f"model={name}"], "conf")
+    assert job.settings.model["w"] == [[0.9, 0.1], [0.2, 0.8]] and np.shape(job.model.w) == (2, 2)
+    (tmp_path / "config.yaml").write_text(job.config_yaml)
+    assert load_stored(tmp_path) == (job.settings, job.model)
+
+
+def test_a_parameter_without_a_default_may_be_given_by_a_word(mine):
+    name = mine(102, "frozen=True, kw_only=True", "w: float")
+    with pytest.raises(InputError, match="model.w has no default"):
+        prepare_job([f"model={name}"], "conf")
+    job = prepare_job([f"model={name}", "+model.w=2"], "conf")
+    assert job.model.w == 2.0 and job.changed == {"model.w": {"value": 2.0, "default": None}}
 
 
 @pytest.mark.parametrize("words, message", [
@@ -102,7 +110,7 @@ def test_a_matrix_is_a_parameter(mine):
 ])  # fmt: skip
 def test_a_choice_that_this_economy_cannot_use_is_refused_by_both_before_training(words, message, tmp_path):
     chosen = settings("model=stochastic_growth", *words.split())
-    found = {line.name: line for line in checks(OneMember(StochasticGrowth()), chosen)}["choices"]
+    found = {line.name: line for line in run_checks(OneMember(StochasticGrowth()), chosen)}["choices"]
     assert message in str(found.failures[0])
     with pytest.raises(InputError) as refused:
         deqn.solve("stochastic_growth", words.split(), folder=tmp_path / "run", quiet=True)

@@ -12,11 +12,12 @@ import pytest
 
 import deqn
 from command_line import deqn_solve
-from deqn.commands.cli import check_jobs, jobs_of
-from deqn.commands.revisit import evaluate_main, irf_main
-from deqn.configuration.config import checked, composed
-from deqn.configuration.overrides import value_of
-from deqn.sweeps.space import declared
+from deqn.commands import evaluate, irf
+from deqn.commands.solve import check_jobs
+from deqn.configuration.composition import compose
+from deqn.configuration.overrides import find_value, split_sweep
+from deqn.configuration.validation import validate
+from deqn.sweeps.space import declare_search
 from deqn.system.extras import check_launcher
 
 README = Path(__file__).parents[1] / "README.md"
@@ -48,7 +49,7 @@ def test_the_guides_own_numerics_are_read(tmp_path, monkeypatch):
     indented = re.search(r"^  ```yaml\n(.*?)^  ```$", text, re.M | re.S)[1]
     (tmp_path / "conf" / "model" / "mine.yaml").write_text(textwrap.dedent(indented))
     monkeypatch.syspath_prepend(tmp_path)
-    found = checked(composed(["model=mine"], str(tmp_path / "conf"))[0])
+    found, _ = validate(compose(["model=mine"], str(tmp_path / "conf")).config)
     assert found.tolerance == 1e-6 and found.network.hidden == [24, 24] and found.optimizer.polish == 4000
 
 
@@ -77,11 +78,11 @@ def commands(program):
 
 
 def test_every_command_is_accepted():
-    """The configuration of each line is composed and checked as it stands."""
+    """The configuration of each line is composed and validated as it stands."""
     plain = [words for words in commands("deqn-solve") if not any(w.startswith(("-", "resume")) for w in words)]
     assert len(plain) >= 7
     for words in plain:
-        checked(composed(words)[0])
+        validate(compose(words).config)
 
 
 @pytest.mark.slow
@@ -89,12 +90,14 @@ def test_every_sweep_is_accepted():
     sweeps = [words[1:] for words in commands("deqn-solve") if words[0] == "-m"]
     assert len(sweeps) >= 4
     for words in sweeps:
-        check_launcher(value_of("hydra/launcher", words))
-        assert len(check_jobs(jobs_of(words), None)) >= 2
+        check_launcher(find_value("hydra/launcher", words))
+        jobs = split_sweep(words)
+        check_jobs(jobs, None)
+        assert len(jobs) >= 2
 
 
 def test_every_search_is_accepted():
-    searches = [declared(words, None) for words in commands("deqn-tune")]
+    searches = [declare_search(words, None) for words in commands("deqn-tune")]
     assert len(searches) >= 2 and f"{searches[0].folder} tuned=best" in README.read_text(encoding="utf-8")
 
 
@@ -121,8 +124,8 @@ def test_the_snippet_on_families_runs(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("program, main", [("deqn-evaluate", evaluate_main), ("deqn-irf", irf_main)])
-def test_every_question_to_a_run_is_answered(stochastic, tmp_path, monkeypatch, program, main):
+@pytest.mark.parametrize("program, command", [("deqn-evaluate", evaluate), ("deqn-irf", irf)])
+def test_every_question_to_a_run_is_answered(stochastic, tmp_path, monkeypatch, program, command):
     run = shutil.copytree(stochastic.folder, tmp_path / "run")
     lines = commands(program)
     assert lines
@@ -130,7 +133,7 @@ def test_every_question_to_a_run_is_answered(stochastic, tmp_path, monkeypatch, 
         words = [f"run={run}" if w.startswith("run=") else w for w in words]
         monkeypatch.setattr(sys, "argv", [program, *words])
         with pytest.raises(SystemExit) as ended:
-            main()
+            command.main()
         assert ended.value.code == 0
     assert list(run.glob("evaluations/*/summary.json") if program == "deqn-evaluate" else run.glob("impulse*/*.png"))
 

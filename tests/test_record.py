@@ -10,7 +10,7 @@ import pytest
 
 import deqn
 from command_line import ONE_STAGE, assert_identical
-from deqn.runs.record import revision
+from deqn.runs.record import find_revision
 
 GIT = ("git", "-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "init.defaultBranch=main")
 
@@ -28,11 +28,11 @@ def repository(tmp_path):
 
 def test_the_revision_is_that_of_the_files_own_repository(repository, monkeypatch):
     head = subprocess.run([*GIT, "rev-parse", "HEAD"], cwd=repository, capture_output=True, text=True).stdout.strip()
-    assert revision(str(repository / "mine.py")) == head and len(head) == 40
+    assert find_revision(str(repository / "mine.py")) == head and len(head) == 40
     monkeypatch.chdir(repository)  # whose revision is not that of everything that runs in it
-    assert revision(str(repository / "env" / "installed.py")) is None
-    assert revision(deqn.__file__) != head
-    assert revision("/no/such/file.py") is None and revision(None) is None
+    assert find_revision(str(repository / "env" / "installed.py")) is None
+    assert find_revision(deqn.__file__) != head
+    assert find_revision("/no/such/file.py") is None and find_revision(None) is None
 
 
 @pytest.mark.slow

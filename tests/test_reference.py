@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import time_iteration
-from conftest import economy, settings
+from conftest import build, economy, settings
 from deqn.economy.domain import box_states
 from deqn.economy.members import OneMember
 from deqn.equations.expectation import expectation, finer_rule
@@ -21,7 +21,6 @@ from deqn.evaluation.closed_loop import closed_loop_modes
 from deqn.evaluation.reference import reference
 from deqn.model.declaration import Discrete, Model, Normal, Policy, State
 from deqn.models.asset_pricing import AssetPricing
-from deqn.runs.solution import build
 
 
 class WithError:

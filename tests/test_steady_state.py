@@ -15,7 +15,7 @@ from deqn.models.stochastic_growth import StochasticGrowth
 from deqn.perturbation.first_order import free_directions, linear_solution
 from deqn.perturbation.steady_state import SteadyState, steady_state
 from deqn.system.errors import InputError
-from deqn.system.status import telling
+from deqn.system.status import show_status
 
 BOX = (State("k", 1.0, 40.0), State("z", -0.3, 0.3))
 
@@ -126,7 +126,7 @@ def test_a_long_search_is_heard(monkeypatch):
 def test_what_takes_long_is_one_line_of_text_or_a_status():
     for terminal, lines in ((False, 1), (True, 0)):
         console = Console(file=io.StringIO(), force_terminal=terminal, width=80)
-        with telling(console) as tell:
+        with show_status(console) as tell:
             tell("looking")
             tell("second try")
         shown = console.file.getvalue()

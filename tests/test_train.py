@@ -7,9 +7,8 @@ import tensorflow as tf
 from rich.console import Console
 from small_economies import Harvest, Ledgers
 
-from conftest import settings
+from conftest import build, settings
 from deqn.economy.members import OneMember
-from deqn.runs.solution import build
 from deqn.runs.training import Journal, plan_training
 from deqn.system.interrupt import Interrupt
 from deqn.training.checkpoint import Checkpoints

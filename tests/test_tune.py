@@ -18,11 +18,11 @@ from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
 from command_line import CANARY
-from deqn.configuration.config import composed
+from deqn.configuration.composition import compose
 from deqn.evaluation.summary import Summary
 from deqn.sweeps import tune
-from deqn.sweeps.best import nested
-from deqn.sweeps.space import Choice, Interval, declared
+from deqn.sweeps.best import nest_overrides
+from deqn.sweeps.space import Choice, Interval, declare_search
 from deqn.sweeps.trial import Outcome
 from deqn.system.errors import FileError, InputError
 from deqn.system.files import locked
@@ -42,12 +42,12 @@ SHORT = (
 
 
 def deqn_tune(*arguments):
-    return [sys.executable, "-c", "from deqn.commands.cli import tune_main; tune_main()", *arguments]
+    return [sys.executable, "-c", "from deqn.commands.tune import main; main()", *arguments]
 
 
 def search(*words):
     """A declared search on top of short trials."""
-    return declared([*SHORT, *words], None)
+    return declare_search([*SHORT, *words], None)
 
 
 def test_the_space_is_declared_in_hydras_words():
@@ -68,7 +68,7 @@ def test_the_space_is_declared_in_hydras_words():
         "sampling.box_share": Interval(0, 0.75, 0.25),
     }
     assert isinstance(space["train.batch"].low, int) and isinstance(space["sampling.box_share"].high, float)
-    assert tune.points(space["sampling.box_share"]) == [0, 0.25, 0.5, 0.75]
+    assert tune.list_points(space["sampling.box_share"]) == [0, 0.25, 0.5, 0.75]
 
 
 BAD = {
@@ -110,7 +110,7 @@ def test_bad_input_is_answered_in_a_line_and_without_tensorflow(tmp_path, argume
 
 
 def test_without_optuna_the_extra_is_named(tmp_path):
-    words = "import sys; sys.modules['optuna'] = None; from deqn.commands.cli import tune_main; tune_main()"
+    words = "import sys; sys.modules['optuna'] = None; from deqn.commands.tune import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", words, "train.steps=1,2"], cwd=tmp_path, capture_output=True, text=True
     )
@@ -121,17 +121,17 @@ def test_without_optuna_the_extra_is_named(tmp_path):
 def test_a_database_that_cannot_be_read_is_named(tmp_path):
     (tmp_path / "study.db").write_text("no database")
     with pytest.raises(FileError, match="study.db"):
-        tune.tune(search("train.steps=1,2", f"study={tmp_path}"), Console(quiet=True))
+        tune.run_search(search("train.steps=1,2", f"study={tmp_path}"), Console(quiet=True))
 
 
 def test_a_folder_holds_one_search_at_a_time(tmp_path):
     one, other = search("train.steps=1,2", f"study={tmp_path}"), search("train.steps=1,3", f"study={tmp_path}")
-    tune.opened(one)
-    tune.opened(dataclasses.replace(one, trials=7))  # more trials are the same search
+    tune.open_study(one)
+    tune.open_study(dataclasses.replace(one, trials=7))  # more trials are the same search
     with pytest.raises(InputError, match="holds another search"):
-        tune.opened(other)
+        tune.open_study(other)
     with locked(tmp_path / "lock", "search"), pytest.raises(FileError, match="in use"):
-        tune.tune(one, Console(quiet=True))
+        tune.run_search(one, Console(quiet=True))
 
 
 def test_a_trial_is_behind_after_as_much_training_and_not_before():
@@ -146,11 +146,11 @@ def test_a_trial_is_behind_after_as_much_training_and_not_before():
 
 
 def test_an_error_that_is_not_finite_is_a_failure_and_counts(tmp_path):
-    study = tune.opened(search("train.steps=1,2", f"study={tmp_path}"))
+    study = tune.open_study(search("train.steps=1,2", f"study={tmp_path}"))
     summary = {"euler_errors": {"path": {"all": {"mean": math.nan, "max": math.nan}}}, "status": "not_converged",
                "seconds": {"total": 3.0, "import": 1.0}}  # fmt: skip
-    assert "not finite" in tune.judged(study, study.ask(), Summary.from_json(summary))
-    assert len(tune.ended(study)) == 1 and study.trials[0].user_attrs["reason"]
+    assert "not finite" in tune.record_error(study, study.ask(), Summary.from_json(summary))
+    assert len(tune.list_ended(study)) == 1 and study.trials[0].user_attrs["reason"]
 
 
 def test_zero_is_no_count_where_the_setting_is_a_share():
@@ -168,18 +168,20 @@ def known(words, value, seconds, key="train.steps", **reports):
 
 
 def test_of_equal_errors_the_faster_is_the_best(tmp_path):
-    study = tune.opened(search("train.steps=1,2", f"study={tmp_path}"))
+    study = tune.open_study(search("train.steps=1,2", f"study={tmp_path}"))
     for n, (error, seconds) in enumerate([(2e-6, 3.0), (1.04e-6, 9.0), (1.01e-6, 12.0), (1.0e-6, 11.0)]):
         study.add_trial(known("12"[n % 2], error, seconds))
-    assert [t.value for t in tune.ranked(study)] == [1.04e-6, 1.0e-6, 1.01e-6, 2e-6]
+    assert [t.value for t in tune.rank_trials(study)] == [1.04e-6, 1.0e-6, 1.01e-6, 2e-6]
 
 
 def test_a_trial_far_behind_is_pruned(tmp_path, monkeypatch):
     chosen = search("train.steps=2000,4000", f"study={tmp_path}")
-    study = tune.opened(chosen)
+    study = tune.open_study(chosen)
     for _ in range(tune.AT_LEAST):
         study.add_trial(known("1", 1e-9, 3.0, key="seed", reports={0: 1e-9}))
-    monkeypatch.setattr(tune, "solve_trial", lambda job, folder, console, name, judge: Outcome(reason=judge(1.0, 0.5)))
+    monkeypatch.setattr(
+        tune, "solve_trial", lambda composition, folder, console, name, judge: Outcome(reason=judge(1.0, 0.5))
+    )
     assert tune.run_trial(study, chosen, Console(quiet=True)) is None
     (pruned,) = study.get_trials(states=[TrialState.PRUNED])
     assert "s of training" in pruned.user_attrs["reason"] and len(pruned.intermediate_values) == 1
@@ -189,10 +191,9 @@ TRIALS = """
 import sys
 from pathlib import Path
 from rich.console import Console
-from deqn.configuration.config import composed
+from deqn.configuration.composition import compose
 from deqn.system.lazy_tensorflow import import_tensorflow
 import_tensorflow()
-from deqn.runs.run import Job
 from deqn.sweeps.trial import solve_trial
 words = sys.argv[1:]
 for case in ("all", "pruned", "killed"):
@@ -204,8 +205,7 @@ for case in ("all", "pruned", "killed"):
             (child,) = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
             os.kill(int(child), signal.SIGKILL)
         return "far behind" if case == "pruned" and len(seen) == 2 else None
-    job = Job(*composed(words), words)
-    outcome = solve_trial(job, Path(case), Console(quiet=True), case, judge)
+    outcome = solve_trial(compose(words), Path(case), Console(quiet=True), case, judge)
     print(case, len(seen), outcome.reason, outcome.code, outcome.summary and outcome.summary.status, sep="|")
 """
 
@@ -226,10 +226,10 @@ def test_the_best_is_written_as_hydra_reads_it(tmp_path):
     overrides = ["++" + o if o.startswith("pseudo") else o for o in overrides]
     (tmp_path / "tuned").mkdir()
     file = tmp_path / "tuned" / "best.yaml"
-    content = OmegaConf.to_yaml(OmegaConf.create(nested("growth", overrides, None)))
+    content = OmegaConf.to_yaml(OmegaConf.create(nest_overrides("growth", overrides, None)))
     file.write_text(f"# @package _global_\n{content}")
-    again, name = composed(["tuned=best", "seed=3"], str(tmp_path))
-    assert name == "growth" and again == composed(["model=growth", *overrides])[0]
+    again = compose(["tuned=best", "seed=3"], str(tmp_path))
+    assert again.name == "growth" and again.config == compose(["model=growth", *overrides]).config
 
 
 @pytest.mark.slow

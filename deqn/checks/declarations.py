@@ -12,7 +12,7 @@ from deqn.model.declaration import Discrete, Markov, Model, Multiplier, Normal, 
 from deqn.model.findings import Finding, call
 from deqn.model.layout import multipliers, outcome_count, shock_names
 from deqn.model.names import SHOCKS, VARIABLES, variable_problems
-from deqn.settings.ranges import nearest
+from deqn.settings.ranges import suggest
 from deqn.system.errors import InputError
 
 KINDS = {"states": (State,), "policies": (Policy, Multiplier), "shocks": (Normal, Discrete, Markov)}
@@ -89,7 +89,7 @@ def range_problems(model: Model) -> Iterator[str]:
     names = [f.name for f in dataclasses.fields(model)]
     for name in model.ranges:
         if name not in names:
-            yield f"ranges has {name!r}: {nearest(name, names)}the parameters are {', '.join(names)}"
+            yield f"ranges has {name!r}: {suggest(name, names)}the parameters are {', '.join(names)}"
 
 
 def box_problems(state: State) -> Iterator[str]:

@@ -23,7 +23,7 @@ from deqn.optimizers.keras_optimizer import build_optimizer
 from deqn.perturbation.first_order import derivatives, linear_solution
 from deqn.perturbation.modes import equilibrium_modes
 from deqn.perturbation.steady_state import SteadyState, middle, spread
-from deqn.settings.schema import Evaluation, Optimizer, Quadrature, Schedule
+from deqn.settings.schema import Evaluation, Optimizer, Quadrature, Schedule, Training
 from deqn.system.errors import InputError
 
 STEP = 0.01  # by which a variable is moved
@@ -150,14 +150,14 @@ def check_roots(model: Model, steady: SteadyState, needed: bool) -> Finding:
 
 
 def check_choices(
-    economy: Economy, optimizer: Optimizer, schedule: Schedule, steps: int, evaluation: Evaluation
+    economy: Economy, optimizer: Optimizer, schedule: Schedule, training: Training, evaluation: Evaluation
 ) -> Finding:
     """Options of the optimizer and the box of the evaluation, which this economy must be able to use.
 
     Raises InputError.
     """
     if optimizer.learning_rate is not None:
-        build_optimizer(optimizer, schedule, steps)
+        build_optimizer(optimizer, schedule, training.steps)
     box_states(economy.domain, evaluation, 0, economy.policy.dtype)
     return Finding(None, f"optimizer {optimizer.name}, box times {evaluation.box_scale:g}")
 

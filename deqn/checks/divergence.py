@@ -12,7 +12,7 @@ from deqn.checks.undefined import described, examined, first_undefined
 from deqn.economy.economy import Economy
 from deqn.model.layout import labels
 from deqn.model.points import named_point, pack, point
-from deqn.settings.ranges import shown
+from deqn.settings.ranges import format_value
 
 LOST = 0.1  # of a value or derivative: what differs by more is lost
 
@@ -90,5 +90,5 @@ def circumstances(economy: Economy, states: tf.Tensor) -> str:
     where = {v.name: getattr(now, v.name).numpy().squeeze() for v in (*model.states, *model.policies)}
     values = ", ".join(f"{name}={np.array2string(x, precision=4, threshold=8)}" for name, x in where.items())
     own = economy.members.base
-    parameters = ", ".join(f"{f.name}={shown(getattr(own, f.name))}" for f in dataclasses.fields(own))
+    parameters = ", ".join(f"{f.name}={format_value(getattr(own, f.name))}" for f in dataclasses.fields(own))
     return f"{values}{first_undefined(economy, states)}; parameters {parameters or 'none'}"

@@ -1,92 +1,79 @@
-"""Composition by Hydra, and what is wrong where it fails, in words of the configuration. Needs no TensorFlow."""
+"""The settings that words of a command line and YAML files make, composed by Hydra. Needs no TensorFlow."""
 
-import contextlib
-import os
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+import dataclasses
+from dataclasses import dataclass
 
-import yaml
-from hydra import compose, initialize_config_module
-from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.plugins import Plugins
-from hydra.errors import HydraException
-from hydra.plugins.search_path_plugin import SearchPathPlugin
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf, open_dict
 
+from deqn.configuration.explanation import explain, explain_unknown_key
+from deqn.configuration.harmless import check_harmless
+from deqn.configuration.loading import COMPOSITION_ERRORS, check_own_folder, load_config
+from deqn.configuration.words import normalize_name, to_hydra_syntax
+from deqn.settings.schema import Settings
 from deqn.system.errors import InputError
 
-PRIMARY = ("config.yaml", "schema.yaml")  # what the package composes first
-COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
+ConfigStore.instance().store(name="schema", node=Settings)
 
 
-class OwnFolder(SearchPathPlugin):
-    """The user's folder is searched before the package's: a file of the user's own is the one that is read."""
+@dataclass(frozen=True)
+class Composition:
+    """Settings that are composed but not validated, and what they were composed from."""
 
-    folder: str | None = None
-
-    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Called by Hydra, in every process that composes a configuration."""
-        if OwnFolder.folder is not None:
-            search_path.prepend("own", f"file://{OwnFolder.folder}", SearchPathQuery("main", None))
-
-
-Plugins.instance().register(OwnFolder)
+    config: DictConfig
+    name: str  # of the model
+    overrides: list[str]
+    config_dir: str | None
+    whole: DictConfig | None = None  # the settings with those of Hydra
 
 
-@contextlib.contextmanager
-def own_folder(config_dir: str | None) -> Iterator[None]:
-    """Let Hydra search a folder of the user's own YAML files, if there is one, before the package's."""
-    before = OwnFolder.folder
-    OwnFolder.folder = None if config_dir is None else os.path.abspath(config_dir)
+def compose(overrides: list[str], config_dir: str | None = None) -> Composition:
+    """Compose settings from overrides.
+
+    `config_dir` is a folder of the user's own YAML files. Raises InputError naming the key and its nearest match.
+    """
+    check_own_folder(config_dir)
     try:
-        yield
-    finally:
-        OwnFolder.folder = before
+        overrides = to_hydra_syntax(overrides)
+        whole = load_config(overrides, config_dir)
+        check_harmless(whole, overrides, config_dir)
+    except COMPOSITION_ERRORS as error:
+        raise InputError(explain(error, overrides, config_dir)) from error
+    sections = [f.name for f in dataclasses.fields(Settings)]
+    for key in whole:
+        if key not in (*sections, "hydra"):
+            raise InputError(explain_unknown_key(key, sections, []))
+    for key in sections:
+        if key not in whole:
+            raise InputError(f"{key} cannot be left out")
+    config = OmegaConf.merge(OmegaConf.structured(Settings), OmegaConf.masked_copy(whole, sections))
+    words, name = list(whole.hydra.overrides.task), str(whole.hydra.runtime.choices.model)
+    return Composition(drop_unused(config, overrides), name, words, config_dir, whole)
 
 
-def check_own_folder(config_dir: str) -> None:
-    """The folder exists, and no file of the user's takes the place of the primary configuration. Raises InputError."""
-    if not Path(config_dir).is_dir():
-        raise InputError(f"--config-dir {config_dir}: there is no such folder")
-    for name in PRIMARY:
-        if (Path(config_dir) / name).exists():
-            raise InputError(
-                f"{Path(config_dir) / name} cannot stand in the place of the package's own {name}; rename it, and put "
-                "its settings into a file of the folder model/, or of the group that they belong to"
-            )
+def read_hydra_job(config: DictConfig) -> Composition:
+    """The composition of the job that Hydra is running with `config`."""
+    job = HydraConfig.get()
+    sources, words = {s.provider: s.path for s in job.runtime.config_sources}, list(job.overrides.task)
+    return Composition(drop_unused(config, words), job.runtime.choices.model, words, sources.get("own"))
 
 
-@contextlib.contextmanager
-def aside() -> Iterator[None]:
-    """Let a job that Hydra runs compose another configuration: of Hydra's instances there can be one at a time."""
-    running = GlobalHydra.instance().hydra
-    GlobalHydra.instance().clear()
-    try:
-        yield
-    finally:
-        GlobalHydra.instance().hydra = running
+def drop_unused(config: DictConfig, overrides: list[str]) -> DictConfig:
+    """Without what a model's YAML recommends for choices not taken; what the user gave stays, to be refused.
 
-
-def composition(overrides: list[str], config_dir: str | None) -> DictConfig:
-    """What Hydra composes, its own settings included."""
-    with own_folder(config_dir), initialize_config_module("deqn.configs", version_base="1.3"):
-        return compose("config", overrides=overrides, return_hydra_config=True)
-
-
-def group_options(config_dir: str | None) -> dict[str, list[str]]:
-    """The configuration groups and what each can be, in the package and in the user's folder."""
-    with own_folder(config_dir), initialize_config_module("deqn.configs", version_base="1.3"):
-        loader = GlobalHydra.instance().config_loader()
-        return {group: loader.get_group_options(group) for group in loader.list_groups("") if group != "hydra"}
-
-
-def flat(node: Any, prefix: str = "") -> dict[str, Any]:
-    """The leaves of a nested mapping under dotted keys."""
-    if isinstance(node, DictConfig):
-        node = OmegaConf.to_container(node, resolve=False)
-    if not isinstance(node, dict) or not node:
-        return {prefix.rstrip("."): node}
-    return {k: v for key, value in node.items() for k, v in flat(value, f"{prefix}{key}.").items()}
+    Parameters have the names that Python gives to them, whatever form their letters have in a file.
+    """
+    config, given = config.copy(), {o.split("=", 1)[0].lstrip("+") for o in overrides}
+    for section in (config.model, config.pseudo_states):
+        for name in [name for name in section or () if normalize_name(str(name)) != name]:
+            with open_dict(section):
+                section.setdefault(normalize_name(str(name)), section.pop(name))
+    for group in dataclasses.fields(Settings):
+        if not dataclasses.is_dataclass(group.type):
+            continue
+        choice = config[group.name].get(dataclasses.fields(group.type)[0].name)
+        for f in dataclasses.fields(group.type):
+            if choice not in f.metadata.get("choices", (choice,)) and f"{group.name}.{f.name}" not in given:
+                config[group.name][f.name] = None
+    return config

@@ -13,60 +13,61 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, ValueType
 from hydra.errors import OverrideParseException
 
-from deqn.configuration.composition import COMPOSITION_ERRORS, composition, flat, group_options
-from deqn.configuration.words import python_name
+from deqn.configuration.loading import COMPOSITION_ERRORS, flatten, list_group_options, load_config
+from deqn.configuration.words import normalize_name
 from deqn.model.findings import is_of_the_engine
-from deqn.settings.ranges import nearest
+from deqn.settings.ranges import suggest
 from deqn.system.errors import first_line
 from deqn.system.extras import is_there
 
 NUMPY = re.compile(r"np\.\w+\(([^()]*)\)")
 
 
-def explained(error: Exception, overrides: list[str], config_dir: str | None) -> str:
+def explain(error: Exception, overrides: list[str], config_dir: str | None) -> str:
     """What is wrong with the overrides, in words of the configuration: file, group, key or value, in this order."""
     if isinstance(error, UnicodeDecodeError | yaml.reader.ReaderError):
-        return not_in_utf8(config_dir) or brief(error)
+        return find_wrong_encoding(config_dir) or describe_cause(error)
     try:
         parsed = OverridesParser.create().parse_overrides(overrides)
-        groups = group_options(config_dir)
+        groups = list_group_options(config_dir)
         for o in parsed:
             if "--multirun" in str(error) and o.is_sweep_override():
-                return several(o)
+                return explain_sweep(o)
             name, options = o.key_or_group, groups.get(o.key_or_group, [])
             if name in groups and o.value() not in options:
-                near = nearest(str(o.value()), options)
-                where = misplaced(name, str(o.value()), config_dir)
+                near = suggest(str(o.value()), options)
+                where = find_misplaced(name, str(o.value()), config_dir)
                 return f"{name}={o.value()}: " + (where or f"{near}{name} can be {', '.join(options)}")
             if name == "tuned" and name not in groups:  # a group of searches alone
                 return f"tuned={o.value()}: give the folder of a search, --config-dir outputs/tune/MODEL"
         chosen = [o.input_line for o in parsed if o.key_or_group in groups or o.key_or_group.startswith("hydra/")]
-        known = known_keys([], None)
+        known = list_keys([], None)
         try:
-            known = known_keys(chosen, config_dir)
+            known = list_keys(chosen, config_dir)
         except COMPOSITION_ERRORS as in_file:
             found = re.search(r"full_key: (\S+)", str(in_file.__cause__ or in_file))
             typo = found and found[1] not in known
-            return f"in a YAML file: {unknown_key(found[1], known, list(groups)) if typo else brief(in_file)}"
+            why = explain_unknown_key(found[1], known, list(groups)) if typo else describe_cause(in_file)
+            return f"in a YAML file: {why}"
     except OverrideParseException as unreadable:
-        return unreadable_override(str(unreadable.override).removeprefix("++"))
-    known = [python_name(k) for k in known]
+        return explain_override(str(unreadable.override).removeprefix("++"))
+    known = [normalize_name(k) for k in known]
     sections = {k.split(".")[0] for k in known}
     for o in parsed:
         if o.key_or_group.startswith("pseudo_states."):
             continue
         if o.key_or_group not in {*known, *groups, *sections} and not o.key_or_group.startswith("hydra"):
-            return unknown_key(o.key_or_group, known, list(groups))
+            return explain_unknown_key(o.key_or_group, known, list(groups))
     for o in parsed:
         try:
-            composition([*chosen, o.input_line], config_dir)
+            load_config([*chosen, o.input_line], config_dir)
         except COMPOSITION_ERRORS as alone:
             hint = f"; write +{o.key_or_group}.NAME=VALUE" if isinstance(o.value(), dict) else ""
-            return f"{o.input_line.lstrip('+')}: {brief(alone)}{hint}"
-    return brief(error)
+            return f"{o.input_line.lstrip('+')}: {describe_cause(alone)}{hint}"
+    return describe_cause(error)
 
 
-def several(o: Override) -> str:
+def explain_sweep(o: Override) -> str:
     """The message for several values where there is one job."""
     words = o.input_line.lstrip("+")
     key, _, values = words.partition("=")
@@ -74,7 +75,7 @@ def several(o: Override) -> str:
     return f"{words}: several values are a sweep, deqn-solve -m {shlex.quote(words)}{hint}"
 
 
-def unreadable_override(override: str) -> str:
+def explain_override(override: str) -> str:
     """The message for a word that is none of Hydra's; numbers of numpy's are a frequent case in scripts."""
     if NUMPY.search(override):
         number = NUMPY.sub(r"\1", override)
@@ -82,7 +83,7 @@ def unreadable_override(override: str) -> str:
     return f"cannot read {override!r}; overrides are written key=value"
 
 
-def misplaced(group: str, name: str, config_dir: str | None) -> str:
+def find_misplaced(group: str, name: str, config_dir: str | None) -> str:
     """Where a file lies that was meant by group=name, though Hydra does not read it there; empty where none does."""
     if config_dir is None:
         for file in sorted(Path().glob(f"*/{group}/{name}.yaml")):
@@ -98,7 +99,7 @@ def misplaced(group: str, name: str, config_dir: str | None) -> str:
     return ""
 
 
-def not_in_utf8(config_dir: str | None) -> str:
+def find_wrong_encoding(config_dir: str | None) -> str:
     """The file of the user's that is in another encoding; empty where there is none."""
     for file in sorted(Path(config_dir).rglob("*.yaml")) if config_dir is not None else ():
         try:
@@ -110,25 +111,25 @@ def not_in_utf8(config_dir: str | None) -> str:
     return ""
 
 
-def known_keys(chosen: list[str], config_dir: str | None) -> list[str]:
+def list_keys(chosen: list[str], config_dir: str | None) -> list[str]:
     """All dotted keys of the configuration under the chosen groups."""
-    return [k for k in flat(composition(chosen, config_dir)) if not k.startswith("hydra.")]
+    return [k for k in flatten(load_config(chosen, config_dir)) if not k.startswith("hydra.")]
 
 
-def unknown_key(key: str, known: list[str], groups: list[str]) -> str:
+def explain_unknown_key(key: str, known: list[str], groups: list[str]) -> str:
     """The message for a key that does not exist: the nearest one, and what stands beside it."""
     section = key.rpartition(".")[0]
     if section in known:  # a section that is empty so far
         return f"{key} is new in {section}; write +{key}=VALUE"
     beside = [k for k in known if k.rpartition(".")[0] == section and section]
     roots = sorted({k.split(".")[0] for k in known} | set(groups))
-    hint = nearest(key, beside or [*known, *roots])
+    hint = suggest(key, beside or [*known, *roots])
     listed = [k.rpartition(".")[2] for k in beside] or roots
     unlisted = "; +model.NAME=VALUE sets a parameter that the YAML leaves out" if section == "model" else ""
     return f"unknown key '{key}': {hint}{f'{section} has' if beside else 'keys are'} {', '.join(listed)}{unlisted}"
 
 
-def brief(error: Exception) -> str:
+def describe_cause(error: Exception) -> str:
     """The cause of a composition error, one line."""
     cause = error.__cause__ or error
     if isinstance(cause, yaml.MarkedYAMLError) and cause.problem_mark is not None:
@@ -136,7 +137,7 @@ def brief(error: Exception) -> str:
     return first_line(cause)
 
 
-def unloadable_class(target: str, error: Exception) -> str:
+def explain_class(target: str, error: Exception) -> str:
     """Why the model's class could not be imported: its file and line, another module of that name, or no file."""
     root = target.split(".")[0]
     own, module = Path(f"{root}.py").absolute(), sys.modules.get(root)
@@ -144,7 +145,7 @@ def unloadable_class(target: str, error: Exception) -> str:
     if own.exists() and taken is not None and Path(taken).resolve() != own.resolve():
         return f"{root}.py is not read, since an installed module has that name ({taken}); rename the file"
     if not is_there(root):
-        return f"{brief(error)}; {root}.py is looked for in the folder of the command, and on PYTHONPATH"
+        return f"{describe_cause(error)}; {root}.py is looked for in the folder of the command, and on PYTHONPATH"
     cause = error
     while cause.__cause__ is not None:
         cause = cause.__cause__
@@ -154,5 +155,5 @@ def unloadable_class(target: str, error: Exception) -> str:
     frames = [f for f in traceback.extract_tb(cause.__traceback__) if not f.filename.startswith(outside)]
     frames = [f for f in frames if not is_of_the_engine(f.filename)]
     if not frames:
-        return brief(error)
+        return describe_cause(error)
     return f"{frames[0].filename}, line {frames[0].lineno}: {type(cause).__name__}: {first_line(cause)}"

@@ -11,7 +11,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from deqn.configuration.composition import composition, flat
+from deqn.configuration.loading import flatten, load_config
 from deqn.system.errors import InputError
 
 GROUPS = ("hydra/launcher", "hydra/sweeper", "hydra/job_logging", "hydra/hydra_logging")
@@ -21,31 +21,33 @@ CALLED = re.compile(
 )
 
 
-def check_harmless(whole: DictConfig) -> None:
+def check_harmless(whole: DictConfig, overrides: list[str], config_dir: str | None) -> None:
     """Refuse settings of Hydra's that run code, and names of files outside their folder. Raises InputError.
 
     `whole`: a composed configuration, Hydra's own settings included. Allowed is what Hydra and its installed plugins
-    bring under the names that were chosen.
+    bring under the names that were chosen. It is composed for the comparison where a word names Hydra's settings or a
+    file of the user's could; without either there is nothing to compare.
     """
     choices = {group: str(choice) for group, choice in whole.hydra.runtime.choices.items()}
     for group, choice in choices.items():
         if ".." in choice.split("/") or choice.startswith("/"):
             raise InputError(f"{group}={choice} leads out of the folder of its group; give a name in it")
-    allowed, found = shipped(*(choices[group] for group in GROUPS)), called(whole.hydra)
-    for key in (*found, *allowed):
-        if allowed.get(key) != found.get(key):
-            raise InputError(f"hydra.{key} could run code, which no configuration may; leave it out")
-    for key, value in flat(whole.hydra.launcher).items():
+    if config_dir is not None or any("hydra" in word for word in overrides):
+        allowed, found = list_shipped_calls(*(choices[group] for group in GROUPS)), list_calls(whole.hydra)
+        for key in (*found, *allowed):
+            if allowed.get(key) != found.get(key):
+                raise InputError(f"hydra.{key} could run code, which no configuration may; leave it out")
+    for key, value in flatten(whole.hydra.launcher).items():
         if "\n" in str(value):
             raise InputError(f"hydra.launcher.{key} has more than one line; give a word")
 
 
 @cache
-def shipped(*chosen: str) -> dict[str, Any]:
+def list_shipped_calls(*chosen: str) -> dict[str, Any]:
     """What is called under such choices of GROUPS and nothing else; composed once, whatever the size of a sweep."""
-    return called(composition([f"{group}={name}" for group, name in zip(GROUPS, chosen, strict=True)], None).hydra)
+    return list_calls(load_config([f"{group}={name}" for group, name in zip(GROUPS, chosen, strict=True)], None).hydra)
 
 
-def called(hydra: DictConfig) -> dict[str, Any]:
+def list_calls(hydra: DictConfig) -> dict[str, Any]:
     """The settings of Hydra's that are called, or decide what is."""
-    return {key: value for key, value in flat(hydra).items() if CALLED.match(key)}
+    return {key: value for key, value in flatten(hydra).items() if CALLED.match(key)}

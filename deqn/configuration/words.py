@@ -17,26 +17,26 @@ PATHS = ("hydra.run.dir", "hydra.sweep.dir", "resume", "study")
 IDENTIFIER = re.compile(r"(\+*)((?:model|pseudo_states)\..+)", re.DOTALL)  # keys that are names of Python's
 
 
-def input_stream(text: str) -> InputStream:
+def to_input_stream(text: str) -> InputStream:
     """The characters of an override as its lexer reads them: an ASCII letter stands for any other letter."""
     stream = InputStream(text)
     stream.data = [ord(c) if c.isascii() or not f"x{c}".isidentifier() else ord("x") for c in text]
     return stream
 
 
-overrides_parser.InputStream = input_stream
+overrides_parser.InputStream = to_input_stream
 
 
 def to_hydra_syntax(overrides: list[str]) -> list[str]:
     """Overrides as Hydra accepts them.
 
     Keys of `pseudo_states` are added, since they are the model's parameters; so are parameters with letters beyond
-    ASCII, whose name Python normalizes (`python_name`) while the YAML file may not. Paths get quotes where needed.
+    ASCII, whose name Python normalizes (`normalize_name`) while the YAML file may not. Paths get quotes where needed.
     """
-    return [path_in_quotes(o) if o.partition("=")[0] in PATHS else parameter(o) for o in overrides]
+    return [quote_path(o) if o.partition("=")[0] in PATHS else normalize_parameter(o) for o in overrides]
 
 
-def parameter(override: str) -> str:
+def normalize_parameter(override: str) -> str:
     """An override of a parameter under the name that Python gives to it; any other override as it is."""
     key, equals, value = override.partition("=")
     if equals and key == "pseudo_states":  # all of them at once
@@ -44,25 +44,25 @@ def parameter(override: str) -> str:
     match = IDENTIFIER.fullmatch(key)
     if not equals or match is None or (match[2].startswith("model.") and key.isascii()):
         return override
-    return f"++{python_name(match[2])}={value}"
+    return f"++{normalize_name(match[2])}={value}"
 
 
-def python_name(name: str) -> str:
+def normalize_name(name: str) -> str:
     """An identifier as Python stores it, in normal form KC: the micro sign and the Greek mu are one letter."""
     return unicodedata.normalize("NFKC", name)
 
 
-def path_in_quotes(override: str) -> str:
+def quote_path(override: str) -> str:
     """An override of a path, in quotes where Hydra would not read a text: a list, a number, a sweep, or nothing."""
     key, _, text = override.partition("=")
     try:
         value = OverridesParser.create().parse_override(override).value()
     except HydraException:
-        return assigned(key, text)
-    return override if isinstance(value, str | None) and text == text.strip() else assigned(key, text)
+        return assign(key, text)
+    return override if isinstance(value, str | None) and text == text.strip() else assign(key, text)
 
 
-def assigned(key: str, text: str) -> str:
+def assign(key: str, text: str) -> str:
     """An override that sets a key to a text, whatever characters it has."""
     before_quotes = re.sub(r"(\\+)(?='|$)", r"\1\1", text)  # elsewhere a backslash stands for itself
     return key + "='" + before_quotes.replace("'", "\\'") + "'"

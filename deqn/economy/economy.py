@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Generic, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -18,8 +19,11 @@ from deqn.policies.protocol import PolicyFunction
 SLICE, FLOATS = 4096, 2**26  # states evaluated at once, and numbers in all of them, so that memory stays bounded
 
 
+P = TypeVar("P", bound=PolicyFunction, covariant=True)
+
+
 @dataclass(frozen=True)
-class Economy:
+class Economy(Generic[P]):
     """What is solved: one or many members, the baseline's steady state, the policy function, and the expectation.
 
     The steady state is None where none is known: then no first-order solution is, and stability is not judged.
@@ -27,7 +31,7 @@ class Economy:
 
     members: Members
     steady: SteadyState | None
-    policy: PolicyFunction
+    policy: P
     expectation: Expectation
 
     @property

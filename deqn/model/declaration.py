@@ -34,10 +34,9 @@ class State:
     @property
     def box(self) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper end, each [width]."""
-        return tuple(
-            np.broadcast_to(np.asarray(x, float), (1 if self.size is None else self.size,))
-            for x in (self.lower, self.upper)
-        )
+        shape = (1 if self.size is None else self.size,)
+        lower, upper = (np.broadcast_to(np.asarray(x, float), shape) for x in (self.lower, self.upper))
+        return lower, upper
 
 
 @dataclass(frozen=True)

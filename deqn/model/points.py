@@ -4,7 +4,7 @@ A packed matrix is [nodes * batch, width], rows ordered node by node; the named 
 [n, nodes, batch] for a vector.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ def unpack(columns: tf.Tensor, variables: Sequence[Variable], nodes: int) -> dic
     return named
 
 
-def pack(named: Mapping[str, Any], variables: Sequence[Variable], nodes: int, batch: int, dtype) -> tf.Tensor:
+def pack(named: Mapping[str, Any], variables: Sequence[Variable], nodes: int, batch: int, dtype: tf.DType) -> tf.Tensor:
     """Stack named variables, broadcast to [nodes, batch], into a packed matrix."""
     rows = []
     for v in variables:
@@ -36,7 +36,7 @@ def pack(named: Mapping[str, Any], variables: Sequence[Variable], nodes: int, ba
     return tf.transpose(tf.concat(rows, 0))
 
 
-def point(model: Model, policy, states: tf.Tensor, nodes: int = 1) -> Point:
+def point(model: Model, policy: Callable[[tf.Tensor], tf.Tensor], states: tf.Tensor, nodes: int = 1) -> Point:
     """All variables at packed states [nodes * batch, n_states], under a policy function of packed states."""
     return named_point(model, states, policy(states), nodes)
 
@@ -47,7 +47,7 @@ def named_point(model: Model, states: tf.Tensor, policies: tf.Tensor, nodes: int
     return now.also(model.definitions(now))
 
 
-def mean_shocks(model: Model, now: Point, dtype) -> Point:
+def mean_shocks(model: Model, now: Point, dtype: tf.DType) -> Point:
     """Every shock at its mean given today: [1, batch], or [n, 1, batch] for vectors."""
     means = {}
     for shock in model.shocks:
@@ -55,7 +55,7 @@ def mean_shocks(model: Model, now: Point, dtype) -> Point:
     return Point(means)
 
 
-def mean_shock(shock: Normal | Discrete | Markov, now: Point, dtype) -> dict[str, tf.Tensor]:
+def mean_shock(shock: Normal | Discrete | Markov, now: Point, dtype: tf.DType) -> dict[str, tf.Tensor]:
     """The mean of each variable of one shock."""
     if isinstance(shock, Normal):
         return {shock.name: tf.zeros((1, 1) if shock.size is None else (shock.size, 1, 1), dtype)}
@@ -66,7 +66,7 @@ def mean_shock(shock: Normal | Discrete | Markov, now: Point, dtype) -> dict[str
     }
 
 
-def probabilities(shock: Discrete | Markov, now: Point, dtype) -> tf.Tensor:
+def probabilities(shock: Discrete | Markov, now: Point, dtype: tf.DType) -> tf.Tensor:
     """The probability of each outcome given today, [outcomes, batch], or [outcomes, 1] where it is the same for all."""
     if isinstance(shock, Markov):
         return tf.cast(shock.probabilities(now), dtype)

@@ -23,7 +23,6 @@ from deqn.checks.diagnosis import (
     check_units,
 )
 from deqn.checks.undefined import check_box
-from deqn.configuration.config import Config, build_model
 from deqn.economy.members import Members
 from deqn.equations.expectation import expectation, finer_rule, rule
 from deqn.families.pseudo_states import gather_members
@@ -33,17 +32,18 @@ from deqn.perturbation.steady_state import SteadyState
 from deqn.policies.approximators import widths
 from deqn.runs.run import check_equations
 from deqn.runs.solution import build
-from deqn.settings.ranges import shown
-from deqn.system.status import telling
+from deqn.settings.ranges import format_value
+from deqn.settings.schema import Quadrature, Settings
+from deqn.system.status import show_status
 
 
-def inspect(settings: Config, name: str, console: Console, began: float) -> int:
+def inspect(settings: Settings, model: Model, name: str, console: Console, began: float) -> int:
     """Check a model and print the table; returns the exit code: 0, or 2 where a check failed."""
-    with telling(console) as tell:
-        lines = [*checks(gather_members(build_model(settings.model), settings.pseudo_states), settings, tell)]
+    with show_status(console) as tell:
+        lines = [*run_checks(gather_members(model, settings.pseudo_states), settings, tell)]
     failed, skipped = sum(bool(line.failures) for line in lines), sum(line.lacking is not None for line in lines)
     warned = sum(bool(line.warnings) for line in lines)
-    console.print(table(lines))
+    console.print(make_table(lines))
     counts = {"passed": len(lines) - failed - skipped, "failed": failed, "skipped": skipped, "warned": warned}
     listed = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     word = "[bold red]FAIL[/]" if failed else "[bold green]PASS[/]"
@@ -51,19 +51,19 @@ def inspect(settings: Config, name: str, console: Console, began: float) -> int:
     return 2 if failed else 0
 
 
-def checks(members: Members, settings: Config, tell: Callable[[str], None] = lambda text: None) -> Iterator[Line]:
+def run_checks(members: Members, settings: Settings, tell: Callable[[str], None] = lambda text: None) -> Iterator[Line]:
     """Every check, in the order in which they build on each other; `tell` hears about what takes long."""
-    lines, rests = {}, settings.network.anchor != "none"
+    lines, quadrature, rests = {}, settings.expectation, settings.network.anchor != "none"
     yield check("parameters", check_parameters, members)
-    for line in contract(members, partial(rule, settings.expectation), rests, tell):
+    for line in contract(members, partial(rule, quadrature), rests, tell):
         lines[line.name] = line
         yield line
     declared, moved, equations, steady = (
         lines[name] for name in ("declarations", "transition", "residuals", "steady state")
     )
-    finer = check("finer rule", finer_expectation, declared, settings)
+    finer = check("finer rule", refine_expectation, declared, quadrature)
     if settings.loss.weights:
-        yield check("loss weights", check_weights, settings, equations)
+        yield check("loss weights", check_weights, settings.loss.weights, equations)
     yield check("gradients", check_gradients, declared, members.domain, steady.value, after=[moved, equations])
     needed = [declared, moved, equations]
     if rests:
@@ -72,13 +72,11 @@ def checks(members: Members, settings: Config, tell: Callable[[str], None] = lam
         yield (roots := check("roots", check_roots, declared, steady, linear, after=[sound]))
         needed = [declared, roots]
     yield (economy := check("network", check_network, members, steady, settings, after=needed))
-    choices = settings.optimizer, settings.schedule, settings.train.steps, settings.evaluation
+    choices = settings.optimizer, settings.schedule, settings.train, settings.evaluation
     yield check("choices", check_choices, economy, *choices)
     yield (inside := check("box", check_box, economy))
-    yield check(
-        "quadrature", check_quadrature, economy, finer, settings.expectation, settings.tolerance, after=[inside]
-    )
-    exact = declared, members.domain, steady, finer, settings.expectation
+    yield check("quadrature", check_quadrature, economy, finer, quadrature, settings.tolerance, after=[inside])
+    exact = declared, members.domain, steady, finer, quadrature
     yield check("closed form", check_closed_form, *exact, after=[moved, equations])
 
 
@@ -87,42 +85,42 @@ def check_parameters(members: Members) -> Finding:
     own = members.base
     names = [f.name for f in dataclasses.fields(own)]
     free = [name for name in names if name not in own.ranges]
-    values = ", ".join(f"{name}={shown(getattr(own, name))}" for name in names) or "none"
+    values = ", ".join(f"{name}={format_value(getattr(own, name))}" for name in names) or "none"
     if members.parameters.names:
         values += f"\nas states: {members.parameters}"
     return Finding(None, values + f"\nno range is declared for {', '.join(free)}" * bool(free))
 
 
-def finer_expectation(model: Model, settings: Config) -> Finding:
+def refine_expectation(model: Model, quadrature: Quadrature) -> Finding:
     """The expectation under the rule of the evaluation."""
-    return Finding(expectation(model, partial(finer_rule, settings.expectation)), "")
+    return Finding(expectation(model, partial(finer_rule, quadrature)), "")
 
 
-def check_weights(settings: Config, equations: list[str]) -> Finding:
+def check_weights(weights: dict[str, float], equations: list[str]) -> Finding:
     """Loss weights of equations that exist. Raises InputError."""
-    check_equations(settings, equations)
-    return Finding(None, ", ".join(f"{name} {weight:g}" for name, weight in settings.loss.weights.items()))
+    check_equations(weights, equations)
+    return Finding(None, ", ".join(f"{name} {weight:g}" for name, weight in weights.items()))
 
 
-def check_network(members: Members, steady: SteadyState, settings: Config) -> Finding:
+def check_network(members: Members, steady: SteadyState, settings: Settings) -> Finding:
     """The economy under its untrained network, and the number of weights. Raises InputError for too many."""
-    economy = build(settings, members, steady)
+    economy = build(members, settings.network, settings.expectation, settings.seed, settings.dtype, steady)
     inputs = economy.policy.network.input_shape[-1]
-    hidden = f" {shown(widths(inputs, settings.network))}" if settings.network.name == "mlp" else ""
+    hidden = f" {format_value(widths(inputs, settings.network))}" if settings.network.name == "mlp" else ""
     return Finding(economy, f"{settings.network.name}{hidden}: {economy.policy.network.count_params():,} weights")
 
 
-def table(lines: list[Line]) -> Table:
+def make_table(lines: list[Line]) -> Table:
     """A row for each check."""
     rows = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for name in ("check", "result", "found"):
         rows.add_column(name)
     for line in lines:
-        rows.add_row(line.name, *(Text(text, style) for text, style in verdict(line)))
+        rows.add_row(line.name, *(Text(text, style) for text, style in describe_line(line)))
     return rows
 
 
-def verdict(line: Line) -> tuple[tuple[str, str], tuple[str, str]]:
+def describe_line(line: Line) -> tuple[tuple[str, str], tuple[str, str]]:
     """The words and styles of a check's result, and of what was found."""
     if line.lacking is not None:
         return ("skipped", "dim"), (f"needs {line.lacking}", "dim")

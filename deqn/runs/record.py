@@ -12,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from deqn.configuration.config import Config, model_class
+from deqn.configuration.job import Job
 from deqn.system.files import locked_log
 
 PACKAGES = ("deqn", "tensorflow", "keras", "numpy", "scipy", "hydra-core", "pandas")
@@ -27,7 +27,7 @@ class LogHandler(logging.StreamHandler):
 
 
 @contextlib.contextmanager
-def log_file(folder: Path) -> Iterator[None]:
+def open_log(folder: Path) -> Iterator[None]:
     """Write the log of this run, and of no other, to run.log; its lock keeps a second run out of the folder."""
     stream = locked_log(folder)
     handler = LogHandler(stream)
@@ -47,7 +47,7 @@ def log_file(folder: Path) -> Iterator[None]:
             stream.close()
 
 
-def environment(settings: Config, overrides: list[str], config_dir: str | None) -> dict[str, Any]:
+def describe_environment(job: Job) -> dict[str, Any]:
     """Versions, device, threads, seed, command line, and the git revisions of the package and of the model's file."""
     return {
         "versions": {"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
@@ -57,16 +57,16 @@ def environment(settings: Config, overrides: list[str], config_dir: str | None) 
             "intra_op": tf.config.threading.get_intra_op_parallelism_threads(),
             "inter_op": tf.config.threading.get_inter_op_parallelism_threads(),
         },
-        "seed": settings.seed,
+        "seed": job.settings.seed,
         "command_line": sys.argv,
-        "overrides": [o for o in overrides if not o.startswith("resume=")],
-        "config_dir": None if config_dir is None else str(Path(config_dir).resolve()),
-        "git_revision": revision(__file__),
-        "model_git_revision": revision(getattr(sys.modules[model_class(settings.model).__module__], "__file__", None)),
+        "overrides": [o for o in job.overrides if not o.startswith("resume=")],
+        "config_dir": None if job.config_dir is None else str(Path(job.config_dir).resolve()),
+        "git_revision": find_revision(__file__),
+        "model_git_revision": find_revision(getattr(sys.modules[type(job.model).__module__], "__file__", None)),
     }
 
 
-def revision(file: str | None) -> str | None:
+def find_revision(file: str | None) -> str | None:
     """The git revision of the repository that holds a file; None where the file belongs to none."""
     if file is None:
         return None

@@ -1,27 +1,25 @@
-"""One run, from a configuration to a result folder: build, check, train, evaluate, report."""
+"""One run, from a job to a result folder: build, check, train, evaluate, report."""
 
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from deqn.checks.contract import check_model
 from deqn.checks.diagnosis import check_choices, concerns
-from deqn.configuration.config import Config, build_model, changed, checked, composed, prepared
-from deqn.configuration.overrides import check_resumable, continued, value_of
-from deqn.configuration.words import to_hydra_syntax
+from deqn.configuration.job import Job, prepare_job
+from deqn.economy.economy import Economy
 from deqn.equations.expectation import nodes_of, rule
 from deqn.evaluation.summary import Summary, Training
 from deqn.families.pseudo_states import gather_members
 from deqn.model.findings import line_of, origin
 from deqn.policies.approximators import widths
-from deqn.runs.record import environment, log_file
+from deqn.policies.network import PolicyNetwork
+from deqn.runs.record import describe_environment, open_log
 from deqn.runs.solution import Solution, build
 from deqn.runs.training import plan_training, train
 from deqn.runs.verdict import conclude
@@ -29,21 +27,11 @@ from deqn.system import files
 from deqn.system.clock import Clock
 from deqn.system.errors import DeqnError, FileError, InputError, as_known, first_line
 from deqn.system.interrupt import Interrupt
-from deqn.system.status import telling
+from deqn.system.status import show_status
 from deqn.training.checkpoint import write_policy
-from deqn.training.report import Report
+from deqn.training.report import Report, Trained
 
 log = logging.getLogger("deqn")
-
-
-@dataclass(frozen=True)
-class Job:
-    """What was asked for: the composed configuration, the model's name, and the words that made them."""
-
-    config: DictConfig
-    name: str
-    overrides: list[str]
-    config_dir: str | None = None
 
 
 def solve(
@@ -61,16 +49,12 @@ def solve(
     """
     clock = Clock()
     check_words(model, overrides)
-    given = to_hydra_syntax([f"model={model}", *overrides])
-    resumed = value_of("resume", given)
-    if resumed is not None:
-        given, config_dir = continued(given, config_dir, Path(resumed))
-        folder = resumed
-    config, name = composed(given, config_dir)
-    checked(config)
-    if folder is None:
-        folder = files.fresh_folder(f"outputs/{name}/{datetime.now():%Y-%m-%d_%H-%M-%S}")
-    return run(Job(config, name, given, config_dir), Path(folder), Console(quiet=quiet), clock)
+    job = prepare_job([f"model={model}", *overrides], config_dir)
+    if job.settings.resume is not None:
+        folder = job.settings.resume
+    elif folder is None:
+        folder = files.fresh_folder(f"outputs/{job.name}/{datetime.now():%Y-%m-%d_%H-%M-%S}")
+    return run(job, Path(folder), Console(quiet=quiet), clock)
 
 
 def check_words(model: str, overrides: Sequence[str]) -> None:
@@ -90,45 +74,21 @@ def run(
 
     `watch` is told of every report of training, and ends the run by raising an exception of its own.
     """
-    config, settings = prepared(job.config, job.overrides)
+    settings = job.settings
     try:
-        claim(folder, config, settings.resume is not None)
-        with log_file(folder), Interrupt() as interrupt:
+        claim_folder(folder, settings.resume is not None)
+        with open_log(folder), Interrupt() as interrupt:
             log.info("deqn-solve %s", " ".join(job.overrides))
-            with clock.phase("compile"), telling(console) as tell:
-                members = gather_members(build_model(settings.model), settings.pseudo_states)
-                steady, equations = check_model(
-                    members, partial(rule, settings.expectation), settings.network.anchor != "none", tell
-                )
-                check_equations(settings, equations)
-                economy = build(settings, members, steady)
-                check_choices(economy, settings.optimizer, settings.schedule, settings.train.steps, settings.evaluation)
-                for concern in concerns(economy):
-                    log.warning(concern)
-            files.write_json(folder / "environment.json", environment(settings, job.overrides, job.config_dir))
-            stored = OmegaConf.merge(config, {"resume": None})  # which is no setting of the run itself
-            files.write_text(folder / "config.yaml", OmegaConf.to_yaml(stored))  # now it is a run, and can be resumed
+            with clock.phase("compile"), show_status(console) as tell:
+                economy = prepare_economy(job, tell)
+            files.write_json(folder / "environment.json", describe_environment(job))
+            files.write_text(folder / "config.yaml", job.config_yaml)  # now it is a run, and can be resumed
             trained = train(economy, plan_training(settings), folder, console, interrupt, watch)
             clock.phases["compile"] += trained.compile_seconds
             clock.phases["train"] += trained.train_seconds
             write_policy(folder, economy.policy.network)
-            inputs = economy.center.states.size
-            summary = Summary(
-                model=job.name,
-                parameters={k: v for k, v in settings.model.items() if k != "_target_"},
-                pseudo_states=settings.pseudo_states,
-                changed=changed(config, job.name, job.config_dir),
-                status=trained.status, tolerance=settings.tolerance, seed=settings.seed, dtype=settings.dtype,
-                seconds={}, steps={"adam": 0, "levenberg_marquardt": 0, "bfgs": 0, **trained.steps},
-                states_visited=trained.states_visited,
-                training=Training(
-                    ended=trained.ended, problem=trained.problem, lost_paths=trained.lost_paths,
-                    error=trained.error if math.isfinite(trained.error) else None,
-                    anchor=settings.network.anchor, nodes=nodes_of(settings.expectation, economy.model),
-                    hidden=widths(inputs, settings.network) if settings.network.name == "mlp" else None,
-                ),
-            )  # fmt: skip
-            return conclude(Solution(economy, settings, summary, folder), console, interrupt, clock)
+            solution = Solution(economy, settings.assessment, begin_summary(job, economy, trained), folder)
+            return conclude(solution, console, interrupt, clock)
     except DeqnError:
         raise
     except Exception as error:
@@ -142,20 +102,50 @@ def run(
         raise
 
 
-def claim(folder: Path, config: DictConfig, resumed: bool) -> None:
+def claim_folder(folder: Path, resumed: bool) -> None:
     """Make sure that the folder is this run's: new or empty of runs, or that of the very run to go on with."""
     stored = folder / "config.yaml"
-    if resumed:
-        if not stored.exists():
-            raise FileError(f"resume={folder}: there is no run in this folder")
-        check_resumable(config, stored)
-    elif stored.exists():
+    if resumed and not stored.exists():
+        raise FileError(f"resume={folder}: there is no run in this folder")
+    if not resumed and stored.exists():
         raise FileError(f"{folder} already holds a run; choose another folder, or resume={folder}")
     folder.mkdir(parents=True, exist_ok=True)
 
 
-def check_equations(settings: Config, equations: list[str]) -> None:
+def prepare_economy(job: Job, tell: Callable[[str], None]) -> Economy[PolicyNetwork]:
+    """The economy to be trained, its model checked. Raises InputError for what no training could mend."""
+    settings = job.settings
+    members, rests = gather_members(job.model, settings.pseudo_states), settings.network.anchor != "none"
+    steady, equations = check_model(members, partial(rule, settings.expectation), rests, tell)
+    check_equations(settings.loss.weights, equations)
+    economy = build(members, settings.network, settings.expectation, settings.seed, settings.dtype, steady)
+    check_choices(economy, settings.optimizer, settings.schedule, settings.train, settings.evaluation)
+    for concern in concerns(economy):
+        log.warning(concern)
+    return economy
+
+
+def check_equations(weights: dict[str, float], equations: list[str]) -> None:
     """Refuse a loss weight for an equation that the model does not have. Raises InputError."""
-    for name in settings.loss.weights:
+    for name in weights:
         if name not in equations:
             raise InputError(f"loss.weights.{name}: the model's equations are {', '.join(equations)}")
+
+
+def begin_summary(job: Job, economy: Economy, trained: Trained) -> Summary:
+    """What is known of a run before its policy is measured."""
+    settings, network = job.settings, job.settings.network
+    return Summary(
+        model=job.name,
+        parameters={k: v for k, v in settings.model.items() if k != "_target_"},
+        pseudo_states=settings.pseudo_states, changed=job.changed, status=trained.status,
+        tolerance=settings.tolerance, seed=settings.seed, dtype=settings.dtype,
+        seconds={}, steps={"adam": 0, "levenberg_marquardt": 0, "bfgs": 0, **trained.steps},
+        states_visited=trained.states_visited,
+        training=Training(
+            ended=trained.ended, problem=trained.problem, lost_paths=trained.lost_paths,
+            error=trained.error if math.isfinite(trained.error) else None,
+            anchor=network.anchor, nodes=nodes_of(settings.expectation, economy.model),
+            hidden=widths(economy.center.states.size, network) if network.name == "mlp" else None,
+        ),
+    )  # fmt: skip

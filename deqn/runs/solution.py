@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from omegaconf import OmegaConf
 
-from deqn.configuration.composition import COMPOSITION_ERRORS
-from deqn.configuration.config import Config, build_model, checked, recalled
+from deqn.configuration.stored import load_stored
 from deqn.economy.anchors import Scale, build_policy
 from deqn.economy.domain import box_states
 from deqn.economy.economy import Economy
@@ -27,7 +25,9 @@ from deqn.model.layout import free_policies, labels, width
 from deqn.perturbation.modes import Modes
 from deqn.perturbation.steady_state import SteadyState, middle, steady_state
 from deqn.policies.approximators import Approximator, make_network
+from deqn.policies.network import PolicyNetwork
 from deqn.reporting import html_report, report
+from deqn.settings.schema import Assessment, Network, Quadrature
 from deqn.system.errors import FileError, InputError
 from deqn.system.files import number
 from deqn.training.checkpoint import read_policy
@@ -48,7 +48,7 @@ class Solution:
     """A policy function together with the model that it solves, and the result of the run that found it."""
 
     economy: Economy
-    settings: Config
+    settings: Assessment
     result: Summary
     folder: Path
 
@@ -169,7 +169,7 @@ class Solution:
         return {name: values[name] for name in known.names}
 
     def _packed(self, states: Mapping[str, Any]) -> tf.Tensor:
-        columns = []
+        columns: list[np.ndarray] = []
         for s in self.economy.model.states:
             names = labels([s])
             if s.name not in states and not all(n in states for n in names):
@@ -183,21 +183,20 @@ class Solution:
         return tf.constant(np.stack(np.broadcast_arrays(*columns), 1), self.economy.policy.dtype)
 
 
-def build(settings: Config, members: Members | None = None, steady: SteadyState | None = None) -> Economy:
-    """The economy of a configuration, its policy function untrained.
+def build(
+    members: Members, network: Network, quadrature: Quadrature, seed: int, dtype: str, steady: SteadyState | None = None
+) -> Economy[PolicyNetwork]:
+    """The economy of its members, with an untrained policy function and an expectation.
 
-    `members` are those that the settings declare and `steady` the baseline's steady state, where they are known
-    already; with network.anchor=none there is none. Raises InputError where the steady state is not found, or where
-    the solution that the anchor is to be does not exist.
+    `steady` is the baseline's steady state, where it is known already; with `network.anchor` none there is none. Raises
+    InputError where the steady state is not found, or where the solution that the anchor is to be does not exist.
     """
-    members = gather_members(build_model(settings.model), settings.pseudo_states) if members is None else members
-    model, kind = members.model, settings.network.anchor
+    model, kind = members.model, network.anchor
     steady = None if kind == "none" else steady or steady_state(model)
     inputs, outputs = (sum(map(width, declared)) for declared in (model.states, free_policies(model.policies)))
-    network = make_network(inputs, outputs, settings.network, settings.dtype, stream(settings.seed, NETWORK))
-    margin = MARGIN if settings.network.name == "chebyshev" else 0.0
-    chosen = expectation(model, partial(rule, settings.expectation))
-    approximator = Approximator(network, Scale(members.domain, margin))
+    layers = make_network(inputs, outputs, network, dtype, stream(seed, NETWORK))
+    approximator = Approximator(layers, Scale(members.domain, MARGIN if network.name == "chebyshev" else 0.0))
+    chosen = expectation(model, partial(rule, quadrature))
     try:
         policy = build_policy(members, steady or middle(model), approximator, kind, chosen)
     except InputError as error:
@@ -208,14 +207,12 @@ def build(settings: Config, members: Members | None = None, steady: SteadyState 
 def load_solution(folder: str | Path) -> Solution:
     """The solution that a run left in its folder. Raises FileError where it is incomplete or damaged."""
     folder = Path(folder)
+    settings, model = load_stored(folder)
     try:
-        config = OmegaConf.merge(OmegaConf.structured(Config), recalled(folder / "config.yaml"))
         result = read_summary(folder)
-        settings = checked(config)
-    except InputError as error:  # among them a model whose file is not found
-        raise FileError(f"{folder} cannot be loaded: {error}") from error
-    except (OSError, *COMPOSITION_ERRORS) as error:
+    except (OSError, ValueError) as error:
         raise FileError(f"{folder} does not hold a finished run: {error}") from error
-    economy = build(settings)
+    members = gather_members(model, settings.pseudo_states)
+    economy = build(members, settings.network, settings.expectation, settings.seed, settings.dtype)
     read_policy(folder, economy.policy.network)
-    return Solution(economy, settings, result, folder)
+    return Solution(economy, settings.assessment, result, folder)

@@ -8,9 +8,9 @@ from pathlib import Path
 from rich.console import Console
 
 from deqn.checks.divergence import lost_derivative
-from deqn.configuration.config import Config
 from deqn.economy.economy import Economy
 from deqn.runs.solution import TRAINING, VALIDATION, stream
+from deqn.settings.schema import Settings
 from deqn.system.interrupt import Interrupt
 from deqn.training.checkpoint import Checkpoints
 from deqn.training.loop import Loop
@@ -28,7 +28,7 @@ Watch = Callable[[Report], None]  # is told of every report, and ends the run by
 log = logging.getLogger("deqn")
 
 
-def plan_training(settings: Config) -> Plan:
+def plan_training(settings: Settings) -> Plan:
     """What the settings of a run say about training."""
     return Plan(
         settings.optimizer, settings.schedule, settings.train, settings.sampling, settings.loss, settings.tolerance,

@@ -14,14 +14,14 @@ from deqn.system.errors import InputError
 RISING = "rising in "
 
 
-def interval(text: str) -> tuple[float, float, bool, bool]:
+def parse_interval(text: str) -> tuple[float, float, bool, bool]:
     """Parse "[0, inf)" into lower, upper, and whether each end belongs to the interval."""
     text = text.removeprefix(RISING)
     lower, upper = (float(end) for end in text[1:-1].split(","))
     return lower, upper, text[0] == "[", text[-1] == "]"
 
 
-def check(key: str, value: Any, allowed: str | Iterable[Any]) -> None:
+def check_range(key: str, value: Any, allowed: str | Iterable[Any]) -> None:
     """Refuse a value outside its interval or choice; of a list every entry is checked, None (unset) is let pass.
 
     Raises InputError naming the key, the value and what is allowed.
@@ -32,30 +32,30 @@ def check(key: str, value: Any, allowed: str | Iterable[Any]) -> None:
         allowed = tuple(allowed)
         if value not in allowed:
             raise InputError(
-                f"{key}={value}: {nearest(str(value), map(str, allowed))}allowed are {', '.join(map(str, allowed))}"
+                f"{key}={value}: {suggest(str(value), map(str, allowed))}allowed are {', '.join(map(str, allowed))}"
             )
         return
     if isinstance(value, Mapping):
         for name, entry in value.items():
-            check(f"{key}.{name}", entry, allowed)
+            check_range(f"{key}.{name}", entry, allowed)
         return
-    lower, upper, closed_below, closed_above = interval(allowed)
+    lower, upper, closed_below, closed_above = parse_interval(allowed)
     for x in value if isinstance(value, list | tuple) else [value]:
         if not isinstance(x, int | float):
-            raise InputError(f"{key}={shown(value)} is not a number")
+            raise InputError(f"{key}={format_value(value)} is not a number")
         inside = (lower <= x if closed_below else lower < x) and (x <= upper if closed_above else x < upper)
         if not inside or math.isnan(x):
-            raise InputError(f"{key}={shown(value)} is outside {allowed.removeprefix(RISING)}")
+            raise InputError(f"{key}={format_value(value)} is outside {allowed.removeprefix(RISING)}")
     if allowed.startswith(RISING) and any(a >= b for a, b in itertools.pairwise(value)):
-        raise InputError(f"{key}={shown(value)}: expected are numbers {allowed}, each below the next")
+        raise InputError(f"{key}={format_value(value)}: expected are numbers {allowed}, each below the next")
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def suggest(word: str, known: Iterable[str]) -> str:
     """ "did you mean ...? ", or nothing where no known word is close."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f"did you mean '{close[0]}'? " if close else ""
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value as it is typed on the command line."""
-    return "[" + ",".join(map(shown, value)) + "]" if isinstance(value, list | tuple) else str(value)
+    return "[" + ",".join(map(format_value, value)) + "]" if isinstance(value, list | tuple) else str(value)

@@ -1,4 +1,4 @@
-"""The numerical settings: their names, types and allowed values.
+"""The settings of a run: their names, types and allowed values.
 
 The values and the line that explains each stand in configs/. Every part of the engine takes only the settings that it
 uses. This module needs no TensorFlow.
@@ -29,7 +29,7 @@ def within(allowed: str | tuple[Any, ...], not_empty: bool = False) -> Any:
 
 
 def only(
-    choices: tuple[str, ...], allowed: str | tuple[Any, ...], not_empty: bool = False, optional: bool = False
+    choices: tuple[str, ...], allowed: str | tuple[Any, ...] | None, not_empty: bool = False, optional: bool = False
 ) -> Any:
     """A setting that belongs to some choices of its group; under the others it stays unset."""
     found = {"allowed": allowed, "not_empty": not_empty, "choices": choices, "optional": optional}
@@ -136,5 +136,40 @@ class Evaluation:
     burn_in: int | None = within("[0, inf)")
     box: int = within(COUNT)
     box_scale: float = within(POSITIVE)
-    reference: bool
-    figures: bool
+    reference: bool = within((True, False))
+    figures: bool = within((True, False))
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """By what a solution is judged: the rule that training used, fresh states, and the tolerance of the verdict."""
+
+    expectation: Quadrature
+    evaluation: Evaluation
+    seed: int
+    tolerance: float
+
+
+@dataclass
+class Settings:
+    """All settings of a run. Not frozen, since Hydra composes into it."""
+
+    model: dict[str, Any]  # `_target_`, the path of the class, and the parameters
+    network: Network
+    expectation: Quadrature
+    sampling: Sampling
+    loss: Loss
+    optimizer: Optimizer
+    schedule: Schedule
+    train: Training
+    evaluation: Evaluation
+    seed: int = within("[0, 2147483647]")
+    dtype: str = within(("float64", "float32"))
+    tolerance: float = within("(0, inf)")
+    resume: str | None = None
+    pseudo_states: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def assessment(self) -> Assessment:
+        """By what the solution will be judged."""
+        return Assessment(self.expectation, self.evaluation, self.seed, self.tolerance)

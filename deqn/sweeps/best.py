@@ -4,32 +4,32 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 from rich.console import Console
 
-from deqn.configuration.composition import group_options
-from deqn.configuration.config import composed
+from deqn.configuration.job import prepare_job
+from deqn.configuration.loading import list_group_options
+from deqn.configuration.overrides import parse_overrides
 from deqn.evaluation.summary import Summary, read_summary
-from deqn.runs.run import Job, run
+from deqn.runs.run import run
 from deqn.sweeps.space import Search
 from deqn.system.clock import Clock
 from deqn.system.files import fresh_folder, make_folder, number, write_text
 
 
-def fresh_solve(search: Search, words: dict[str, str], trial: int, console: Console) -> Summary:
+def solve_afresh(search: Search, words: dict[str, str], trial: int, console: Console) -> Summary:
     """The summary of the best trial's settings under a seed that the search has not seen; solved once."""
     for done in sorted(search.folder.glob(f"best_trial_{trial}*/summary.json")):
         summary = read_summary(done.parent)
         if summary.final and summary.signal is None:
             return summary
-    overrides = [*search.overrides(words), f"seed={fresh_seed(search)}"]
-    config, model = composed(overrides, search.config_dir)
+    overrides = [*search.overrides(words), f"seed={next_seed(search)}"]
+    job = prepare_job(overrides, search.config_dir)
     folder = Path(fresh_folder(str(search.folder / f"best_trial_{trial}")))
-    return run(Job(config, model, overrides, search.config_dir), folder, console, Clock()).result
+    return run(job, folder, console, Clock()).result
 
 
-def fresh_seed(search: Search) -> int:
+def next_seed(search: Search) -> int:
     """The seed after that of the trials."""
     return (search.seed + 1) % 2**31
 
@@ -42,13 +42,14 @@ def write_best(search: Search, words: dict[str, str], error: float, summary: Sum
     fresh = summary.path_error.mean
     found = (
         f"mean path error {number(error)} under seed {search.seed}, which chose it; "
-        f"{number(fresh)} under seed {fresh_seed(search)}"
+        f"{number(fresh)} under seed {next_seed(search)}"
     )
     file = search.folder / "tuned" / "best.yaml"
     make_folder(file.parent, exist_ok=True)
     overrides = search.overrides(words)
     head = f"# @package _global_\n# The best found by: deqn-tune {' '.join(search.declaration)}\n# {found}.\n"
-    write_text(file, head + OmegaConf.to_yaml(OmegaConf.create(nested(search.model, overrides, search.config_dir))))
+    best = OmegaConf.create(nest_overrides(search.model, overrides, search.config_dir))
+    write_text(file, head + OmegaConf.to_yaml(best))
     use = f"deqn-solve --config-dir {shlex.quote(str(search.folder))} tuned=best"
     if search.config_dir is not None:
         own = shlex.quote(search.config_dir)
@@ -56,11 +57,11 @@ def write_best(search: Search, words: dict[str, str], error: float, summary: Sum
     return f"best: {' '.join(f'{key}={word}' for key, word in words.items())}", found, use
 
 
-def nested(model: str, overrides: list[str], config_dir: str | None) -> dict[str, Any]:
+def nest_overrides(model: str, overrides: list[str], config_dir: str | None) -> dict[str, Any]:
     """Overrides as a YAML file of Hydra's has them: choices of groups under `defaults`, values under their keys."""
-    groups = group_options(config_dir)
+    groups = list_group_options(config_dir)
     choices, values = {"model": model}, OmegaConf.create()
-    for o in OverridesParser.create().parse_overrides(overrides):
+    for o in parse_overrides(overrides):
         if o.key_or_group in groups:
             choices[o.key_or_group] = o.value()
         elif o.key_or_group != "seed":

@@ -7,13 +7,12 @@ import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
-from hydra.errors import OverrideParseException
 from omegaconf import OmegaConf
 
-from deqn.configuration.config import checked, composed
-from deqn.configuration.explanation import explained
+from deqn.configuration.composition import compose
+from deqn.configuration.overrides import parse_overrides
+from deqn.configuration.validation import validate
 from deqn.system.errors import InputError
 
 JUDGES = ("model", "pseudo_states", "expectation", "evaluation", "seed", "tolerance", "resume", "tuned", "hydra")
@@ -44,7 +43,7 @@ class Interval:
     @property
     def ends(self) -> tuple[str, ...]:
         """What is checked before a search starts: both ends."""
-        return word(self.low), word(self.high)
+        return format_number(self.low), format_number(self.high)
 
 
 @dataclass(frozen=True)
@@ -65,19 +64,16 @@ class Search:
         return [*self.fixed, *(f"{key}={word}" for key, word in words.items())]
 
 
-def declared(overrides: list[str], config_dir: str | None) -> Search:
+def declare_search(overrides: list[str], config_dir: str | None) -> Search:
     """The search that a command line declares, checked at the ends of every dimension. Raises InputError."""
-    try:
-        parsed = OverridesParser.create().parse_overrides(overrides)
-    except OverrideParseException as error:
-        raise InputError(explained(error, overrides, None)) from error
+    parsed = parse_overrides(overrides)
     declaration = [o.input_line for o in parsed if o.key_or_group not in OWN]
     own = {o.key_or_group: o.value() for o in parsed if o.key_or_group in OWN}
     parsed = [o for o in parsed if o.key_or_group not in OWN]
     for o in parsed:
         if o.is_delete() or o.key_or_group.startswith("hydra"):
             raise InputError(f"{o.input_line} has no meaning in a search")
-    space = {key_of(o): dimension(o) for o in parsed if o.is_sweep_override()}
+    space = {read_key(o): read_dimension(o) for o in parsed if o.is_sweep_override()}
     fixed = [o.input_line for o in parsed if not o.is_sweep_override()]
     if not space:
         raise InputError("nothing to search; give a key choice(A,B), interval(LOWER,UPPER) or range(START,STOP,STEP)")
@@ -85,21 +81,21 @@ def declared(overrides: list[str], config_dir: str | None) -> Search:
     if not isinstance(trials, int) or isinstance(trials, bool) or trials < 1:
         raise InputError(f"trials={trials} is not a number of trials")
     first = [f"{key}={values.ends[0]}" for key, values in space.items()]
-    config, model = composed([*fixed, *first], config_dir)
-    seed = checked(config).seed
-    before = composed(fixed, config_dir)[0]  # the word 0 alone does not tell a count from a share
+    composition = compose([*fixed, *first], config_dir)
+    model, seed = composition.name, validate(composition.config)[0].seed
+    before = compose(fixed, config_dir).config  # the word 0 alone does not tell a count from a share
     for key, values in space.items():
-        given, usual = (OmegaConf.select(c, key.lstrip("+")) for c in (config, before))
-        if isinstance(values, Interval) and isinstance(given, int) and not isinstance(usual, float):
-            space[key] = whole(values)
+        given, default = (OmegaConf.select(c, key.lstrip("+")) for c in (composition.config, before))
+        if isinstance(values, Interval) and isinstance(given, int) and not isinstance(default, float):
+            space[key] = make_whole(values)
     for key, values in space.items():
         for end in values.ends[1:]:
-            checked(composed([*fixed, *first, f"{key}={end}"], config_dir)[0])
+            validate(compose([*fixed, *first, f"{key}={end}"], config_dir).config)
     folder = Path(str(own.get("study", f"outputs/tune/{model}")))
     return Search(declaration, space, fixed, config_dir, model, seed, trials, folder)
 
 
-def key_of(o: Override) -> str:
+def read_key(o: Override) -> str:
     """The key to be searched. Raises InputError for what would change the problem, or the yardstick."""
     key = o.input_line.split("=", 1)[0]
     if o.key_or_group.split(".")[0].split("/")[0] in JUDGES:
@@ -107,7 +103,7 @@ def key_of(o: Override) -> str:
     return key
 
 
-def dimension(o: Override) -> Choice | Interval:
+def read_dimension(o: Override) -> Choice | Interval:
     """The values that a sweep of Hydra's declares. Raises InputError for bounds that leave none."""
     values, log = o.value(), "log" in getattr(o.value(), "tags", ())
     if isinstance(values, ChoiceSweep):
@@ -117,7 +113,7 @@ def dimension(o: Override) -> Choice | Interval:
         if not numbers:
             raise InputError(f"{o.input_line}: there is no number in this range")
         low, high = min(numbers), max(numbers)
-        return Interval(low, high, abs(values.step)) if low < high else Choice((word(low),))
+        return Interval(low, high, abs(values.step)) if low < high else Choice((format_number(low),))
     if isinstance(values, IntervalSweep):
         if not (math.isfinite(values.start) and math.isfinite(values.end) and values.start < values.end):
             raise InputError(f"{o.input_line}: the lower end is not below the upper end, or not finite")
@@ -127,11 +123,11 @@ def dimension(o: Override) -> Choice | Interval:
     raise InputError(f"{o.input_line}: a search knows choice(), interval() and range()")
 
 
-def word(x: float) -> str:
-    """A number as an override has it."""
-    return f"{x:.12g}"
+def format_number(x: float | str) -> str:
+    """A number, or a word, as an override has it."""
+    return x if isinstance(x, str) else f"{x:.12g}"
 
 
-def whole(values: Interval) -> Interval:
+def make_whole(values: Interval) -> Interval:
     """The same interval for a setting that counts."""
     return replace(values, low=int(values.low), high=int(values.high))

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from deqn.configuration.composition import Composition
+from deqn.configuration.job import make_job
 from deqn.evaluation.summary import Summary
-from deqn.runs.run import Job, run
+from deqn.runs.run import run
 from deqn.system.clock import Clock
 from deqn.system.errors import FileError, as_known, first_line
 from deqn.system.lazy_tensorflow import find_devices
@@ -35,15 +37,15 @@ class Outcome:
 
 
 def solve_trial(
-    job: Job, folder: Path, console: Console, name: str, judge: Callable[[float, float], str | None]
+    composition: Composition, folder: Path, console: Console, name: str, judge: Callable[[float, float], str | None]
 ) -> Outcome:
-    """Run a job in a fork. Raises FileError where its folder cannot be written.
+    """Build a model and run its job in a fork. Raises FileError where its folder cannot be written.
 
     `judge` is given every report of training, the error (share) and the seconds, and returns why the trial is to be
     given up, None where it is not.
     """
     ours, theirs = Pipe()
-    with forked(lambda: report_to(theirs, job, folder)) as fork:
+    with forked(lambda: report_to(theirs, composition, folder)) as fork:
         theirs.close()
         with console.status(name), ours:
             try:
@@ -58,8 +60,8 @@ def solve_trial(
     return Outcome(reason=died(fork.code), code=1) if message is None else message
 
 
-def report_to(connection: Connection, job: Job, folder: Path) -> int:
-    """Run the job, ask after every report whether it is to go on, and send what became of it; the work of the fork."""
+def report_to(connection: Connection, composition: Composition, folder: Path) -> int:
+    """Run a trial, ask after every report whether it is to go on, and send what became of it; the work of the fork."""
 
     def watch(report: Report) -> None:
         connection.send((float(report.error), float(report.seconds)))
@@ -69,7 +71,7 @@ def report_to(connection: Connection, job: Job, folder: Path) -> int:
 
     try:
         find_devices()
-        summary = run(job, folder, Console(quiet=True), Clock(), watch).result
+        summary = run(make_job(composition), folder, Console(quiet=True), Clock(), watch).result
         message = Outcome(summary=summary, signal=summary.signal)
     except Behind as behind:
         message = Outcome(reason=str(behind))

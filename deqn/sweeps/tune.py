@@ -17,11 +17,11 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
-from deqn.configuration.config import checked, composed
+from deqn.configuration.composition import compose
+from deqn.configuration.validation import validate
 from deqn.evaluation.summary import Summary
-from deqn.runs.run import Job
-from deqn.sweeps.best import fresh_solve, write_best
-from deqn.sweeps.space import Choice, Interval, Search, word
+from deqn.sweeps.best import solve_afresh, write_best
+from deqn.sweeps.space import Choice, Interval, Search, format_number
 from deqn.sweeps.sweep import publish, show
 from deqn.sweeps.trial import Outcome, solve_trial
 from deqn.system.errors import DeqnError, FileError, InputError, exit_code, first_line
@@ -34,7 +34,7 @@ QUICK = ["evaluation.figures=false", "evaluation.reference=false"]  # of trials,
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
-def tune(search: Search, console: Console) -> int:
+def run_search(search: Search, console: Console) -> int:
     """Run the trials that are still to be run, then solve the best once more; returns the exit code.
 
     Raises InputError where the folder holds another search, FileError where it cannot be used.
@@ -43,18 +43,18 @@ def tune(search: Search, console: Console) -> int:
     make_folder(search.folder, exist_ok=True)
     try:
         with locked(search.folder / "lock", "search"):
-            study = opened(search)
-            while len(ended(study)) < trials(search):
+            study = open_study(search)
+            while len(list_ended(study)) < min(search.trials, count_points(search)):
                 signal = run_trial(study, search, console)
-                write_text(search.folder / "trials.csv", pd.DataFrame(rows(study, search)).to_csv(index=False))
+                write_text(search.folder / "trials.csv", pd.DataFrame(tabulate(study, search)).to_csv(index=False))
                 if signal is not None:
                     return 128 + signal
-            return concluded(study, search, console)
+            return conclude_search(study, search, console)
     except (optuna.exceptions.OptunaError, SQLAlchemyError) as error:
         raise FileError(f"{search.folder / 'study.db'}: {first_line(error)}") from error
 
 
-def opened(search: Search) -> optuna.Study:
+def open_study(search: Search) -> optuna.Study:
     """The study in the search's folder, new or to go on with; trials that were running when it ended come first."""
     file = (search.folder / "study.db").resolve()
     storage = f"sqlite:///{file.as_uri()}?uri=true"  # which holds any character
@@ -71,43 +71,38 @@ def opened(search: Search) -> optuna.Study:
     for trial in study.get_trials(states=[TrialState.RUNNING]):
         study.tell(trial.number, state=TrialState.FAIL)
         study.enqueue_trial(trial.params)
-    if size(search) <= search.trials:  # then every point once, and none twice
-        for point in itertools.product(*map(points, search.space.values())):
+    if count_points(search) <= search.trials:  # then every point once, and none twice
+        for point in itertools.product(*map(list_points, search.space.values())):
             study.enqueue_trial(dict(zip(search.space, point, strict=True)), skip_if_exists=True)
     return study
 
 
-def points(values: Choice | Interval) -> list[Any]:
+def list_points(values: Choice | Interval) -> list[Any]:
     """All values of a dimension that has finitely many."""
     if isinstance(values, Choice):
         return list(values.words)
     return [values.low + i * values.step for i in range(round((values.high - values.low) / values.step) + 1)]
 
 
-def size(search: Search) -> float:
+def count_points(search: Search) -> float:
     """How many points the space has."""
     if any(isinstance(values, Interval) and values.step is None for values in search.space.values()):
         return math.inf
-    return math.prod(len(points(values)) for values in search.space.values())
+    return math.prod(len(list_points(values)) for values in search.space.values())
 
 
-def trials(search: Search) -> int:
-    """How many trials there are to be."""
-    return int(min(search.trials, size(search)))
-
-
-def ended(study: optuna.Study) -> list[FrozenTrial]:
+def list_ended(study: optuna.Study) -> list[FrozenTrial]:
     """Trials with a result: an error, pruned, or a failure with its reason."""
     return [t for t in study.trials if t.state in ENDED or "reason" in t.user_attrs]
 
 
-def suggested(trial: Trial, key: str, values: Choice | Interval) -> str:
+def suggest_word(trial: Trial, key: str, values: Choice | Interval) -> str:
     """The word that the sampler chooses for a key."""
     if isinstance(values, Choice):
         return trial.suggest_categorical(key, values.words)
     if isinstance(values.low, int):
-        return word(trial.suggest_int(key, values.low, values.high, step=values.step or 1, log=values.log))
-    return word(trial.suggest_float(key, values.low, values.high, step=values.step, log=values.log))
+        return format_number(trial.suggest_int(key, values.low, values.high, step=values.step or 1, log=values.log))
+    return format_number(trial.suggest_float(key, values.low, values.high, step=values.step, log=values.log))
 
 
 def run_trial(study: optuna.Study, search: Search, console: Console) -> int | None:
@@ -116,7 +111,7 @@ def run_trial(study: optuna.Study, search: Search, console: Console) -> int | No
     A trial that a signal ends stays open, and is the first when the search goes on.
     """
     trial = study.ask()
-    words = {key: suggested(trial, key, values) for key, values in search.space.items()}
+    words = {key: suggest_word(trial, key, values) for key, values in search.space.items()}
     name = f"trial {trial.number}: {' '.join(f'{key}={word}' for key, word in words.items())}"
     overrides = [*QUICK, *search.overrides(words)]
     others = [t.intermediate_values for t in study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])]
@@ -131,15 +126,14 @@ def run_trial(study: optuna.Study, search: Search, console: Console) -> int | No
         return None
 
     try:
-        config, model = composed(overrides, search.config_dir)
-        checked(config)
+        composition = compose(overrides, search.config_dir)
+        validate(composition.config)
     except DeqnError as error:
         outcome = Outcome(reason=str(error), code=error.exit_code)
     else:
         folder = Path(fresh_folder(str(search.folder / "trials" / str(trial.number))))
         trial.set_user_attr("folder", f"trials/{folder.name}")
-        job = Job(config, model, overrides, search.config_dir)
-        outcome = solve_trial(job, folder, console, name, judge)
+        outcome = solve_trial(composition, folder, console, name, judge)
     if outcome.signal is not None:
         return outcome.signal
     console.print(f"{name}: {tell(study, trial, outcome)}", highlight=False, markup=False, soft_wrap=True)
@@ -149,9 +143,9 @@ def run_trial(study: optuna.Study, search: Search, console: Console) -> int | No
 def tell(study: optuna.Study, trial: Trial, outcome: Outcome) -> str:
     """Tell the study what became of a trial; returns it in words."""
     if outcome.summary is not None:
-        return judged(study, trial, outcome.summary)
+        return record_error(study, trial, outcome.summary)
     if outcome.code is not None:
-        failed(study, trial, outcome.reason, outcome.code)
+        record_failure(study, trial, outcome.reason, outcome.code)
         return f"failed, {outcome.reason}"
     trial.set_user_attr("reason", outcome.reason)
     study.tell(trial, state=TrialState.PRUNED)
@@ -168,14 +162,14 @@ def is_behind(seen: dict[int, float], others: list[dict[int, float]]) -> bool:
     return len(reached) >= AT_LEAST and not min(seen.values()) <= BEHIND * median(reached)
 
 
-def judged(study: optuna.Study, trial: Trial, summary: Summary) -> str:
+def record_error(study: optuna.Study, trial: Trial, summary: Summary) -> str:
     """Tell the study what a trial found; returns it in words."""
     error, seconds = summary.path_error.mean, summary.seconds
     if summary.status == "diverged":
-        failed(study, trial, "diverged; its run.log says more", exit_code("diverged", None))
+        record_failure(study, trial, "diverged; its run.log says more", exit_code("diverged", None))
         return "diverged"
     if not math.isfinite(error):
-        failed(study, trial, "its errors are not finite", exit_code("not_converged", None))
+        record_failure(study, trial, "its errors are not finite", exit_code("not_converged", None))
         return "errors that are not finite"
     for key, value in (("status", summary.status), ("max", summary.euler_errors["path"]["all"]["max"]),
                        ("import_seconds", seconds["import"]), ("seconds", seconds["total"])):  # fmt: skip
@@ -184,14 +178,14 @@ def judged(study: optuna.Study, trial: Trial, summary: Summary) -> str:
     return f"{summary.status}, mean path error {number(error)}, {seconds['total']:.0f} s"
 
 
-def failed(study: optuna.Study, trial: Trial, reason: str, code: int) -> None:
+def record_failure(study: optuna.Study, trial: Trial, reason: str, code: int) -> None:
     """Tell the study why a trial has no error."""
     trial.set_user_attr("reason", reason)
     trial.set_user_attr("code", code)
     study.tell(trial, state=TrialState.FAIL)
 
 
-def ranked(study: optuna.Study) -> list[FrozenTrial]:
+def rank_trials(study: optuna.Study) -> list[FrozenTrial]:
     """Trials with a result, best first: by two digits of the error, then by seconds; pruned and failed ones last."""
 
     def rank(t: FrozenTrial) -> tuple[Any, ...]:
@@ -199,49 +193,44 @@ def ranked(study: optuna.Study) -> list[FrozenTrial]:
             return (t.state, math.inf, math.inf)
         return (t.state, float(number(t.value)), t.user_attrs["seconds"] - t.user_attrs["import_seconds"])
 
-    return sorted(ended(study), key=rank)
+    return sorted(list_ended(study), key=rank)
 
 
-def rows(study: optuna.Study, search: Search) -> list[dict[str, Any]]:
+def tabulate(study: optuna.Study, search: Search) -> list[dict[str, Any]]:
     """The trials as a table, best first: what was chosen, status, errors, seconds."""
     found = []
-    for t in ranked(study):
+    for t in rank_trials(study):
         status = {TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}.get(t.state, t.user_attrs.get("status"))
         known = dict.fromkeys(("max", "seconds", "import_seconds", "reason", "folder")) | t.user_attrs
-        chosen = {key: as_word(t.params[key]) for key in search.space}
+        chosen = {key: format_number(t.params[key]) for key in search.space}
         mean = t.value if t.state == TrialState.COMPLETE else None
         folder = None if known["folder"] is None else str(search.folder / known["folder"])
         found.append({"trial": str(t.number), **chosen, "mean": mean, **known, "status": status, "folder": folder})
     return found
 
 
-def as_word(value: Any) -> str:
-    """A value of a trial as a word."""
-    return value if isinstance(value, str) else word(value)
-
-
-def briefly(row: dict[str, Any], search: Search) -> dict[str, str]:
+def shorten(row: dict[str, Any], search: Search) -> dict[str, str]:
     """The chosen values of a row with four digits, for the terminal."""
     numbers = [key for key, values in search.space.items() if isinstance(values, Interval)]
     return {key: f"{float(row[key]):.4g}" for key in numbers}
 
 
-def concluded(study: optuna.Study, search: Search, console: Console) -> int:
+def conclude_search(study: optuna.Study, search: Search, console: Console) -> int:
     """Solve the best once more under a fresh seed, write it, and print the table of trials; returns the exit code."""
-    found = rows(study, search)
-    best = ranked(study)[0]
+    found = tabulate(study, search)
+    best = rank_trials(study)[0]
     summary = None
     if best.state == TrialState.COMPLETE:
-        words = {key: as_word(best.params[key]) for key in search.space}
+        words = {key: format_number(best.params[key]) for key in search.space}
         find_devices()
-        summary = fresh_solve(search, words, best.number, console)
+        summary = solve_afresh(search, words, best.number, console)
         if summary.signal is not None:
             return 128 + summary.signal
-    found = [{**row, **briefly(row, search)} for row in found]
+    found = [{**row, **shorten(row, search)} for row in found]
     show(console, found, list(search.space), "trial")
     if summary is None:
         console.print("no trial ended with an error to be compared", highlight=False)
-        return max(t.user_attrs.get("code", 4) for t in ended(study))
+        return max(t.user_attrs.get("code", 4) for t in list_ended(study))
     remarks = write_best(search, words, best.value, summary)
     publish(search.folder, found, list(search.space), "trial", remarks)
     for line in remarks:

@@ -51,7 +51,7 @@ def exit_code(status: str, signal: int | None) -> int:
     return {"converged": 0, "diverged": 3, "not_converged": 4, "interrupted": 130}.get(status, 1)
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """What an exception says: its first line, at most 200 characters, or its type where it says nothing."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0][:200] if lines else type(error).__name__

@@ -9,7 +9,7 @@ LAUNCHERS = {"joblib": "joblib", "submitit_local": "submitit", "submitit_slurm":
 
 def check_launcher(launcher: str | None) -> None:
     """The launcher of a sweep's jobs, None for the one that Hydra brings, is installed. Raises InputError."""
-    extra = LAUNCHERS.get(launcher)
+    extra = LAUNCHERS.get(launcher or "")
     if extra is not None:
         check_extra(extra, f"hydra_plugins.hydra_{extra}_launcher", f"hydra/launcher={launcher}")
 

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+from typing import Any
 
 SOON = 0.05  # seconds after which a Ctrl-C is told again that came where exceptions are dropped
 
@@ -19,9 +20,9 @@ class Interrupt:
     the context, when all is written: that of a cluster's launcher ends or requeues the process.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.signal: int | None = None
-        self._previous = {}
+        self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> "Interrupt":
         if threading.current_thread() is threading.main_thread():
@@ -30,21 +31,21 @@ class Interrupt:
             self._hook, sys.unraisablehook = sys.unraisablehook, self._dropped
         return self
 
-    def __exit__(self, failure: type | None, *_) -> None:
+    def __exit__(self, failure: type | None, *_: Any) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: not one of Python's
         if self._previous:
             sys.unraisablehook = self._hook
-        earlier = self._previous.get(self.signal)
+        earlier = self._previous.get(self.signal or 0)
         if failure is None and callable(earlier) and earlier is not signal.default_int_handler:
             earlier(self.signal, None)  # no frame is being interrupted any more
 
-    def _note(self, number: int, frame) -> None:
+    def _note(self, number: int, frame: Any) -> None:
         if self.signal is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.signal = self.signal or number
 
-    def _dropped(self, unraisable) -> None:
+    def _dropped(self, unraisable: Any) -> None:
         """A Ctrl-C that came while an object was being deleted, where Python drops exceptions, is told again."""
         if unraisable.exc_type is KeyboardInterrupt:
             threading.Timer(SOON, os.kill, (os.getpid(), signal.SIGINT)).start()

@@ -6,6 +6,7 @@ import sys
 import tempfile
 import types
 from collections.abc import Iterator
+from typing import Any
 
 started_by: set[int] = set()  # the process, among this one and those of which it is a fork, that started TensorFlow
 
@@ -13,7 +14,7 @@ started_by: set[int] = set()  # the process, among this one and those of which i
 class Postponed(types.ModuleType):
     """Stands in for TensorFlow until one of its attributes is asked for."""
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         load_tensorflow()
         return getattr(sys.modules["tensorflow"], name)
 

@@ -8,7 +8,7 @@ from rich.status import Status
 
 
 @contextlib.contextmanager
-def telling(console: Console) -> Iterator[Callable[[str], None]]:
+def show_status(console: Console) -> Iterator[Callable[[str], None]]:
     """A function that shows a text: the newest on a terminal until the end, elsewhere the first alone."""
     status: list[Status] = []
 

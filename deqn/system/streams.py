@@ -3,12 +3,13 @@
 import io
 import os
 import sys
+from typing import Any
 
 
 class Lasting(io.FileIO):
     """A file descriptor to write to; once a write fails (a closed pipe, a full disk) all goes to the null device."""
 
-    def write(self, data) -> int:
+    def write(self, data: Any) -> int:
         try:
             return super().write(data)
         except OSError:

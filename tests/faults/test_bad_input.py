@@ -14,13 +14,13 @@ ANSWERING = """
 import sys
 here = sys.path.pop(0)  # as a console script does, which looks in the folder of the command last
 import contextlib, io, json, os
-from deqn.commands.cli import check_main, main
+from deqn.commands import check, solve
 for command, *arguments in json.load(sys.stdin):
     out, err, before = io.StringIO(), io.StringIO(), sorted(os.listdir())
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         sys.argv[1:] = arguments
         try:
-            {"deqn-solve": main, "deqn-check": check_main}[command]()
+            {"deqn-solve": solve, "deqn-check": check}[command].main()
         except SystemExit as ended:
             code = ended.code
     print(json.dumps([code, out.getvalue(), err.getvalue(), sorted(os.listdir()) == before]))

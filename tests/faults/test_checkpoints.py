@@ -22,10 +22,10 @@ FOREIGN = {  # runs whose checkpoints are put in the place of this run's
 AT_ONCE = ("train.seconds=1e-9",)  # stops after the first chunk, with a checkpoint from before it and one from after
 
 AGAIN = """
-from deqn.commands import cli
+from deqn.commands import solve
 from deqn.sweeps import launch
-launch.claimed = lambda key, overrides, parent: overrides  # a cluster asks for the folder once
-cli.main()
+launch.choose_folder = lambda key, overrides, parent: overrides  # a cluster asks for the folder once
+solve.main()
 """
 
 

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from command_line import SHORT, command, deqn_solve
-from deqn.commands.cli import guarded
+from deqn.commands.arguments import run_guarded
 
 
 @pytest.mark.slow
@@ -53,7 +53,9 @@ def test_too_little_memory_is_a_failure_of_its_own(error, capsys):
     def refused(arguments):
         raise error
 
-    assert guarded("deqn-solve", refused) == 6
+    with pytest.raises(SystemExit) as ended:
+        run_guarded("deqn-solve", refused)
+    assert ended.value.code == 6
     said = capsys.readouterr().err
     assert said.startswith("deqn-solve: too little memory (") and "lower train.batch" in said
 
@@ -63,4 +65,4 @@ def test_an_error_that_nobody_foresees_keeps_its_traceback():
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        guarded("deqn-solve", wrong)
+        run_guarded("deqn-solve", wrong)

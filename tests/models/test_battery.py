@@ -11,9 +11,8 @@ from hypothesis import assume, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from conftest import economy, settings
+from conftest import economy, make_model, settings
 from deqn.checks.contract import check_model
-from deqn.configuration.config import build_model
 from deqn.economy.domain import Box, SobolPoints
 from deqn.economy.exact import closed_form, exact_residuals
 from deqn.economy.members import OneMember
@@ -21,7 +20,7 @@ from deqn.equations.expectation import expectation, rule
 from deqn.model.declaration import Model
 from deqn.perturbation.steady_state import steady_state
 from deqn.runs.run import solve
-from deqn.settings.ranges import check, interval
+from deqn.settings.ranges import check_range, parse_interval
 from deqn.system.errors import InputError
 
 NAMES = sorted(p.name.removesuffix(".yaml") for p in files("deqn.configs").joinpath("model").iterdir())
@@ -42,7 +41,7 @@ EXACT = {  # where a closed form holds
 
 
 def build(name: str, *overrides: str) -> Model:
-    return build_model(settings(f"model={name}", *overrides).model)
+    return make_model(settings(f"model={name}", *overrides).model)
 
 
 def quadrature(model: Model):
@@ -68,10 +67,10 @@ def admissible(model: Model, draw) -> dict[str, float]:
     for name, allowed in model.ranges.items():
         default = getattr(model, name)
         if isinstance(default, float):
-            lower, upper, *_ = interval(allowed)
+            lower, upper, *_ = parse_interval(allowed)
             low, high = max(lower, default - 0.3 * abs(default)), min(upper, default + 0.3 * abs(default))
             values[name] = low + (0.05 + 0.9 * draw(st.floats(0, 1))) * (high - low)
-            check(name, values[name], allowed)
+            check_range(name, values[name], allowed)
     return values
 
 

@@ -1,0 +1,108 @@
+"""What the commands share: their start, the words that they are given, and their pages of help."""
+
+import argparse
+import contextlib
+import io
+import re
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from hydra._internal.utils import get_args_parser  # there is no public way to the options of hydra.main
+
+from deqn.configuration.loading import check_own_folder
+from deqn.configuration.overrides import find_value
+from deqn.configuration.words import to_hydra_syntax
+from deqn.sweeps.launch import run_hydra
+from deqn.system.errors import FileError, InputError, as_known
+from deqn.system.streams import make_lasting
+
+COMPLETION = re.compile(r"(install|uninstall|query)=")
+GROUP, WIDTH = re.compile(r"\w+: "), 80  # a line of choices on the pages of help, and how wide it may be
+
+
+def run_guarded(program: str, command: Callable[[list[str]], int]) -> NoReturn:
+    """Exit with the code of a command; a failure that it explains is printed."""
+    make_lasting()
+    sys.argv[1:] = to_hydra_syntax(sys.argv[1:])  # Hydra reads them, too
+    try:
+        code = command(sys.argv[1:])
+    except KeyboardInterrupt:
+        code = 130
+    except Exception as error:
+        failure = as_known(error)
+        if failure is None:
+            raise
+        print(f"{program}: {failure}", file=sys.stderr)
+        code = failure.exit_code
+    sys.exit(code)
+
+
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    """The words of a command line, options and overrides in any order; the options also as they stand, in `flags`.
+
+    Raises InputError for options of Hydra's that have no meaning here.
+    """
+    args = get_args_parser().parse_intermixed_args(arguments)
+    args.flags = [a for a in arguments if a not in args.overrides]
+    sys.argv[1:] = [*args.flags, *args.overrides]  # as Hydra wants them
+    for name in ("config_name", "config_path", "experimental_rerun"):
+        if getattr(args, name) is not None:
+            raise InputError(f"--{name.replace('_', '-')} is not supported; choose a model and override its settings")
+    if (args.resolve or args.package) and not args.cfg:
+        raise InputError("--resolve and --package are options of --cfg")
+    if args.shell_completion and not COMPLETION.match(" ".join(args.overrides)):
+        raise InputError("--shell-completion wants install=SHELL, uninstall=SHELL or query=SHELL")
+    return args
+
+
+def is_help(args: argparse.Namespace) -> bool:
+    """Whether nothing is to be run."""
+    return bool(args.help or args.hydra_help or args.shell_completion)
+
+
+def has_solve_options(args: argparse.Namespace) -> bool:
+    """Whether there is an option that has a meaning for deqn-solve alone."""
+    return args.multirun or args.cfg or args.info or find_value("resume", args.overrides) is not None
+
+
+def show_help(args: argparse.Namespace, page: str) -> int:
+    """Print one of the pages in configs/hydra/help, with the choices of a group on as many lines as they need."""
+    check_own_folder(args.config_dir)
+    if args.shell_completion:
+        run_hydra(lambda config: None, args.config_dir)
+        return 0
+    sys.argv[1:] = [*args.flags, f"hydra/help={page}"]
+    written = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(written):
+            run_hydra(lambda config: None, args.config_dir)
+    finally:
+        for line in written.getvalue().splitlines():
+            print(textwrap.fill(line, WIDTH, subsequent_indent="  ") if GROUP.match(line) else line)
+    return 0
+
+
+def read_words(arguments: list[str]) -> dict[str, str]:
+    """Words key=value as a dictionary. Raises InputError."""
+    given = {}
+    for word in arguments:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise InputError(f"cannot read {word!r}; arguments are written key=value")
+        given[key] = value
+    return given
+
+
+def take_run_folder(given: dict[str, str]) -> Path:
+    """The folder of the run, taken out of the words. Raises InputError where none is named, FileError where none is."""
+    if "run" not in given:
+        raise InputError(
+            "run=... is missing: the folder of a solved model, as in run=outputs/growth/2026-01-31_12-00-00"
+        )
+    folder = Path(given.pop("run"))
+    if not (folder / "summary.json").exists():
+        raise FileError(f"run={folder}: there is no finished run in this folder")
+    return folder

@@ -1,0 +1,94 @@
+"""A run of the past: its words, its settings and its model, and what may change where it goes on or is judged anew."""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from deqn.configuration.explanation import describe_cause
+from deqn.configuration.loading import COMPOSITION_ERRORS, flatten
+from deqn.configuration.model_class import build_model
+from deqn.configuration.overrides import find_value
+from deqn.configuration.validation import validate
+from deqn.model.declaration import Model
+from deqn.settings.schema import Settings
+from deqn.system.errors import FileError, InputError
+
+MAY_CHANGE_ON_RESUME = (
+    "optimizer.iterations", "optimizer.polish", "train.steps", "train.finish", "train.seconds", "train.target",
+    "train.tensorboard", "tolerance", "resume",
+)  # fmt: skip
+MAY_CHANGE_ON_EVALUATION = ("evaluation", "expectation", "seed", "tolerance")  # keys, and sections with all theirs
+
+
+def recall_overrides(
+    overrides: list[str], config_dir: str | None, folder: Path | None = None
+) -> tuple[list[str], str | None]:
+    """The words that the run in `folder` was started with, those given now last, and its folder of own YAML files.
+
+    `folder` is that of `resume=` where it is None; without either the words come back as they are. Raises FileError
+    where there is no run.
+    """
+    resumed = find_value("resume", overrides) if folder is None else folder
+    if resumed is None:
+        return overrides, config_dir
+    try:
+        record = json.loads((Path(resumed) / "environment.json").read_text(encoding="utf-8"))
+        stored, stored_dir = [str(o) for o in record["overrides"]], record["config_dir"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FileError(f"{resumed}: there is no run in this folder") from error
+    given = {o.split("=", 1)[0].lstrip("+") for o in overrides}
+    kept = [o for o in stored if o.split("=", 1)[0].lstrip("+") not in given]
+    return kept + overrides, config_dir or stored_dir
+
+
+def load_stored(folder: Path) -> tuple[Settings, Model]:
+    """The settings and the model of a run. Raises FileError where they cannot be read or make no sense any more."""
+    try:
+        config = OmegaConf.merge(OmegaConf.structured(Settings), read_stored(folder / "config.yaml"))
+        settings, kind = validate(config)
+    except InputError as error:  # among them a model whose file is not found
+        raise FileError(f"{folder} cannot be loaded: {error}") from error
+    except (OSError, *COMPOSITION_ERRORS) as error:
+        raise FileError(f"{folder} does not hold a finished run: {error}") from error
+    return settings, build_model(kind, settings.model)
+
+
+def read_stored(path: Path) -> DictConfig:
+    """The configuration of an earlier run; settings of training and evaluation that are newer have their defaults."""
+    defaults = OmegaConf.load(str(files("deqn.configs") / "config.yaml"))
+    return OmegaConf.merge(OmegaConf.masked_copy(defaults, ["train", "evaluation"]), OmegaConf.load(path))
+
+
+def complete_config(config: DictConfig, parameters: dict[str, Any]) -> dict[str, Any]:
+    """A configuration as plain nested values, with all parameters of the model."""
+    return {**OmegaConf.to_container(config), "model": parameters}
+
+
+def check_resumable(config: dict[str, Any], stored: Path) -> None:
+    """Refuse to go on with a run under other settings. Raises InputError listing the keys that differ."""
+    differ = {k: values for k, values in list_differences(config, stored).items() if k not in MAY_CHANGE_ON_RESUME}
+    if differ:
+        listed = "; ".join(f"{k}: {before} became {now}" for k, (before, now) in [*differ.items()][:8])
+        raise InputError(f"resume: the run was made with other settings ({listed})")
+
+
+def check_evaluation(config: dict[str, Any], stored: Path) -> None:
+    """Refuse to judge another run than the stored one. Raises InputError listing the keys that differ."""
+    differ = [k for k in list_differences(config, stored) if k.split(".")[0] not in MAY_CHANGE_ON_EVALUATION]
+    if differ:
+        raise InputError(f"{', '.join(differ)}: of a run that is finished only {', '.join(MAY_CHANGE_ON_EVALUATION)} "
+                         f"can be changed")  # fmt: skip
+
+
+def list_differences(config: dict[str, Any], stored: Path) -> dict[str, tuple[Any, Any]]:
+    """The settings in which a complete configuration differs from a stored one: before and now, by dotted key."""
+    try:
+        before = flatten(read_stored(stored))
+    except (OSError, *COMPOSITION_ERRORS) as error:
+        raise FileError(f"cannot read {stored}: {describe_cause(error)}") from error
+    now = flatten(config)
+    keys = sorted(set(before) | set(now))
+    return {k: (before.get(k), now.get(k)) for k in keys if before.get(k) != now.get(k)}
