@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import deqn
-from deqn.runs.ensemble import load
+from deqn.evaluation.summary import read_summary
+from deqn.runs.ensemble import compute_bands, load, publish_ensemble
 from deqn.system.errors import InputError
 
 QUICK = ("optimizer.iterations=3", "optimizer.polish=0", "optimizer.states=256", "network.hidden=[6]",
@@ -71,3 +72,36 @@ def test_another_parameter_is_named(folders):
     other = replace(one, result=replace(one.result, parameters=one.result.parameters | {"gamma": 2.0}))
     with pytest.raises(InputError, match="differ in parameters gamma, 5.0 and 2.0"):
         deqn.Ensemble((one, other))
+
+
+def test_the_mean_is_judged_and_drawn_as_any_solution(ensemble, tmp_path):
+    first = ensemble.solutions[0]
+    drawn = replace(
+        first, settings=replace(first.settings, evaluation=replace(first.settings.evaluation, figures=True))
+    )
+    summary = publish_ensemble(deqn.Ensemble((drawn, *ensemble.solutions[1:])), tmp_path / "mean")
+    assert summary.path_error.mean == pytest.approx(ensemble.euler_errors().loc[("path", "euler"), "mean"], rel=1e-9)
+    assert summary.status in ("converged", "not_converged") and summary.training is None
+    assert read_summary(tmp_path / "mean").path_error == summary.path_error
+    assert {p.name for p in (tmp_path / "mean" / "figures").iterdir()} == {
+        "policies.png", "errors.png", "distribution.png", "impulse_responses.png",
+    }  # fmt: skip
+
+
+def test_bands_are_the_spread_of_the_curves(ensemble):
+    curves = compute_bands(ensemble, None)
+    states = {"k": curves.slices["k"]["k"].to_numpy(), "z": np.zeros(101)}
+    each = [one.policy(states)["s"] for one in ensemble.solutions]
+    np.testing.assert_allclose(curves.slices["k"]["spread s"], np.std(each, 0, ddof=1), rtol=1e-6, atol=1e-14)
+    spread = curves.spreads["eps, +1 s.d."]
+    assert spread["z"].abs().max() < 1e-9 and spread["k"].iloc[-1] > 0
+
+
+@pytest.mark.slow
+def test_a_sweep_over_seeds_ends_with_the_mean_of_its_solutions(tmp_path, forks):
+    words = ("-m", "model=growth", "model.head=share", "seed=1,2", "optimizer.polish=0", "evaluation.paths=20")
+    code, output = forks.run(tmp_path, *words, f"hydra.sweep.dir={tmp_path / 'sweep'}")
+    assert code == 0 and "mean of 2 solutions: PASS" in output
+    page = (tmp_path / "sweep" / "report.html").read_text()
+    assert "The mean of the solutions" in page and page.count("data:image/png") == 5
+    assert read_summary(tmp_path / "sweep" / "ensemble").status == "converged"

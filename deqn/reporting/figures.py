@@ -77,7 +77,7 @@ def draw_policy_functions(
     """Each policy along each state, the others at their steady state; a line for each component of a vector.
 
     `slices`: state -> table with the state's column, policies, `start <policy>` where training started, and
-    `exact <policy>` where it is known, as `exact` says.
+    `exact <policy>` where it is known, as `exact` says. In an ensemble `spread <policy>` makes a band of two spreads.
     """
     states = spread_evenly(list(slices), PANELS // len(policies) or 1)
     pairs = [(state, policy) for policy in policies for state in states][:PANELS]
@@ -90,6 +90,8 @@ def draw_policy_functions(
             if f"start {column}" in table:
                 ax.plot(table[state], table[f"start {column}"], color=START, lw=1.6, ls=":", label="start of training")
             ax.plot(table[state], table[column], color=f"C{i}", lw=2.4, alpha=0.75, label=name)
+            if f"spread {column}" in table:
+                draw_band(ax, table.set_index(state)[column], table[f"spread {column}"], f"C{i}")
             if f"exact {column}" in table:
                 ax.plot(table[state], table[f"exact {column}"], color="black", lw=1, ls="--", label=exact)
         widen(ax)
@@ -97,6 +99,12 @@ def draw_policy_functions(
     draw_legend(figure, axes)
     figure.suptitle("Policy functions, other states at the steady state", fontsize=11)
     save(figure, path)
+
+
+def draw_band(ax: Axes, mean: pd.Series, spread: pd.Series, color: str) -> None:
+    """Two spreads across the solutions of an ensemble, on either side of their mean."""
+    low, high = (mean.to_numpy() + sign * 2 * spread.to_numpy() for sign in (-1, 1))
+    ax.fill_between(mean.index, low, high, color=color, alpha=0.25, lw=0, label="2 spreads across solutions")
 
 
 def draw_legend(figure: Figure, axes: list[Axes]) -> None:
@@ -165,10 +173,15 @@ def draw_ergodic_distribution(table: pd.DataFrame, names: list[str], path: Path)
     save(figure, path)
 
 
-def draw_impulse_responses(responses: dict[str, tuple[pd.DataFrame, pd.DataFrame]], path: Path) -> None:
+def draw_impulse_responses(
+    responses: dict[str, tuple[pd.DataFrame, pd.DataFrame]],
+    path: Path,
+    spreads: dict[str, pd.DataFrame] | None = None,
+) -> None:
     """Percent deviations from the path without the shock (x 100 where that path is zero), scalar variables first.
 
-    `responses`: label -> (path with the shock, path without), periods as rows.
+    `responses`: label -> (path with the shock, path without), periods as rows. `spreads`: label -> the spread of the
+    deviations across the solutions of an ensemble.
     """
     columns = list(next(iter(responses.values()))[0])
     names = sorted(columns, key=lambda c: "[" in c)[:PANELS]
@@ -178,6 +191,8 @@ def draw_impulse_responses(responses: dict[str, tuple[pd.DataFrame, pd.DataFrame
             shocked, baseline = map(mask_undrawable, paths)
             zero, deviation = at_zero(baseline)[name], percent_deviations(shocked, baseline)[name]
             ax.plot(deviation.index, deviation, color=f"C{i}", lw=1.8, label=label)
+            if spreads is not None:
+                draw_band(ax, deviation, spreads[label][name], f"C{i}")
         ax.axhline(0, color=MUTED, lw=0.8)
         if np.abs(ax.get_ylim()).max() < 1e-2:
             ax.set_ylim(-1e-2, 1e-2)

@@ -68,10 +68,7 @@ def render_run(folder: Path) -> str:
         parameters=[[name, to_word(value)] for name, value in summary.parameters.items()],
         changed=[[key, to_word(c["value"]), to_word(c["default"])] for key, c in summary.changed.items()],
         comparison=read_comparison(folder / "comparison.csv"),
-        pictures=[
-            (embed_picture(folder / "figures" / f"{name}.png"), caption, f"{alt}; model {summary.model}.")
-            for name, (caption, alt) in PICTURES.items() if (folder / "figures" / f"{name}.png").exists()
-        ],
+        pictures=list_pictures(folder, summary.model),
         simulation={
             "paths": simulated["path"].nunique(), "periods": simulated["period"].nunique(),
             "burn_in": summary.sample.burn_in, "at_rest": summary.sample.at_rest,
@@ -82,6 +79,15 @@ def render_run(folder: Path) -> str:
         variables=len(moments), moving=len(moving), family=bool(summary.pseudo_states),
         environment=describe_environment(record, summary),
     )  # fmt: skip
+
+
+def list_pictures(folder: Path, model: str) -> list[tuple[str, str, str]]:
+    """The figures that there are: the picture itself, its caption, and what it shows in words."""
+    files = {name: folder / "figures" / f"{name}.png" for name in PICTURES}
+    return [
+        (embed_picture(file), PICTURES[name][0], f"{PICTURES[name][1]}; model {model}.")
+        for name, file in files.items() if file.exists()
+    ]  # fmt: skip
 
 
 def label_moment(column: str) -> str:

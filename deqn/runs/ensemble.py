@@ -13,10 +13,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from deqn.economy.exact import Exact
+from deqn.evaluation.analysis import percent_deviations
+from deqn.evaluation.judgements import judge
+from deqn.evaluation.summary import Summary
 from deqn.policies.ensemble import EnsemblePolicy
+from deqn.runs import publish
+from deqn.runs.publish import Curves
 from deqn.runs.solution import Solution, load_solution
+from deqn.runs.verdict import compose_case, compute_curves
+from deqn.system.clock import Clock
 from deqn.system.errors import InputError
 
+IDENTITY = ("model", "parameters", "pseudo_states", "changed", "tolerance", "seed", "dtype", "steps", "states_visited")
 SUFFIX = "_spread"  # of columns that hold the standard deviation across solutions
 
 
@@ -40,10 +49,11 @@ class Ensemble:
 
     @cached_property
     def mean(self) -> Solution:
-        """The solution whose policies are the mean; its record is that of the first."""
+        """The solution whose policies are the mean, not judged yet; evaluation and seed are those of the first."""
         first = self.solutions[0]
         policy = EnsemblePolicy([one.economy.policy for one in self.solutions])
-        return replace(first, economy=replace(first.economy, policy=policy))
+        result = Summary(**{name: getattr(first.result, name) for name in IDENTITY}, status="evaluated", seconds={})
+        return replace(first, economy=replace(first.economy, policy=policy), result=result)
 
     def policy(self, states: Mapping[str, Any], **parameters: Any) -> pd.DataFrame:
         """Policies and definitions at given states, one row each, as `Solution.policy` has them."""
@@ -67,9 +77,45 @@ class Ensemble:
 
     def with_spread(self, table: Callable[[Solution], pd.DataFrame]) -> pd.DataFrame:
         """A table of the mean, each column followed in the same order by one of its spread across the solutions."""
-        mean, each = table(self.mean), [table(one).to_numpy(float) for one in self.solutions]
-        spread = pd.DataFrame(np.std(each, axis=0, ddof=1), mean.index, mean.columns)
-        return mean.join(spread.add_suffix(SUFFIX))
+        return table(self.mean).join(measure_spread([table(one) for one in self.solutions]).add_suffix(SUFFIX))
+
+
+def publish_ensemble(ensemble: Ensemble, folder: Path) -> Summary:
+    """Judge the mean as any solution is judged, and write its tables and figures, with bands. Raises FileError."""
+    clock, mean = Clock(), ensemble.mean
+    with clock.phase("evaluate"):
+        case = compose_case(mean, mean.judged)
+        summary = judge(case)
+    with clock.phase("report"):
+        folder.mkdir(parents=True, exist_ok=True)
+        publish.write_errors(folder, summary, case.compared)
+        evaluation, seed = mean.settings.evaluation, mean.settings.seed
+        simulated = mean.simulate(evaluation.periods, evaluation.paths, seed)
+        publish.write_simulation(folder, simulated, ensemble.moments(evaluation.periods, evaluation.paths, seed))
+        if evaluation.figures:
+            curves = compute_bands(ensemble, case.exact)
+            publish.draw_figures(folder, mean.economy.model, case.errors, simulated, curves)
+    summary = replace(summary, seconds=clock.seconds())
+    publish.write_summary(folder, summary)
+    return summary
+
+
+def compute_bands(ensemble: Ensemble, exact: Exact | None) -> Curves:
+    """The curves of the mean, with their spread across the solutions."""
+    mean, each = compute_curves(ensemble.mean.economy, exact), [compute_curves(s.economy) for s in ensemble.solutions]
+    slices = {}
+    for state, table in mean.slices.items():
+        spread = measure_spread([one.slices[state] for one in each]).drop(columns=state).add_prefix("spread ")
+        slices[state] = table.join(spread)
+    deviations = [{label: percent_deviations(*paths) for label, paths in one.responses.items()} for one in each]
+    spreads = {label: measure_spread([one[label] for one in deviations]) for label in mean.responses}
+    return replace(mean, slices=slices, spreads=spreads)
+
+
+def measure_spread(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The standard deviation of each number across tables of one shape."""
+    spread = np.std([table.to_numpy(float) for table in tables], axis=0, ddof=1)
+    return pd.DataFrame(spread, tables[0].index, tables[0].columns)
 
 
 def load(folder: str | Path | Sequence[str | Path]) -> Solution | Ensemble:

@@ -19,6 +19,7 @@ class Curves:
     slices: dict[str, pd.DataFrame]
     exact: str  # what the slices are compared with, in words
     responses: dict[str, tuple[pd.DataFrame, pd.DataFrame]]
+    spreads: dict[str, pd.DataFrame] | None = None  # of the responses, across the solutions of an ensemble
 
 
 def write_errors(folder: Path, summary: Summary, compared: pd.DataFrame | None) -> None:
@@ -52,4 +53,4 @@ def draw_figures(
     figures.draw_policy_functions(curves.slices, policies, place / "policies.png", curves.exact)
     figures.draw_error_distribution(errors, place / "errors.png")
     figures.draw_ergodic_distribution(simulated, [*states, *policies], place / "distribution.png")
-    figures.draw_impulse_responses(curves.responses, place / "impulse_responses.png")
+    figures.draw_impulse_responses(curves.responses, place / "impulse_responses.png", curves.spreads)

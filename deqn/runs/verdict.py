@@ -1,8 +1,10 @@
 """The end of a run: the solution is judged on fresh states, and the files that tell of it are written."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 
+import tensorflow as tf
 from rich.console import Console
 
 from deqn.economy.economy import Economy
@@ -35,7 +37,7 @@ def conclude(solution: Solution, console: Console, interrupt: Interrupt, clock: 
         publish.write_summary(folder, replace(summary, seconds=clock.seconds()))  # before figures, which could fail
         latex.write_tables(folder, summary, case.compared, tabulated)
         if settings.evaluation.figures:
-            curves = compute_curves(solution.economy, case.exact)
+            curves = compute_curves(solution.economy, case.exact, solution.economy.policy.start)
             publish.draw_figures(folder, solution.economy.model, case.errors, simulated, curves)
     status = summary.status if interrupt.signal is None else "interrupted"  # during the evaluation, too
     summary = replace(summary, status=status, seconds=clock.seconds(), signal=interrupt.signal, final=True)
@@ -56,13 +58,15 @@ def compose_case(solution: Solution, finer: Economy) -> Case:
     )  # fmt: skip
 
 
-def compute_curves(economy: Economy, exact: Exact | None) -> publish.Curves:
+def compute_curves(
+    economy: Economy, exact: Exact | None = None, start: Callable[[tf.Tensor], tf.Tensor] | None = None
+) -> publish.Curves:
     """Policies along each state, and responses to each shock, or to each state displaced where there is no shock."""
     model = economy.model
     states, shocks = [s.name for s in model.states if not s.fixed], shock_names(model.shocks)
     wanted = {f"{s}, +1 s.d.": (s, 1.0) for s in shocks} or {f"{s}, 10 % above rest": (s, 0.1) for s in states}
     return publish.Curves(
-        analysis.policy_slices(economy, economy.policy.start, exact),
+        analysis.policy_slices(economy, start, exact),
         "" if exact is None else exact.kind.replace("_", " "),
         {label: analysis.impulse_response(economy, *what, 40) for label, what in wanted.items()},
     )

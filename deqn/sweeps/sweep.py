@@ -2,7 +2,9 @@
 
 import json
 import os
+import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,12 @@ from rich.text import Text
 
 from deqn.evaluation.summary import read_summary
 from deqn.reporting import report
-from deqn.reporting.html_report import embed_picture, render_page
+from deqn.reporting.html_report import describe_verdict, embed_picture, list_pictures, render_page
 from deqn.reporting.sweep_figure import draw
-from deqn.system.errors import exit_code
+from deqn.runs.engine import start_engine
+from deqn.system.errors import DeqnError, exit_code
 from deqn.system.files import number, write_text
+from deqn.system.processes import forked
 
 RESULTS = ("status", "mean", "max", "seconds", "import_seconds", "code", "reason", "folder")
 SHOWN = ("status", "mean error", "max error", "seconds")
@@ -35,9 +39,35 @@ def summarize(folder: Path, jobs: list[list[str]]) -> int:
     write_text(folder / "summary.csv", pd.DataFrame(rows).to_csv(index=False))
     console = Console()
     show(console, rows, varied)
+    solved = [Path(row["folder"]) for row in rows if row["status"] == "converged"]
+    if varied == ["seed"] and len(solved) > 1:
+        average(solved, folder / "ensemble", console)
     publish(folder, rows, varied)
     console.print(str(folder / "report.html"), highlight=False, markup=False, soft_wrap=True)
     return max(row["code"] for row in rows)
+
+
+def average(solved: list[Path], folder: Path, console: Console) -> None:
+    """Judge the mean of solutions that differ in their seed alone, in a process of its own."""
+    with forked(partial(average_here, solved, folder)):
+        pass
+    if (folder / "summary.json").exists():
+        summary = read_summary(folder)
+        line = f"mean of {len(solved)} solutions: {report.grade(summary)}, {report.explain_status(summary)}"
+        console.print(line, highlight=False, markup=False)
+
+
+def average_here(solved: list[Path], folder: Path) -> int:
+    """Write the mean of solutions into a folder; returns 0, or the exit code of a failure that is printed."""
+    start_engine(quiet=True)
+    from deqn.runs.ensemble import load, publish_ensemble
+
+    try:
+        publish_ensemble(load(solved), folder)
+    except DeqnError as error:
+        print(f"deqn-solve: no mean of the solutions: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
 
 
 def job_row(job: Path, overrides: list[str]) -> dict[str, Any]:
@@ -102,9 +132,17 @@ def publish(
         columns=[noun, *varied, *SHOWN],
         rows=[[linked(row, folder, noun), *cells(row, varied)] for row in rows],
         reasons=[[row[noun], row["reason"]] for row in rows if row["reason"]],
-        figure=embed_picture(figure) if figure.exists() else None,
+        figure=embed_picture(figure) if figure.exists() else None, ensemble=describe_ensemble(folder / "ensemble"),
     )  # fmt: skip
     write_text(folder / "report.html", content)
+
+
+def describe_ensemble(folder: Path) -> dict[str, Any] | None:
+    """What the page shows of the mean of the solutions; None where there is none."""
+    if not (folder / "summary.json").exists():
+        return None
+    summary = read_summary(folder)
+    return describe_verdict(summary) | {"pictures": list_pictures(folder, summary.model)}
 
 
 def linked(row: dict[str, Any], folder: Path, noun: str) -> str:
