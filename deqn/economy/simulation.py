@@ -43,12 +43,7 @@ def step(
 
 
 def path(
-    model: Model,
-    policy,
-    states: tf.Tensor,
-    periods: int,
-    generator: tf.random.Generator | None,
-    scale: float = 1.0,
+    model: Model, policy, states: tf.Tensor, periods: int, generator: tf.random.Generator | None, scale: float = 1.0
 ) -> tf.Tensor:
     """`periods` consecutive dates from `states` [paths, n_states] on, itself left out: [periods, paths, n_states]."""
     if not tf.executing_eagerly():
