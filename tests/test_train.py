@@ -12,11 +12,10 @@ from deqn.economy.members import OneMember
 from deqn.runs.training import Journal, plan_training
 from deqn.system.interrupt import Interrupt
 from deqn.training.checkpoint import Checkpoints
-from deqn.training.loop import Loop
+from deqn.training.loop import Loop, Rules
 from deqn.training.metrics import Metrics
 from deqn.training.plan import build_sampler, build_stages
 from deqn.training.progress import Display
-from deqn.training.rules import Rules
 from deqn.training.sampler import FAR, Sampler
 from deqn.training.validation import Ledger, Validator
 

@@ -13,12 +13,11 @@ from deqn.runs.solution import TRAINING, VALIDATION, stream
 from deqn.settings.schema import Settings
 from deqn.system.interrupt import Interrupt
 from deqn.training.checkpoint import Checkpoints
-from deqn.training.loop import Loop
+from deqn.training.loop import Loop, Rules
 from deqn.training.metrics import Events, Metrics
 from deqn.training.plan import Plan, build_sampler, build_stages
 from deqn.training.progress import Display
 from deqn.training.report import Report, Trained
-from deqn.training.rules import Rules
 from deqn.training.sampler import FAR
 from deqn.training.stage import Stage, remaining
 from deqn.training.validation import Ledger, Validator

@@ -33,12 +33,10 @@ class BatchStage(tf.Module, ABC):
         self.iterations = tf.Variable(0, trainable=False)
         self.draws = tf.Variable(0, trainable=False)
         self.age = tf.Variable(life, trainable=False)  # iterations on the current batch
-        shape = (sampler.states, sampler.paths.shape[1])
-        self.drawn = tf.Variable(tf.zeros(shape, sampler.paths.dtype), trainable=False)
+        self.drawn = sampler.hold(sampler.states)
 
     @property
     def step(self) -> int:
-        """Iterations done."""
         return int(self.iterations.numpy())
 
     @property
@@ -47,7 +45,6 @@ class BatchStage(tf.Module, ABC):
 
     @property
     def batch(self) -> tf.Tensor:
-        """The states of the current batch."""
         return self.drawn.value()
 
     @property
@@ -56,16 +53,13 @@ class BatchStage(tf.Module, ABC):
         return self.age.numpy() >= self.life
 
     def on_plateau(self, reports: int) -> bool:
-        """Nothing to lower here."""
-        return False
+        return False  # there is no rate to lower
 
     def fall_back(self) -> bool:
-        """Go on with points of the box alone; returns whether that is new."""
         self.discard()
         return self.sampler.fall_back()
 
     def redraw(self) -> bool:
-        """Begin the next step with other states."""
         self.discard()
         return True
 

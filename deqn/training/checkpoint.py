@@ -41,7 +41,7 @@ class Checkpoints:
 
     def save(self) -> None:
         """Write a checkpoint, and delete all but the newest. Raises FileError where it cannot be written."""
-        write(self._checkpoint, self._path(max(self.numbers, default=0) + 1))
+        write(self._checkpoint, self._folder / f"ckpt-{max(self.numbers, default=0) + 1}")
         for number in self.numbers[:-KEPT]:
             self._delete(number)
 
@@ -54,7 +54,7 @@ class Checkpoints:
         problems: list[str] = []
         for number in reversed(self.numbers):
             try:
-                read(self._checkpoint, self._path(number))
+                read(self._checkpoint, self._folder / f"ckpt-{number}")
             except FileError as error:
                 if isinstance(error.__cause__, UNREADABLE):
                     raise  # the file may be whole
@@ -64,9 +64,6 @@ class Checkpoints:
                 self._delete(damaged)
             return problems
         raise FileError("; ".join(problems) or f"there is no checkpoint in {self._folder}")
-
-    def _path(self, number: int) -> Path:
-        return self._folder / f"ckpt-{number}"
 
     def _delete(self, number: int) -> None:
         for file in sorted(self._folder.glob(f"ckpt-{number}.*"), reverse=True):  # the index first
@@ -97,7 +94,7 @@ def read(checkpoint: tf.train.Checkpoint, path: Path) -> None:
     except DAMAGE as error:
         raise FileError(
             f"the checkpoint {path} is incomplete, damaged, of another model or network, or of another release of "
-            f"deqn: {reason(error)}"
+            f"deqn: {first_line(error).split('}} ')[-1]}"  # without the name of TensorFlow's own function
         ) from error
 
 
@@ -111,11 +108,6 @@ def readable(path: Path) -> Iterator[str]:
         link = Path(place) / "checkpoints"
         link.symlink_to(path.parent.resolve())
         yield str(link / path.name)
-
-
-def reason(error: Exception) -> str:
-    """What TensorFlow or the system says, without the name of TensorFlow's own function."""
-    return first_line(error).split("}} ")[-1]
 
 
 def write_policy(folder: Path, network: keras.Model) -> None:

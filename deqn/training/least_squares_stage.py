@@ -22,9 +22,8 @@ class LeastSquaresStage(BatchStage):
         self.solver = LeastSquares(objective.residual_function(settings.memory * 2**30), settings.damping)
         self.equations = objective.equations
         self.idle = tf.Variable(0, trainable=False)  # batches in a row without progress worth the name
-        self.first_loss = tf.Variable(0.0, dtype=tf.float64, trainable=False)  # on the current batch
-        self.last_loss = tf.Variable(0.0, dtype=tf.float64, trainable=False)
-        self.noise = tf.Variable(0.0, dtype=tf.float64, trainable=False)  # of rounding errors, on the current batch
+        losses = (tf.Variable(0.0, dtype=tf.float64, trainable=False) for _ in range(3))
+        self.first_loss, self.last_loss, self.noise = losses  # on the current batch; of rounding errors there
         self._training = self._held_out = None
 
     @property
@@ -43,7 +42,6 @@ class LeastSquaresStage(BatchStage):
 
     @property
     def rates(self) -> dict[str, float]:
-        """What metrics.csv tells of the step size."""
         return {"damping": float(self.solver.damping.numpy())}
 
     def chunk(self, cycles: int) -> bool:
@@ -72,7 +70,6 @@ class LeastSquaresStage(BatchStage):
         return True
 
     def mean_loss(self, reset: bool = False) -> float:
-        """The newest loss."""
         return float(self.last_loss.numpy())
 
     def _refresh(self) -> None:

@@ -14,25 +14,52 @@ from typing import Protocol
 import numpy as np
 
 from deqn.checks.divergence import diagnose
+from deqn.settings.schema import Training
+from deqn.system.interrupt import Interrupt
 from deqn.training.checkpoint import Checkpoints
 from deqn.training.report import Report, Trained
-from deqn.training.rules import RETURNS, Rules
 from deqn.training.stage import Stage
 from deqn.training.validation import Ledger, Validator
 
 CHUNK_SECONDS = 0.5
 MISLED = 10  # times the best error from which a stage goes back to it
+RETURNS = 3  # to the best weights, before a stage ends
 log = logging.getLogger("deqn")
 
 
 class Observer(Protocol):
-    """Who is told of training; an exception that it raises ends the training."""
+    """Who is told of every report and of the newest step of a stage; an exception that it raises ends the training."""
 
-    def report(self, report: Report) -> None:
-        """Told of every report."""
+    def report(self, report: Report) -> None: ...
 
-    def update(self, stage: Stage, loss: float) -> None:
-        """Told of the newest step of a stage, and of its loss."""
+    def update(self, stage: Stage, loss: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class Rules:
+    """When training ends before its last step: its settings, a signal, and two mean errors of the worst equation."""
+
+    training: Training
+    interrupt: Interrupt
+    enough: float = 0.0  # at which slow progress ends the training
+    good_start: float | None = None  # of the start that leaves out the first stage
+
+    def satisfied(self, ledger: Ledger) -> str | None:
+        """Why the reports so far end the training; read from the ledger, so that a resumed run answers the same."""
+        best, patience = ledger.best_error.numpy(), self.training.patience
+        if self.training.target is not None and best <= self.training.target:
+            return "target"
+        if ledger.exact.numpy() or (best <= self.enough and ledger.slow):
+            return "enough"
+        if ledger.returns.numpy() >= RETURNS:
+            return "misled"
+        return "patience" if patience is not None and ledger.stale.numpy() >= patience else None
+
+    def stopped(self, elapsed: float) -> str | None:
+        """Why a signal or the clock ends the training after so many seconds."""
+        if self.interrupt.signal is not None:
+            return "interrupted"
+        return "seconds" if self.training.seconds is not None and elapsed >= self.training.seconds else None
 
 
 @dataclass
@@ -101,13 +128,10 @@ class Loop:
         while reason is None and cycle < due and not stage.done:
             wanted = 1 if pace is None else max(1, int(CHUNK_SECONDS / pace))
             cycles, began = min(wanted, due - cycle), time.monotonic()
-            finite = stage.chunk(cycles)
+            finite, seconds = stage.chunk(cycles), time.monotonic() - began
             if pace is None:  # the first call compiles
-                self._compiling += time.monotonic() - began
-                pace = math.inf
-            else:
-                pace = (time.monotonic() - began) / cycles
-            self._pace = pace
+                self._compiling += seconds
+            self._pace = pace = math.inf if pace is None else seconds / cycles
             if not finite:
                 return self._diverged(stage)
             cycle += cycles
@@ -151,8 +175,10 @@ class Loop:
         if never_finite and not math.isfinite(errors.error) and self.validator.sampler.fall_back():
             errors = self.validator()  # at points of the box
         value = stage.mean_loss(reset=True) if stage.step else math.nan
-        rates, lost = stage.rates, self.lost_paths
-        return Report(self.step, stage.name, self.elapsed, value, rates, **vars(errors), lost_paths=lost)
+        return Report(
+            step=self.step, stage=stage.name, seconds=self.elapsed, loss=value, rates=stage.rates,
+            lost_paths=self.lost_paths, **vars(errors),
+        )  # fmt: skip
 
     def _report(self, stage: Stage) -> None:
         report = self.measure()

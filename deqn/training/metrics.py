@@ -44,13 +44,11 @@ class Events:
             old.unlink()
         self._writer = tf.summary.create_file_writer(str(place))
         kind = tf.compat.v1.SummaryMetadata
-        plugin = kind.PluginData(plugin_name="scalars")
-        self._scalar = kind(plugin_data=plugin, data_class="DATA_CLASS_SCALAR")
+        self._scalar = kind(plugin_data=kind.PluginData(plugin_name="scalars"), data_class="DATA_CLASS_SCALAR")
         for row in metrics.kept:
             self._write(row)
 
     def add(self, report: Report) -> None:
-        """Append a report."""
         self._write({name: str(x) for name, x in row_of(report).items()})
 
     def _write(self, row: dict[str, str]) -> None:

@@ -21,7 +21,7 @@ class Objective:
     @property
     def weights(self) -> list[tf.Variable]:
         """The weights of the policy function."""
-        return weights_of(self.economy)
+        return [w.value for w in self.economy.policy.network.trainable_variables]
 
     def loss(self, states: tf.Tensor) -> tf.Tensor:
         """The loss at states [batch, n_states], a scalar."""
@@ -44,11 +44,6 @@ class Objective:
         return stacked(self.economy.residuals(rest), 1).shape[0]
 
 
-def weights_of(economy: Economy) -> list[tf.Variable]:
-    """The weights of a policy function."""
-    return [w.value for w in economy.policy.network.trainable_variables]
-
-
 def residual_function(
     economy: Economy, weights: Mapping[str, float], memory: float, jit_compile: bool = True
 ) -> ResidualFunction:
@@ -63,7 +58,7 @@ def residual_function(
 
     return ResidualFunction(
         lambda states: tf.transpose(rows(states, economy.policy)),
-        weights_of(economy),
+        [w.value for w in economy.policy.network.trainable_variables],
         memory,
         bytes_per_point=8 * (economy.expectation.nodes + 1) * economy.policy.floats,  # both dates
         jacobian=lambda states: layerwise_jacobian(rows, economy.policy.recorded, states),
@@ -94,7 +89,5 @@ def layerwise_jacobian(rows: Callable, recorded: Callable, states: tf.Tensor) ->
         biases[layer] = biases.get(layer, 0.0) + tf.einsum("eqbj->bej", g)
     parts = []
     for layer in kernels:
-        parts.append(tf.reshape(kernels[layer], (batch, totals.shape[0], -1)))
-        if layer.use_bias:
-            parts.append(biases[layer])
+        parts += [tf.reshape(kernels[layer], (batch, totals.shape[0], -1)), *[biases[layer]] * layer.use_bias]
     return tf.concat(parts, 2)

@@ -23,9 +23,8 @@ class Display:
     """
 
     def __init__(self, console: Console, stages: Sequence[Stage] = (), seconds: float | None = None):
-        self._console, self._stage, self._printed = console, "", time.monotonic()
-        self._stages, self._seconds = stages, seconds
-        self._report: Report | None = None
+        self._console, self._stages, self._seconds = console, stages, seconds
+        self._stage, self._printed, self._report = "", time.monotonic(), None
         self._bar = Progress(TextColumn("{task.description}"), BarColumn(None), MofNCompleteColumn())
         self._live = Live(self._bar, console=console, refresh_per_second=4, transient=True)
 
@@ -56,10 +55,8 @@ class Display:
             self._live.update(Group(self._bar, Text(f"{self._errors(loss, pace)}{left}")))
         elif now - self._printed >= LINE_SECONDS:
             self._printed = now
-            self._console.print(
-                f"{stage.name} {step}/{steps}{left}: {self._errors(loss, pace)}",
-                highlight=False, no_wrap=True, overflow="ellipsis",
-            )  # fmt: skip
+            text = f"{stage.name} {step}/{steps}{left}: {self._errors(loss, pace)}"
+            self._console.print(text, highlight=False, no_wrap=True, overflow="ellipsis")
 
     def _left(self, stage: Stage, pace: float) -> str:
         """The time left, in words; nothing where there is no pace yet."""
@@ -74,9 +71,8 @@ class Display:
         return f", at most {duration(seconds)} left"
 
     def _errors(self, loss: float, pace: float) -> str:
-        text = f"loss {loss:.1e}"
-        if self._report is not None:
-            latest = self._report
+        text, latest = f"loss {loss:.1e}", self._report
+        if latest is not None:
             text = f"error mean {latest.error:.1e} ({latest.worst}), max {max(latest.max.values()):.1e}"
         return f"{text}, {pace:.3g} steps/s" if pace else text
 

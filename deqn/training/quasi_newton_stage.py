@@ -34,8 +34,7 @@ class QuasiNewtonStage(BatchStage):
 
     @property
     def rates(self) -> dict[str, float]:
-        """There is none: the line search chooses."""
-        return {}
+        return {}  # the line search chooses
 
     def chunk(self, cycles: int) -> bool:
         """Iterate; returns whether the loss was finite."""
@@ -58,7 +57,6 @@ class QuasiNewtonStage(BatchStage):
         return True
 
     def mean_loss(self, reset: bool = False) -> float:
-        """The newest loss."""
         return float(self.solver.loss.numpy())
 
     def _refresh(self) -> None:

@@ -35,6 +35,10 @@ class Sampler(tf.Module):
         self.lost = tf.Variable(0, dtype=tf.int64, trainable=False)  # paths drawn anew
         self.box_only = tf.Variable(False, trainable=False)
 
+    def hold(self, count: int) -> tf.Variable:
+        """Room for packed states [count, n_states], zero at first."""
+        return tf.Variable(tf.zeros((count, self.paths.shape[1]), self.paths.dtype), trainable=False)
+
     def fall_back(self) -> bool:
         """From now on draw points of the box alone; returns whether that is new."""
         new = self._from_paths > 0 and not self.box_only.numpy()

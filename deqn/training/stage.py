@@ -16,17 +16,17 @@ class Stage(Protocol):
     step: int  # done so far
     steps_per_cycle: int
     work: float  # multiplications of a step, roughly
-    done: bool
+    done: bool  # whether all steps are taken, or no more would help
     batch: tf.Tensor  # the states of the newest step
     states_visited: int
-    rates: dict[str, float]
+    rates: dict[str, float]  # what metrics.csv tells of the step size
     sampler: Sampler
 
     def chunk(self, cycles: int) -> bool:
         """Run cycles; returns whether everything was finite, and stops before what is not."""
 
     def mean_loss(self, reset: bool = False) -> float:
-        """The loss since it was last reset."""
+        """The loss since it was last reset, or the newest one."""
 
     def fall_back(self) -> bool:
         """Draw states from the box alone; returns whether that is new."""
