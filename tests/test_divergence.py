@@ -4,7 +4,7 @@ import pytest
 from small_economies import Harvest
 
 from conftest import build, settings
-from deqn.checks.divergence import lost_derivative
+from deqn.checks.undefined import lost_derivative
 from deqn.economy.domain import Box, SobolPoints
 from deqn.economy.members import OneMember
 

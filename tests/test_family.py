@@ -24,9 +24,8 @@ from deqn.model.declaration import Markov, Point, Policy, State
 from deqn.models.growth import Growth
 from deqn.models.growth_labor import GrowthLabor
 from deqn.models.stochastic_growth import StochasticGrowth
-from deqn.perturbation.continuation import followed
 from deqn.perturbation.first_order import linear_solution
-from deqn.perturbation.steady_state import steady_state
+from deqn.perturbation.steady_state import continue_root, steady_state
 from deqn.system.errors import InputError
 
 GROWTH = ("model=growth", "model.head=share", "pseudo_states.alpha=[0.26,0.46]", "pseudo_states.beta=[0.85,0.95]")
@@ -172,7 +171,7 @@ def test_the_probabilities_of_a_chain_follow_the_parameter():
 
 @pytest.mark.slow
 def test_steady_states_are_followed_where_the_model_gives_none():
-    roots = followed(lambda z: z[:, :1] ** 2 - z[:, 1:], np.ones(1), np.ones(1), np.array([[4.0], [0.25], [-1.0]]))
+    roots = continue_root(lambda z: z[:, :1] ** 2 - z[:, 1:], np.ones(1), np.ones(1), np.array([[4.0], [0.25], [-1.0]]))
     np.testing.assert_allclose(roots[:2, 0], [2, 0.5], rtol=1e-12)
     assert np.isnan(roots[2, 0])
     found = {"steady_state": lambda self: None, "states": (State("k", 0.02, 0.6, log=True),)}

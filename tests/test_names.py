@@ -10,8 +10,8 @@ from test_contract import altered, check, returning
 import deqn
 from conftest import build, settings
 from deqn.checks.declarations import check_declarations
+from deqn.economy.economy import state_frame
 from deqn.economy.members import OneMember
-from deqn.economy.tables import state_frame
 from deqn.evaluation import analysis
 from deqn.families.pseudo_states import gather_members
 from deqn.model.declaration import Discrete, Markov, Model, Normal, Policy, State

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.checks.at_rest import check_given, check_residuals, find_steady_state
-from deqn.checks.declarations import check_declarations
+from deqn.checks.declarations import check_declarations, equation_problems, variable_problems
 from deqn.economy.domain import Domain, SobolPoints
 from deqn.economy.members import Members
 from deqn.equations.expectation import Expectation, expectation
@@ -19,7 +19,6 @@ from deqn.equations.residuals import residuals
 from deqn.model.declaration import Markov, Model, Point, Policy, State
 from deqn.model.findings import Finding, Line, call, check
 from deqn.model.layout import outcome_count
-from deqn.model.names import equation_problems, variable_problems
 from deqn.model.points import point
 from deqn.perturbation.steady_state import SteadyState, middle
 from deqn.system.errors import InputError

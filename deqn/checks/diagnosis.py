@@ -12,8 +12,7 @@ import tensorflow as tf
 from deqn.checks.undefined import affordable, check_box, described
 from deqn.economy.domain import Domain, SobolPoints, box_states
 from deqn.economy.economy import Economy
-from deqn.economy.exact import closed_form, exact_residuals
-from deqn.economy.refinement import refined
+from deqn.economy.exact import closed_form, exact_residuals, refine_rules
 from deqn.equations.expectation import Expectation, chosen, normal_count
 from deqn.equations.residuals import residuals, slackness_names, without_risk
 from deqn.model.declaration import Model
@@ -197,7 +196,7 @@ def check_closed_form(
     wrong = [name for name, s in sizes.items() if not s.max() <= EXACT]
     if not wrong:
         return Finding(None, text)
-    finest, problems = refined(model, exact, quadrature, states), []
+    finest, problems = refine_rules(model, exact, quadrature, states), []
     for name in wrong:
         best = finest[name]
         if best.falls:

@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from deqn.economy.economy import Economy
+from deqn.economy.economy import Economy, frame, state_frame
 from deqn.economy.exact import Exact
 from deqn.economy.simulation import last, path, step
-from deqn.economy.tables import frame, state_frame
 from deqn.evaluation.evaluate import center_row
 from deqn.model.declaration import Model, Normal, Point
 from deqn.model.layout import fixed, labels, shock_names

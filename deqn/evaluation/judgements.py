@@ -16,7 +16,7 @@ import pandas as pd
 
 from deqn.checks.undefined import affordable
 from deqn.economy import exact as exact_policies
-from deqn.economy.refinement import refined
+from deqn.economy.exact import refine_rules
 from deqn.evaluation import closed_loop, evaluate
 from deqn.evaluation.case import Case
 from deqn.evaluation.constraints import find_binding, summarize_constraints
@@ -99,7 +99,7 @@ def find_unsolved(case: Case) -> list[str]:
     """The equations that a closed form leaves unsolved, since their residuals stay as the quadrature grows finer."""
     model = case.economy.model
     few = case.sets["path"][: affordable(model, case.economy.expectation)]
-    residuals = refined(model, case.closed_form, case.quadrature, few)
+    residuals = refine_rules(model, case.closed_form, case.quadrature, few)
     return [name for name, residual in residuals.items() if not residual.falls and residual.largest > EXACT]
 
 

@@ -21,10 +21,9 @@ from deqn.families.interpolation import count_terms
 from deqn.model.declaration import Markov, Model, Point, Policy, State
 from deqn.model.layout import Variable, box, limits, width
 from deqn.model.points import named_point
-from deqn.perturbation.continuation import followed
 from deqn.perturbation.derivatives import jacobians
 from deqn.perturbation.first_order import LinearSolution, solved_at_rest, system
-from deqn.perturbation.steady_state import SteadyState, steady_state
+from deqn.perturbation.steady_state import SteadyState, continue_root, steady_state
 from deqn.system.errors import InputError
 
 TIMES = 2  # members that are computed for each term of the interpolation
@@ -137,7 +136,9 @@ class Family(Model):
             values = system(self, n + k, m, tf.concat([states, policies] * 2, 1)) - tf.pad(states, [[0, 0], [0, m]])
             return tf.concat([values[:, :n], values[:, n + k :]], 1)
 
-        roots = followed(equations, np.concatenate([first.states[:n], first.policies]), self._baseline, self.samples)
+        roots = continue_root(
+            equations, np.concatenate([first.states[:n], first.policies]), self._baseline, self.samples
+        )
         found = {}
         for i, (root, values) in enumerate(zip(roots, self.samples, strict=True)):
             ends = zip(box(self.with_values(values).states), limits(self.policies), strict=True)

@@ -7,7 +7,7 @@ method polishes what they find. The search ends after the model's `search_second
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +16,9 @@ import tensorflow as tf
 from scipy.stats import qmc
 
 from deqn.equations.residuals import stacked, without_risk
-from deqn.model.declaration import Model, Policy
+from deqn.model.declaration import Model
 from deqn.model.layout import box, box_widths, flatten, labels, limits, width
-from deqn.perturbation.derivatives import jacobian
+from deqn.perturbation.derivatives import jacobian, jacobians
 from deqn.system.errors import InputError
 
 TOLERANCE = 1e-8  # of every equation at the steady state
@@ -26,6 +26,8 @@ ROUNDING = 1e-9  # from zero or a bound: a steady state that lies there but for 
 STARTS = 16
 SILENT = 3.0  # seconds before a search says anything
 SHOWN = 12  # variables in a message
+MOVES, NEWTON = 8, 4  # steps of the parameters from the known economy on, and Newton's steps after each
+SETTLED = 1e-10
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def steady_state(model: Model, tell: Callable[[str], None] = lambda text: None) 
     given = model.steady_state()
     if given is not None:
         return SteadyState(flatten(given, model.states), flatten(given, model.policies))
-    system = System(model, tell)
+    system = RestEquations(model, tell)
     system.check_square()
     ended = "was found in the box"
     try:
@@ -65,7 +67,7 @@ def steady_state(model: Model, tell: Callable[[str], None] = lambda text: None) 
     return SteadyState(*np.split(system.rounded(), [system.n_states]))
 
 
-class System:
+class RestEquations:
     """The equations of a steady state as a function of one vector: packed states, then packed policies.
 
     `best` is the point with the `smallest` largest error so far. Every evaluation raises TimeoutError once the time of
@@ -177,16 +179,10 @@ def spread(unit: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     return np.where(below & above, inside, outside)
 
 
-def moderate(policies: Sequence[Policy]) -> np.ndarray:
-    """Policies in the middle of their bounds, [n_policies]: where a model may be evaluated before it is solved."""
-    lower, upper = limits(policies)
-    return spread(np.full(len(lower), 0.5), lower, upper)
-
-
 def middle(model: Model) -> SteadyState:
     """The middle of the box with moderate policies: where a model is looked at that is not known to rest."""
-    low, high = box(model.states)
-    return SteadyState((low + high) / 2, moderate(model.policies))
+    (low, high), (lower, upper) = box(model.states), limits(model.policies)
+    return SteadyState((low + high) / 2, spread(np.full(len(lower), 0.5), lower, upper))
 
 
 def finite(values: np.ndarray) -> np.ndarray:
@@ -194,3 +190,26 @@ def finite(values: np.ndarray) -> np.ndarray:
     if not np.isfinite(values).all():
         raise ValueError("not finite")
     return values
+
+
+def continue_root(
+    system: Callable[[tf.Tensor], tf.Tensor], start: np.ndarray, first: np.ndarray, samples: np.ndarray
+) -> np.ndarray:
+    """Roots at parameters `samples` [n, k], by Newton's method from `start` [unknowns], the root at `first` [k], while
+    the parameters move: [n, unknowns]. For a family, in which a search for each economy would take a second or more.
+
+    `system` maps unknowns and parameters [batch, unknowns + k] to as many equations as unknowns. A row without a root
+    is nan.
+    """
+    n, unknowns = len(samples), len(start)
+    directions = np.eye(unknowns + len(first))[:unknowns]
+    roots = np.tile(start, (n, 1))
+    for move in range(1, MOVES + 1):
+        parameters = first + (samples - first) * move / MOVES
+        for _ in range(NEWTON):
+            at = np.hstack([roots, parameters])
+            values, slopes = system(tf.constant(at)).numpy(), jacobians(system, at, directions)
+            usable = np.isfinite(values).all(1) & np.isfinite(slopes).all((1, 2))
+            roots[usable] -= np.einsum("nij,nj->ni", np.linalg.pinv(slopes[usable]), values[usable])
+    left = np.abs(system(tf.constant(np.hstack([roots, samples]))).numpy()).max(1)
+    return np.where((left <= SETTLED)[:, None], roots, np.nan)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from deqn.policies.ensemble import EnsemblePolicy
+from deqn.policies.network import EnsemblePolicy
 from deqn.runs.solution import Solution, load_solution
 from deqn.system.errors import InputError
 

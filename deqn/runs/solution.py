@@ -13,9 +13,8 @@ import tensorflow as tf
 from deqn.configuration.stored import load_stored
 from deqn.economy.anchors import Scale, build_policy
 from deqn.economy.domain import box_states
-from deqn.economy.economy import Economy
+from deqn.economy.economy import Economy, state_frame
 from deqn.economy.members import Members
-from deqn.economy.tables import state_frame
 from deqn.equations.expectation import expectation, finer_rule, rule
 from deqn.evaluation import analysis, evaluate, moments
 from deqn.evaluation.closed_loop import closed_loop_modes

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from deqn.checks.divergence import lost_derivative
+from deqn.checks.undefined import lost_derivative
 from deqn.economy.economy import Economy
 from deqn.runs.solution import TRAINING, VALIDATION, stream
 from deqn.settings.schema import Settings

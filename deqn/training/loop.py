@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from deqn.checks.divergence import diagnose
+from deqn.checks.undefined import diagnose
 from deqn.settings.schema import Training
 from deqn.system.interrupt import Interrupt
 from deqn.training.checkpoint import Checkpoints
