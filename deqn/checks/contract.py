@@ -50,7 +50,8 @@ def contract(
     model = members.model
     yield (declared := check("declarations", check_declarations, model))
     yield (chosen := check("expectation", check_expectation, declared, normal_rule))
-    given = check("steady state", check_given if rests else leave_out, declared)
+    left_out = lambda model: Finding(None, "left out: network.anchor=none does without one")
+    given = check("steady state", check_given if rests else left_out, declared)
     if given.failures or given.value is not None or not rests:
         yield given
     trial = check("trial", trial_point, declared, given.value)
@@ -65,11 +66,6 @@ def contract(
         yield check("probabilities", check_probabilities, declared, members.domain, steady)
     if rests:
         yield check("zero residuals", check_residuals, declared, steady, after=[compiled])
-
-
-def leave_out(model: Model) -> Finding:
-    """No steady state, which is neither asked for nor looked for."""
-    return Finding(None, "left out: network.anchor=none does without one")
 
 
 def check_expectation(model: Model, normal_rule: NormalRule) -> Finding:
@@ -96,9 +92,8 @@ def check_definitions(model: Model, trial: tuple[tf.Tensor, tf.Tensor]) -> Findi
     declared = {v.name for v in (*model.states, *model.policies)}
     given = call("definitions", lambda: model.definitions(now))
     problems = [*variable_problems("definition", given)]
-    problems += [
-        f"definitions returned {name!r}, which is declared as a state or policy" for name in given if name in declared
-    ]
+    taken = [name for name in given if name in declared]
+    problems += [f"definitions returned {name!r}, which is declared as a state or policy" for name in taken]
     for name, value in given.items():
         problems += shape_problems("definitions", name, value, (1, BATCH))
     return Finding(now, ", ".join(map(str, given)) or "none", problems)

@@ -90,28 +90,25 @@ def first_undefined(economy: Economy, states: tf.Tensor) -> str:
     """The first variable that is not finite at one state [1, n_states], today or tomorrow, in words."""
     model, nodes = economy.model, economy.expectation.nodes
     now = point(model, economy.policy, states)
-    name = undefined(now)
-    if name is not None:
-        return f", where {name} is {worst_of(now, name)}"
+    variable = first_variable(now)
+    if variable:
+        return f", where {variable}"
     tomorrow = model.transition(now, economy.expectation.shocks(states.dtype))
     packed = pack(tomorrow, model.states, nodes, 1, states.dtype)
     for row in packed:
-        nxt = point(model, economy.policy, row[None])
-        name = undefined(nxt)
-        if name is not None:
-            return f", where tomorrow's {name} is {worst_of(nxt, name)} at {described(model, row)}"
+        variable = first_variable(point(model, economy.policy, row[None]))
+        if variable:
+            return f", where tomorrow's {variable} at {described(model, row)}"
     return ""
 
 
-def undefined(at: Point) -> str | None:
-    """The first variable of a point that is not finite."""
-    return next((name for name, x in at.__dict__.items() if not np.isfinite(np.asarray(x, float)).all()), None)
-
-
-def worst_of(at: Point, name: str) -> float:
-    """A value of the variable that is not finite."""
-    x = np.asarray(getattr(at, name), float)
-    return float(x[~np.isfinite(x)][0])
+def first_variable(at: Point) -> str:
+    """The first variable of a point that is not finite, with its value, "c is nan"; empty where all are."""
+    for name, value in at.__dict__.items():
+        x = np.asarray(value, float)
+        if not np.isfinite(x).all():
+            return f"{name} is {float(x[~np.isfinite(x)][0])}"
+    return ""
 
 
 def diagnose(economy: Economy, states: tf.Tensor) -> str:

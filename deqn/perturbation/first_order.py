@@ -132,8 +132,10 @@ def solved(transition: Sequence[np.ndarray], equations: Sequence[np.ndarray], st
     if stable != n or np.linalg.cond(Z[:n, :n]) > 1e12:
         why = "so" if stable != n else "which do not span them, so"
         kind = f"{why} it is indeterminate" if stable > n else f"{why} it has no stable solution"
+        near = [f"{r:.4g}" for r in roots[max(0, n - 4) : n + 4]]  # which decide
+        moduli = ", ".join([*["..."] * (n > 4), *near, *["..."] * (len(roots) > n + 4)])
         raise InputError(f"near the steady state the model has {stable} stable roots for {n} states, {kind} "
-                         f"(Blanchard and Kahn); the moduli of its roots are {shown(roots, n)}")  # fmt: skip
+                         f"(Blanchard and Kahn); the moduli of its roots are {moduli}")  # fmt: skip
     slope = np.real(Z[n:, :n] @ np.linalg.inv(Z[:n, :n])) * units[n:, None] / units[:n]
     impact = F_u + (F_later_s + F_later_u @ slope) @ T_u
     return LinearSolution(slope, T_s + T_u @ slope, roots, impact)
@@ -142,12 +144,6 @@ def solved(transition: Sequence[np.ndarray], equations: Sequence[np.ndarray], st
 def is_stable(alpha: np.ndarray, beta: np.ndarray) -> np.ndarray:
     """Whether the root alpha / beta lies inside the unit circle, or on it."""
     return np.abs(alpha) < UNIT * np.abs(beta)
-
-
-def shown(roots: np.ndarray, n: int) -> str:
-    """The moduli around the n-th, which decide."""
-    near = roots[max(0, n - 4) : n + 4]
-    return ", ".join([*["..."] * (n > 4), *(f"{r:.4g}" for r in near), *["..."] * (len(roots) > n + 4)])
 
 
 def derivatives(model: Model, steady: SteadyState) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -163,9 +159,8 @@ def free_directions(model: Model, steady: SteadyState) -> list[list[str]]:
     (T_s, T_u), equations = derivatives(model, steady)
     n = len(steady.states)
     spans, sizes = np.subtract(*reversed(limits(model.policies))), np.abs(steady.policies)
-    units = np.concatenate(
-        [box_widths(model.states), np.where(sizes > SMALL, sizes, np.where(np.isfinite(spans), spans, 1))]
-    )
+    policy_units = np.where(sizes > SMALL, sizes, np.where(np.isfinite(spans), spans, 1))
+    units = np.concatenate([box_widths(model.states), policy_units])
     found = []
     for F_s, F_u, F_later_s, F_later_u in one_sided(model, equations, steady).values():
         slopes = np.block([[T_s - np.eye(n), T_u], [F_s + F_later_s, F_u + F_later_u]]) * units

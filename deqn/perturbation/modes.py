@@ -123,7 +123,8 @@ def modes(
     roots = [*unit_roots(kept, names)]
     if first_order is not None:
         drifting = reached @ on_circle(reached.T @ (first_order * widths / widths[:, None]) @ reached)
-        roots += [drift(column, names) for column in drifting.T]
+        sizes = np.abs(drifting)  # [n, directions]
+        roots += [UnitRoot("drift", tuple(names[size >= NAMED * size.max()])) for size in sizes.T]
     return Modes(np.linalg.eigvals(by_itself), np.linalg.eigvals(reached.T @ C @ reached), kept, tuple(roots))
 
 
@@ -165,9 +166,3 @@ def unit_roots(kept: np.ndarray, names: np.ndarray) -> Sequence[UnitRoot]:
     if len(support) == kept.shape[1]:
         return [UnitRoot("exogenous", (name,)) for name in support]
     return [UnitRoot("conserved", support)]
-
-
-def drift(direction: np.ndarray, names: np.ndarray) -> UnitRoot:
-    """The states that move along one drifting direction [n]."""
-    sizes = np.abs(direction)
-    return UnitRoot("drift", tuple(names[sizes >= NAMED * sizes.max()]))

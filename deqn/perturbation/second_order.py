@@ -45,14 +45,10 @@ def curvature(model: Model, bounds: Callable, rest: np.ndarray, start: np.ndarra
     D = of_F + np.einsum("ij,jab->iab", ahead, of_T)
     try:
         today = scipy.linalg.lu_factor(F_u + ahead @ T_u)
-        found = doubled(
-            -scipy.linalg.lu_solve(today, D.reshape(m, -1)).reshape(m, n, n),
-            -scipy.linalg.lu_solve(today, F_later_u),
-            dynamics,
-        )
+        constant = -scipy.linalg.lu_solve(today, D.reshape(m, -1)).reshape(m, n, n)
+        return doubled(constant, -scipy.linalg.lu_solve(today, F_later_u), dynamics)
     except (ValueError, scipy.linalg.LinAlgError) as error:
         raise InputError(f"there is no second-order solution: {error}") from error
-    return found
 
 
 def system(model: Model, bounds: Callable, n: int, m: int) -> Callable[[tf.Tensor], tf.Tensor]:

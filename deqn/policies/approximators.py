@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 
 import keras
 import tensorflow as tf
@@ -32,20 +33,16 @@ def multilayer_perceptron(inputs: int, outputs: int, settings: Network, dtype: s
         return kind(seed=seed + offset) if "seed" in inspect.signature(kind).parameters else kind()
 
     penalty = keras.regularizers.L1L2(settings.l1, settings.l2) if settings.l1 or settings.l2 else None
+    dense = partial(keras.layers.Dense, kernel_regularizer=penalty, dtype=dtype)
     layers = [keras.Input((inputs,), dtype=dtype)]
     hidden = widths(inputs, settings)
     for i, units in enumerate(hidden):
         spread = keras.initializers.RandomUniform(-1, 1, seed=seed + len(hidden) + i)
-        layers.append(
-            keras.layers.Dense(
-                units, kernel_initializer=fresh(i), bias_initializer=spread, kernel_regularizer=penalty, dtype=dtype
-            )
-        )
+        layers.append(dense(units, kernel_initializer=fresh(i), bias_initializer=spread))
         layers.append(keras.layers.Activation(settings.activation, dtype=dtype))
         if settings.dropout:
             layers.append(keras.layers.Dropout(settings.dropout, seed=seed + i, dtype=dtype))
-    layers.append(keras.layers.Dense(outputs, kernel_initializer="zeros", kernel_regularizer=penalty, dtype=dtype))
-    return keras.Sequential(layers)
+    return keras.Sequential([*layers, dense(outputs, kernel_initializer="zeros")])
 
 
 class Approximator(tf.Module):

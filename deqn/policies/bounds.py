@@ -87,13 +87,9 @@ class Smooth:
         touching = ~both & ~free & (gap <= ZERO)  # the steady state is the bound: start a little inside
         size = np.where(free, np.abs(steady), gap)
         span = np.where(both, np.where(both, upper - lower, 1.0), np.where(size > ZERO, size, 1.0))
-
-        def constant(x):
-            return tf.constant(x, dtype)
-
         self._both, self._inside, self._touching = tf.constant(both), tf.constant(inside), tf.constant(touching)
-        self._anchor = constant(np.where(free, steady, anchor))
-        self._span = constant(np.where(above & ~below, -span, span))
+        self._anchor = tf.constant(np.where(free, steady, anchor), dtype)
+        self._span = tf.constant(np.where(above & ~below, -span, span), dtype)
 
     def __call__(self, u: tf.Tensor) -> tf.Tensor:
         """[n, outputs] -> [n, outputs]."""
@@ -106,11 +102,8 @@ class Smooth:
         share = (policies - self._anchor.numpy()) / self._span.numpy()
         inner = np.clip(share, TOUCH, 1 - TOUCH)
         kinds = [self._both, self._touching, self._inside]
-        maps = [
-            np.log(inner / (1 - inner)),
-            np.log(np.expm1(np.clip(share, TOUCH, 700))),  # where it is used, share is about one
-            np.log(np.maximum(share, TOUCH)),
-        ]
+        touching = np.log(np.expm1(np.clip(share, TOUCH, 700)))  # where it is used, share is about one
+        maps = [np.log(inner / (1 - inner)), touching, np.log(np.maximum(share, TOUCH))]
         return np.select([k.numpy() for k in kinds], maps, share)
 
 
@@ -162,9 +155,7 @@ def multiplier_rates(impact: np.ndarray, own: np.ndarray, beside: np.ndarray) ->
     """
     equations = impact[: len(own)]
     try:
-        moves = np.diag(
-            np.linalg.solve(equations[:, own], equations[:, beside])
-        )  # of policies, for a multiplier's unit
+        moves = np.diag(np.linalg.solve(equations[:, own], equations[:, beside]))  # of policies, for a unit
     except np.linalg.LinAlgError:
         return np.ones(len(own))
     told = np.isfinite(moves) & (moves != 0)
