@@ -46,7 +46,7 @@ def test_the_rate_falls_on_a_plateau_to_its_floor():
 
 def test_every_state_is_used_once_in_an_epoch():
     g = stage("model=growth", "train.epochs=3", "train.batch=100", "sampling.paths=10", "sampling.periods=35")
-    order = g.shuffled().numpy()
+    order = g.shuffle().numpy()
     assert order.shape == (3 * 3, 100)
     for epoch in order.reshape(3, 300):
         assert len(set(epoch)) == 300

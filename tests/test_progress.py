@@ -78,4 +78,4 @@ def test_the_time_left_is_that_of_all_stages_to_come(monkeypatch):
             first.step, now[0] = 10, now[0] + 2.5
             display.update(first, 1.0)
         assert said in out.getvalue()
-    assert [progress.duration(s) for s in (9.4, 150, 14823)] == ["9 s", "2 min", "4.1 h"]
+    assert [progress.format_duration(s) for s in (9.4, 150, 14823)] == ["9 s", "2 min", "4.1 h"]

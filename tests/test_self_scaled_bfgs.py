@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from deqn.optimizers.self_scaled_bfgs import SelfScaledBFGS, fits
+from deqn.optimizers.self_scaled_bfgs import SelfScaledBFGS, fits_memory
 from deqn.optimizers.weights import flatten
 
 DATA = tf.zeros((1, 1), tf.float64)
@@ -100,5 +100,5 @@ def test_no_step_is_taken_uphill():
 
 
 def test_four_matrices_are_to_fit():
-    assert fits(100, tf.float64, 4 * 8 * 100**2) and not fits(100, tf.float64, 4 * 8 * 100**2 - 1)
-    assert fits(100, tf.float32, 4 * 4 * 100**2)
+    assert fits_memory(100, tf.float64, 4 * 8 * 100**2) and not fits_memory(100, tf.float64, 4 * 8 * 100**2 - 1)
+    assert fits_memory(100, tf.float32, 4 * 4 * 100**2)

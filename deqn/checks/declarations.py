@@ -56,7 +56,7 @@ def check_declarations(model: Model) -> Finding:
     ]
     if problems:
         return Finding(None, "", problems)
-    states, policies = (", ".join(map(shown, declared)) for declared in (model.states, model.policies))
+    states, policies = (", ".join(map(describe_declaration, declared)) for declared in (model.states, model.policies))
     shocks = ", ".join(shock_names(model.shocks)) or "none"
     return Finding(model, f"states {states}\npolicies {policies}\nshocks {shocks}")
 
@@ -71,7 +71,7 @@ def check_kinds(name: str, declared: Any, kinds: tuple[type, ...]) -> None:
             raise InputError(f"{name} has {entry!r}; {expected}")
 
 
-def shown(variable: State | Policy) -> str:
+def describe_declaration(variable: State | Policy) -> str:
     """A variable's name, its size where it is a vector, and its box or bounds."""
     name = variable.name if variable.size is None else f"{variable.name}[{variable.size}]"
     if isinstance(variable, State):
@@ -114,12 +114,12 @@ def box_problems(state: State) -> Iterator[str]:
         f"the box of state {state.name!r}", partial(getattr, state, "box"), hint=f"; its size is {state.size}"
     )
     if not (np.isfinite(low) & np.isfinite(high) & (low < high)).all():
-        yield f"state {state.name!r}: the box [{ends(low)}, {ends(high)}] is empty or not finite"
+        yield f"state {state.name!r}: the box [{format_ends(low)}, {format_ends(high)}] is empty or not finite"
     elif state.log and (low <= 0).any():
         yield f"state {state.name!r} is in logarithms, but its box begins at {low.min()}, not above zero"
 
 
-def ends(values: np.ndarray) -> str:
+def format_ends(values: np.ndarray) -> str:
     """A number, or several, as they are typed."""
     return f"{values[0]:g}" if len(values) == 1 else str(values)
 
@@ -168,12 +168,12 @@ def outcome_problems(shock: Discrete | Markov) -> Iterator[str]:
 def variable_problems(kind: str, names: Iterable[Any], taken: dict[str, str] = VARIABLES) -> Iterator[str]:
     """Names of one kind, such as "state", that an equation or a table cannot read, each with the reason."""
     for name in names:
-        why = unreadable(name) or taken.get(name, "")
+        why = explain_unreadable(name) or taken.get(name, "")
         if why:
             yield f"the {kind} {name!r} needs another name: {why}"
 
 
-def unreadable(name: Any) -> str:
+def explain_unreadable(name: Any) -> str:
     """Why an equation cannot read a variable as `now.<name>`; empty where it can."""
     if not isinstance(name, str):
         return f"it is a {type(name).__name__}, not a word"

@@ -29,24 +29,24 @@ LOST = 0.1  # of a value or derivative: what differs by more is lost
 def check_box(economy: Economy) -> Finding:
     """Numbers at corners and points of the box under the policy as it is: residuals and their derivatives."""
     model, dtype = economy.model, economy.policy.dtype
-    count = affordable(model, economy.expectation)
-    outer, inner = corners(economy.domain)[:count], SobolPoints(economy.domain, count, 0, dtype).points().numpy()
+    count = count_points(model, economy.expectation)
+    outer, inner = list_corners(economy.domain)[:count], SobolPoints(economy.domain, count, 0, dtype).points().numpy()
     states = tf.constant(np.concatenate([outer, inner]), dtype)
     problems = {}
-    for name, derived, rows in call("residuals", lambda: [*examined(economy, states)]):
+    for name, derived, rows in call("residuals", lambda: [*evaluate_rows(economy, states)]):
         bad = np.flatnonzero(~np.isfinite(rows).all(1))
         if bad.size and name not in problems:
             at, what = bad[0], "has the derivative" if derived else "is"
             worst = rows[at][~np.isfinite(rows[at])][0]
             where = "corner" if at < len(outer) else "point"
-            culprit = "" if derived else first_undefined(economy, states[at : at + 1])
+            culprit = "" if derived else describe_undefined(economy, states[at : at + 1])
             problems[name] = (f"residuals: equation {name!r} {what} {worst} at the {where} "
-                              f"{described(model, states[at])} of the box{culprit}; expected is a finite number at "
-                              f"every point of it")  # fmt: skip
+                              f"{describe_state(model, states[at])} of the box{culprit}; expected is a finite number "
+                              f"at every point of it")  # fmt: skip
     return Finding(None, f"finite at {len(outer)} corners and {len(inner)} points", list(problems.values()))
 
 
-def examined(economy: Economy, states: tf.Tensor) -> Iterator[tuple[str, bool, np.ndarray]]:
+def evaluate_rows(economy: Economy, states: tf.Tensor) -> Iterator[tuple[str, bool, np.ndarray]]:
     """Each equation's values at packed states [batch, n_states], then each one's derivatives in the states.
 
     Yields the equation, whether it is derivatives, and the numbers [batch, ...].
@@ -61,12 +61,12 @@ def examined(economy: Economy, states: tf.Tensor) -> Iterator[tuple[str, bool, n
         yield name, True, tape.gradient(r, states, unconnected_gradients="zero").numpy()
 
 
-def affordable(model: Model, expectation: Expectation) -> int:
+def count_points(model: Model, expectation: Expectation) -> int:
     """The number of points at which an expectation is evaluated in no time."""
     return max(2, min(POINTS, CELLS // (expectation.nodes * len(box(model.states)[0]))))
 
 
-def corners(domain: Domain) -> np.ndarray:
+def list_corners(domain: Domain) -> np.ndarray:
     """Corners of the box, [n, n_states]: all of them in few states, else some at random.
 
     They lie a hair inside: a pole on the very edge, such as capital of zero, is never visited.
@@ -80,29 +80,29 @@ def corners(domain: Domain) -> np.ndarray:
     return domain.place(tf.constant(np.where(upper, 1 - EDGE, EDGE))).numpy()
 
 
-def described(model: Model, states: tf.Tensor) -> str:
+def describe_state(model: Model, states: tf.Tensor) -> str:
     """States by name, the first eight."""
     named = [f"{name}={x:.4g}" for name, x in zip(labels(model.states), states.numpy(), strict=True)]
     return ", ".join(named[:8]) + ", ..." * (len(named) > 8)
 
 
-def first_undefined(economy: Economy, states: tf.Tensor) -> str:
+def describe_undefined(economy: Economy, states: tf.Tensor) -> str:
     """The first variable that is not finite at one state [1, n_states], today or tomorrow, in words."""
     model, nodes = economy.model, economy.expectation.nodes
     now = point(model, economy.policy, states)
-    variable = first_variable(now)
+    variable = describe_variable(now)
     if variable:
         return f", where {variable}"
     tomorrow = model.transition(now, economy.expectation.shocks(states.dtype))
     packed = pack(tomorrow, model.states, nodes, 1, states.dtype)
     for row in packed:
-        variable = first_variable(point(model, economy.policy, row[None]))
+        variable = describe_variable(point(model, economy.policy, row[None]))
         if variable:
-            return f", where tomorrow's {variable} at {described(model, row)}"
+            return f", where tomorrow's {variable} at {describe_state(model, row)}"
     return ""
 
 
-def first_variable(at: Point) -> str:
+def describe_variable(at: Point) -> str:
     """The first variable of a point that is not finite, with its value, "c is nan"; empty where all are."""
     for name, value in at.__dict__.items():
         x = np.asarray(value, float)
@@ -114,18 +114,18 @@ def first_variable(at: Point) -> str:
 def diagnose(economy: Economy, states: tf.Tensor) -> str:
     """Name the first equation that is not finite at `states` [batch, n_states], else the first with such a gradient."""
     for part in economy.slices(states):
-        for name, derived, rows in examined(economy, part):
+        for name, derived, rows in evaluate_rows(economy, part):
             bad = ~np.isfinite(rows).all(1)
             if bad.any():
                 at = int(np.argmax(bad))
                 what = "has a gradient that is not finite" if derived else "is not finite"
-                return f"equation {name!r} {what} at {circumstances(economy, part[at : at + 1])}"
-    return lost_derivative(economy, states) or (
+                return f"equation {name!r} {what} at {describe_circumstances(economy, part[at : at + 1])}"
+    return find_lost_derivative(economy, states) or (
         "the gradient of the loss is not finite, though every equation and its derivatives in the states are"
     )
 
 
-def lost_derivative(economy: Economy, states: tf.Tensor) -> str | None:
+def find_lost_derivative(economy: Economy, states: tf.Tensor) -> str | None:
     """What the arithmetic loses at the worst of some states [batch, n_states]; None where nothing is.
 
     Each equation and its derivatives in the policies of today and tomorrow, compiled as training has them, are compared
@@ -135,7 +135,7 @@ def lost_derivative(economy: Economy, states: tf.Tensor) -> str | None:
     worst = states[int(np.argmax(np.nan_to_num(sizes, nan=np.inf).max(0)))][None]
     compiled = tf.function(lambda s: sensitivities(economy, s, s.dtype), jit_compile=True, autograph=False)(worst)
     exact = sensitivities(economy, worst, tf.float64)
-    where, names = described(economy.model, worst[0]), labels(economy.model.policies)
+    where, names = describe_state(economy.model, worst[0]), labels(economy.model.policies)
     columns = ["value", *(f"derivative in {p}" for p in names), *(f"derivative in tomorrow's {p}" for p in names)]
     single = states.dtype != tf.float64
     advice = "dtype=float64" if single else "logarithms, or ratios of large powers to each other"
@@ -177,7 +177,7 @@ def sensitivities(economy: Economy, states: tf.Tensor, dtype: tf.DType) -> dict[
     return found
 
 
-def circumstances(economy: Economy, states: tf.Tensor) -> str:
+def describe_circumstances(economy: Economy, states: tf.Tensor) -> str:
     """One state [1, n_states], the policies there, the first variable that is no number, and all parameters."""
     model = economy.model
     now = point(model, economy.policy, states)
@@ -185,4 +185,4 @@ def circumstances(economy: Economy, states: tf.Tensor) -> str:
     values = ", ".join(f"{name}={np.array2string(x, precision=4, threshold=8)}" for name, x in where.items())
     own = economy.members.base
     parameters = ", ".join(f"{f.name}={format_value(getattr(own, f.name))}" for f in dataclasses.fields(own))
-    return f"{values}{first_undefined(economy, states)}; parameters {parameters or 'none'}"
+    return f"{values}{describe_undefined(economy, states)}; parameters {parameters or 'none'}"

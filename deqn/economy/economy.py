@@ -15,7 +15,7 @@ from deqn.equations.expectation import Expectation
 from deqn.equations.residuals import residuals
 from deqn.model.declaration import Model, Point
 from deqn.model.points import point
-from deqn.perturbation.steady_state import SteadyState, middle
+from deqn.perturbation.steady_state import SteadyState, find_middle
 from deqn.policies.protocol import PolicyFunction
 
 SLICE, FLOATS = 4096, 2**26  # states evaluated at once, and numbers in all of them, so that memory stays bounded
@@ -44,7 +44,7 @@ class Economy(Generic[P]):
     @cached_property
     def center(self) -> SteadyState:
         """The steady state, else the middle of the box with moderate policies."""
-        return middle(self.model) if self.steady is None else self.steady
+        return find_middle(self.model) if self.steady is None else self.steady
 
     @property
     def domain(self) -> Domain:
@@ -86,7 +86,7 @@ def row_means(sizes: dict[str, np.ndarray]) -> Iterator[tuple[str, float]]:
             yield (name if len(rows) == 1 else f"{name}[{i}]"), float(mean)
 
 
-def frame(now: Point) -> pd.DataFrame:
+def tabulate_point(now: Point) -> pd.DataFrame:
     """States, policies and definitions of a point [1, batch] as a table of `batch` rows.
 
     One column for each variable, `k[0]`, `k[1]`, ... for vectors.
@@ -102,6 +102,6 @@ def frame(now: Point) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def state_frame(model: Model, policy, states: tf.Tensor) -> pd.DataFrame:
+def tabulate_states(model: Model, policy, states: tf.Tensor) -> pd.DataFrame:
     """All variables at packed states [n, n_states], n rows."""
-    return frame(point(model, policy, states))
+    return tabulate_point(point(model, policy, states))

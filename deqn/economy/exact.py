@@ -11,19 +11,20 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
-from deqn.equations.expectation import Expectation, expectation, finer_rule, gauss_hermite, normal_count, rule
+from deqn.equations import expectation as expectations
+from deqn.equations.expectation import Expectation
 from deqn.equations.residuals import residuals
 from deqn.model.declaration import Model
 from deqn.model.points import named_point
 from deqn.perturbation.steady_state import SteadyState
 from deqn.settings.schema import Quadrature
 
-NODES, MOST = 4096, 128  # of the finest product rule: in all, and for one shock
-FALLS = 0.75  # of the mean residual, from each rule to the next with twice the nodes for each shock
+NODES, MOST_NODES = 4096, 128  # of the finest product rule: in all, and for one shock
+FALL = 0.75  # of the mean residual, from each rule to the next with twice the nodes for each shock
 
 
 @dataclass(frozen=True)
-class Exact:
+class Truth:
     """What a policy is compared with: `closed_form`, or `reference`, a far more accurate numerical solution.
 
     `values` maps packed states [n, n_states] to policies by name, [1, n] or [size, 1, n]; `covers` says where it holds.
@@ -34,7 +35,9 @@ class Exact:
     covers: Callable[[tf.Tensor], np.ndarray]
 
 
-def exact_residuals(model: Model, exact: Exact, over: Expectation, states: tf.Tensor) -> dict[str, tf.Tensor] | None:
+def exact_residuals(
+    model: Model, exact: Truth, expectation: Expectation, states: tf.Tensor
+) -> dict[str, tf.Tensor] | None:
     """Residuals by equation of exact policies, zero where they are; None where they leave out a policy."""
 
     def policy(at: tf.Tensor) -> tf.Tensor:
@@ -44,10 +47,10 @@ def exact_residuals(model: Model, exact: Exact, over: Expectation, states: tf.Te
 
     if any(p.name not in exact.values(states[:1]) for p in model.policies):
         return None
-    return residuals(model, policy, over, states)
+    return residuals(model, policy, expectation, states)
 
 
-def closed_form(model: Model, steady: SteadyState) -> Exact | None:
+def closed_form(model: Model, steady: SteadyState) -> Truth | None:
     """The exact policies; None where the model has none for its parameters."""
 
     def values(states: tf.Tensor) -> dict[str, np.ndarray] | None:
@@ -62,7 +65,7 @@ def closed_form(model: Model, steady: SteadyState) -> Exact | None:
 
     if values(tf.constant(steady.states[None])) is None:
         return None
-    return Exact("closed_form", values, lambda states: np.ones(states.shape[0], bool))
+    return Truth("closed_form", values, lambda states: np.ones(states.shape[0], bool))
 
 
 @dataclass(frozen=True)
@@ -77,15 +80,15 @@ class Refinement:
     @property
     def falls(self) -> bool:
         """Whether the residual is the rule's own error."""
-        return len(self.means) > 1 and all(b < FALLS * a for a, b in zip(self.means, self.means[1:], strict=False))
+        return len(self.means) > 1 and all(b < FALL * a for a, b in zip(self.means, self.means[1:], strict=False))
 
 
-def refine_rules(model: Model, exact: Exact, quadrature: Quadrature, states: tf.Tensor) -> dict[str, Refinement]:
+def measure_refinement(model: Model, exact: Truth, quadrature: Quadrature, states: tf.Tensor) -> dict[str, Refinement]:
     """The residuals of exact policies, all of them given, by equation at packed states [n, n_states]."""
-    dimension = normal_count(model)
+    dimension = expectations.count_normals(model)
     found, nodes = {}, 0
-    for normal_rule in rules_by_fineness(quadrature, dimension):
-        over = expectation(model, normal_rule)
+    for normal_rule in list_finer_rules(quadrature, dimension):
+        over = expectations.build_expectation(model, normal_rule)
         nodes = over.nodes
         for name, r in exact_residuals(model, exact, over, states).items():
             found.setdefault(name, []).append(np.abs(np.reshape(r, (-1, states.shape[0]))).max(0))  # [states]
@@ -95,11 +98,11 @@ def refine_rules(model: Model, exact: Exact, quadrature: Quadrature, states: tf.
     }
 
 
-def rules_by_fineness(quadrature: Quadrature, dimension: int) -> Sequence:
+def list_finer_rules(quadrature: Quadrature, dimension: int) -> Sequence:
     """Rules that grow finer: product rules in a few shocks, else those of training and evaluation."""
     if not dimension:
-        return [partial(finer_rule, quadrature)]
-    finest = min(MOST, int(NODES ** (1 / dimension) + 1e-9))
+        return [partial(expectations.build_finer_rule, quadrature)]
+    finest = min(MOST_NODES, int(NODES ** (1 / dimension) + 1e-9))
     if finest < 8:
-        return [partial(rule, quadrature), partial(finer_rule, quadrature)]
-    return [partial(gauss_hermite, nodes=finest // part) for part in (4, 2, 1)]
+        return [partial(expectations.build_rule, quadrature), partial(expectations.build_finer_rule, quadrature)]
+    return [partial(expectations.gauss_hermite, nodes=finest // part) for part in (4, 2, 1)]

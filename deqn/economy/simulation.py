@@ -11,7 +11,9 @@ from deqn.model.layout import outcome_count
 from deqn.model.points import mean_shocks, pack, point, probabilities
 
 
-def draw(model: Model, now: Point, generator: tf.random.Generator, batch: int, dtype, scale: float = 1.0) -> Point:
+def draw_shocks(
+    model: Model, now: Point, generator: tf.random.Generator, batch: int, dtype, scale: float = 1.0
+) -> Point:
     """One draw of every shock for each path: [1, batch], or [n, 1, batch] for vectors; normal ones times `scale`."""
     shocks = {}
     for shock in model.shocks:
@@ -29,7 +31,7 @@ def draw(model: Model, now: Point, generator: tf.random.Generator, batch: int, d
 
 
 @tf.autograph.experimental.do_not_convert  # its control flow is Python's: tracing takes a third of the time
-def step(
+def advance_states(
     model: Model, policy, states: tf.Tensor, generator: tf.random.Generator | None, scale: float = 1.0
 ) -> tf.Tensor:
     """Tomorrow's packed states [batch, n_states]; without a generator every shock is at its mean."""
@@ -38,18 +40,18 @@ def step(
     if generator is None:
         shocks = mean_shocks(model, now, dtype)
     else:
-        shocks = draw(model, now, generator, batch, dtype, scale)
+        shocks = draw_shocks(model, now, generator, batch, dtype, scale)
     return pack(model.transition(now, shocks), model.states, 1, batch, dtype)
 
 
-def path(
+def simulate_path(
     model: Model, policy, states: tf.Tensor, periods: int, generator: tf.random.Generator | None, scale: float = 1.0
 ) -> tf.Tensor:
     """`periods` consecutive dates from `states` [paths, n_states] on, itself left out: [periods, paths, n_states]."""
     return run_compiled(record_dates, model, policy, states, periods, generator, scale)
 
 
-def last(
+def simulate_end(
     model: Model, policy, states: tf.Tensor, periods: int, generator: tf.random.Generator | None, scale: float = 1.0
 ) -> tf.Tensor:
     """The states [paths, n_states] after `periods` dates."""
@@ -57,19 +59,19 @@ def last(
 
 
 def record_dates(model: Model, policy, states: tf.Tensor, periods, generator, scale: float) -> tf.Tensor:
-    """What `path` returns, to be compiled."""
+    """What `simulate_path` returns, to be compiled."""
     visited = tf.TensorArray(states.dtype, size=periods, element_shape=states.shape)
     for t in tf.range(periods):
-        states = step(model, policy, states, generator, scale)
+        states = advance_states(model, policy, states, generator, scale)
         visited = visited.write(t, states)
     return visited.stack()
 
 
 def pass_dates(model: Model, policy, states: tf.Tensor, periods, generator, scale: float) -> tf.Tensor:
-    """What `last` returns, to be compiled."""
+    """What `simulate_end` returns, to be compiled."""
     t = tf.constant(0)
     while t < periods:
-        states, t = step(model, policy, states, generator, scale), t + 1
+        states, t = advance_states(model, policy, states, generator, scale), t + 1
     return states
 
 

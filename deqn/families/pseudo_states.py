@@ -39,7 +39,7 @@ def gather_members(model: Model, pseudo_states: Mapping[str, Sequence[float]]) -
             raise InputError(f"pseudo_states.{name}: {problem}")
         for value in interval:
             other = replace(model, **{name: float(value)})
-            differs = call(f"with {name}={value:g} the model", partial(difference, other, model), str)
+            differs = call(f"with {name}={value:g} the model", partial(describe_difference, other, model), str)
             if differs:
                 raise InputError(f"pseudo_states.{name}: the {differs} that the model declares depend on it; only "
                                  f"parameters of equations, steady state and box can be states")  # fmt: skip
@@ -51,10 +51,10 @@ def gather_members(model: Model, pseudo_states: Mapping[str, Sequence[float]]) -
     return FamilyMembers(Family(model, parameters))
 
 
-def difference(one: Model, other: Model) -> str:
+def describe_difference(one: Model, other: Model) -> str:
     """What two economies declare differently, in words, beside the boxes of their states; empty where nothing."""
     shapes = [[(s.name, s.size, s.log) for s in model.states] for model in (one, other)]
-    outcomes = [[declared(s) for s in model.shocks] for model in (one, other)]
+    outcomes = [[make_comparable(s) for s in model.shocks] for model in (one, other)]
     if shapes[0] != shapes[1]:
         return "states"
     if tuple(one.policies) != tuple(other.policies):
@@ -62,7 +62,7 @@ def difference(one: Model, other: Model) -> str:
     return "" if outcomes[0] == outcomes[1] else "outcomes or probabilities of shocks"
 
 
-def declared(shock: Any) -> Any:
+def make_comparable(shock: Any) -> Any:
     """A shock as something that can be compared; the probabilities of a chain may follow the parameters."""
     if isinstance(shock, Normal):
         return shock

@@ -70,27 +70,27 @@ def call(function: str, run: Callable[[], Any], returns: Any = Mapping | Point |
         raise
     except Exception as error:
         what = f"{type(error).__name__}: {first_line(error).rstrip('.')}"
-        raise InputError(f"{function} failed{line_of(error)}: {what}{hint}") from error
+        raise InputError(f"{function} failed{locate_line(error)}: {what}{hint}") from error
     if not isinstance(result, returns):
         raise InputError(f"{function} returned {type(result).__name__}, not named values")
     return result
 
 
-def origin(error: BaseException) -> BaseException:
+def find_origin(error: BaseException) -> BaseException:
     """What was raised in a model's function; TensorFlow raises an error of its own in place of it while it traces."""
     while error.__context__ is not None and str(error).startswith("in user code:"):
         error = error.__context__
     return error
 
 
-def is_of_the_engine(file: str) -> bool:
+def is_engine_file(file: str) -> bool:
     """Whether a file is one of the engine's own: in the package, but none of its models."""
     return Path(file).is_relative_to(ENGINE) and not Path(file).is_relative_to(MODELS)
 
 
-def line_of(error: BaseException) -> str:
+def locate_line(error: BaseException) -> str:
     """The deepest line of the model's own file on the way to an error, " (mine.py, line 12)"; empty where unknown."""
-    frames = [f for f in traceback.extract_tb(origin(error).__traceback__) if not is_of_the_engine(f.filename)]
+    frames = [f for f in traceback.extract_tb(find_origin(error).__traceback__) if not is_engine_file(f.filename)]
     files = [f.filename for f in frames if f.name in FUNCTIONS]
     own = [f for f in frames if f.filename in files[-1:]]
     return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""

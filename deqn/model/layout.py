@@ -20,7 +20,7 @@ def labels(variables: Sequence[Variable]) -> list[str]:
     return [v.name if v.size is None else f"{v.name}[{i}]" for v in variables for i in range(width(v))]
 
 
-def flatten(values: Mapping[str, Any], variables: Sequence[Variable]) -> np.ndarray:
+def pack_row(values: Mapping[str, Any], variables: Sequence[Variable]) -> np.ndarray:
     """Numbers by name, [width] each, as one row [sum of widths]."""
     rows = [np.broadcast_to(np.asarray(values[v.name], float), (width(v),)) for v in variables]
     return np.concatenate(rows) if rows else np.zeros(0)
@@ -80,7 +80,7 @@ def shock_names(shocks: Sequence[Normal | Discrete | Markov]) -> list[str]:
     return [name for s in shocks for name in ([s.name] if isinstance(s, Normal) else s.values)]
 
 
-def columns(policies: Sequence[Policy | Multiplier]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def output_columns(policies: Sequence[Policy | Multiplier]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where each output's policy and its multiplier (itself where there is none) stand among the packed columns.
 
     The third array goes the other way: for each packed column, its place among outputs, then outputs of multipliers.
@@ -96,7 +96,7 @@ def columns(policies: Sequence[Policy | Multiplier]) -> tuple[np.ndarray, np.nda
     return own, beside, place
 
 
-def reached(policies: Sequence[Policy | Multiplier]) -> tuple[np.ndarray, np.ndarray]:
+def list_reachable_bounds(policies: Sequence[Policy | Multiplier]) -> tuple[np.ndarray, np.ndarray]:
     """Which outputs may reach their lower, and which their upper bound, [outputs] each."""
     bound = {m.of: m.bound for m in policies if isinstance(m, Multiplier)}
     sides = np.concatenate([np.full(width(p), bound.get(p.name, "")) for p in free_policies(policies)])

@@ -52,7 +52,7 @@ def linearize_primal(residuals: ResidualFunction, data: tf.Tensor, values: np.nd
         J = residuals.jacobian(part)
         matrix += J.T @ J
         gradient += J.T @ r
-    return by_cholesky(gradient, matrix.diagonal().max(), lambda shift: -factorize(matrix, shift)(gradient))
+    return damp_by_cholesky(gradient, matrix.diagonal().max(), lambda shift: -factorize(matrix, shift)(gradient))
 
 
 def linearize_dual(residuals: ResidualFunction, data: tf.Tensor, values: np.ndarray) -> DampedStep | None:
@@ -63,10 +63,10 @@ def linearize_dual(residuals: ResidualFunction, data: tf.Tensor, values: np.ndar
         row += len(r)
     matrix, gradient = J @ J.T, J.T @ values
     scale = np.einsum("ij,ij->j", J, J).max()
-    return by_cholesky(gradient, scale, lambda shift: -J.T @ factorize(matrix, shift)(values))
+    return damp_by_cholesky(gradient, scale, lambda shift: -J.T @ factorize(matrix, shift)(values))
 
 
-def by_cholesky(gradient: np.ndarray, scale: float, solve: Callable[[float], np.ndarray]) -> DampedStep | None:
+def damp_by_cholesky(gradient: np.ndarray, scale: float, solve: Callable[[float], np.ndarray]) -> DampedStep | None:
     """The damped step where `solve` gives it exactly for an absolute damping; `scale` is the largest curvature."""
     if not is_sloped(gradient, scale):
         return None

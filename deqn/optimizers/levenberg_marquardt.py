@@ -20,7 +20,7 @@ from deqn.optimizers.weights import assign_flat, flatten
 ACCEPT, GOOD, POOR = 1e-3, 0.5, 0.25  # actual over predicted reduction: taken; damping falls; damping rises
 FALL, RISE, TRIES = 1 / 3, 4.0, 10  # factors of the damping; at most so many tries with one Jacobian
 HELD_OUT = 2.0  # a step is refused where it multiplies the held-out loss by more
-SMALL = 600  # weights below which LAPACK takes one thread: two would fight with TensorFlow's for the cores
+FEW_WEIGHTS = 600  # weights below which LAPACK takes one thread: two would fight with TensorFlow's for the cores
 
 
 class LeastSquares(tf.Module):
@@ -48,7 +48,7 @@ class LeastSquares(tf.Module):
         None also stands for a Jacobian that is not finite. Both losses are equal where no damping gave a lower one: the
         weights are then as they were. `held_out`: more data, perhaps none, whose loss may not rise much.
         """
-        with self._threads.limit(limits=1 if self.parameters < SMALL else None, user_api="blas"):
+        with self._threads.limit(limits=1 if self.parameters < FEW_WEIGHTS else None, user_api="blas"):
             try:
                 return self._iterate(data, held_out)
             except FloatingPointError:

@@ -34,8 +34,8 @@ class ResidualFunction:
         self._function = function
         compiled = partial(tf.function, jit_compile=jit_compile, autograph=False)
         self._values = compiled(function)
-        self._jacobian = compiled(jacobian or self._differentiated)
-        self._product, self._transposed_product = compiled(self._pushed_forward), compiled(self._pulled_back)
+        self._jacobian = compiled(jacobian or self._differentiate)
+        self._product, self._transposed_product = compiled(self._push_forward), compiled(self._pull_back)
 
     def values(self, data: tf.Tensor) -> np.ndarray:
         """Residuals, [batch * equations]."""
@@ -74,18 +74,18 @@ class ResidualFunction:
         for first in range(0, len(data), points_each):
             yield slice(first, first + points_each)
 
-    def _differentiated(self, data: tf.Tensor) -> tf.Tensor:
+    def _differentiate(self, data: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             rows = self._function(data)  # [batch, equations]
         parts = tape.jacobian(rows, self.variables, unconnected_gradients="zero")
         return tf.concat([tf.reshape(part, (*rows.shape, -1)) for part in parts], 2)
 
-    def _pushed_forward(self, data: tf.Tensor, tangents: list[tf.Tensor]) -> tf.Tensor:
+    def _push_forward(self, data: tf.Tensor, tangents: list[tf.Tensor]) -> tf.Tensor:
         with tf.autodiff.ForwardAccumulator(self.variables, tangents) as forward:
             rows = self._function(data)
         return forward.jvp(rows, unconnected_gradients="zero")
 
-    def _pulled_back(self, data: tf.Tensor, u: tf.Tensor) -> list[tf.Tensor]:
+    def _pull_back(self, data: tf.Tensor, u: tf.Tensor) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
             rows = self._function(data)
         return tape.gradient(rows, self.variables, output_gradients=u, unconnected_gradients="zero")

@@ -40,9 +40,9 @@ class PolicyNetwork(tf.Module):
         """Policies at states; `training` switches dropout on."""
         return self.bounds(self.anchor(states) + self.approximator(states, training))
 
-    def recorded(self, states: tf.Tensor, record: list) -> tf.Tensor:
+    def record_layers(self, states: tf.Tensor, record: list) -> tf.Tensor:
         """Policies at states; each layer with weights is appended to `record`, with its inputs and outputs."""
-        return self.bounds(self.anchor(states) + self.approximator.recorded(states, record))
+        return self.bounds(self.anchor(states) + self.approximator.record_layers(states, record))
 
 
 class EnsemblePolicy:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from deqn.economy.economy import Economy
-from deqn.economy.exact import Exact
+from deqn.economy.exact import Truth
 from deqn.evaluation import analysis, moments
 from deqn.evaluation.case import Case
 from deqn.evaluation.judgements import judge
@@ -56,7 +56,7 @@ def compose_case(solution: Solution, finer: Economy) -> Case:
     )  # fmt: skip
 
 
-def compute_curves(economy: Economy, exact: Exact | None) -> publish.Curves:
+def compute_curves(economy: Economy, exact: Truth | None) -> publish.Curves:
     """Policies along each state, and responses to each shock, or to each state displaced where there is no shock."""
     model = economy.model
     states, shocks = [s.name for s in model.states if not s.fixed], shock_names(model.shocks)

@@ -10,15 +10,16 @@ from deqn.economy.economy import Economy
 from deqn.training.objective import Objective
 from deqn.training.sampler import Sampler
 
-BETWEEN = 10  # dates between one batch and the next
-RESIDUALS, STATES, BATCH = 4, 100, (640, 8192)  # residuals for each weight, states for each dimension; and limits
+DATES_BETWEEN = 10  # dates between one batch and the next
+PER_WEIGHT, PER_DIMENSION = 4, 100  # residuals of a batch for each weight, states for each dimension of the state
+BATCH_LIMITS = 640, 8192  # states
 
 
 def choose_batch_size(objective: Objective) -> int:
-    """States of a batch, held-out ones included: RESIDUALS for each weight, STATES for each dimension, within BATCH."""
+    """States of a batch, held-out ones included: enough for every weight and dimension, within BATCH_LIMITS."""
     economy = objective.economy
-    weights, wanted = economy.policy.network.count_params(), STATES * len(economy.center.states)
-    return int(np.clip(max(math.ceil(5 / 4 * RESIDUALS * weights / objective.equations), wanted), *BATCH))
+    weights, wanted = economy.policy.network.count_params(), PER_DIMENSION * len(economy.center.states)
+    return int(np.clip(max(math.ceil(5 / 4 * PER_WEIGHT * weights / objective.equations), wanted), *BATCH_LIMITS))
 
 
 class BatchStage(tf.Module, ABC):
@@ -48,7 +49,7 @@ class BatchStage(tf.Module, ABC):
         return self.drawn.value()
 
     @property
-    def worn(self) -> bool:
+    def is_worn(self) -> bool:
         """Whether the batch has served its life, or was given up by `discard`."""
         return self.age.numpy() >= self.life
 
@@ -70,7 +71,7 @@ class BatchStage(tf.Module, ABC):
     def draw(self) -> None:
         """Another batch, some dates after the last."""
         if self.draws.numpy():
-            self.sampler.advance(self.economy.policy, BETWEEN)
+            self.sampler.advance(self.economy.policy, DATES_BETWEEN)
         self.drawn.assign(self.sampler(self.economy.policy))
         self.draws.assign_add(1)
         self.age.assign(0)

@@ -87,7 +87,7 @@ def write(checkpoint: tf.train.Checkpoint, path: Path) -> None:
 def read(checkpoint: tf.train.Checkpoint, path: Path) -> None:
     """Restore a checkpoint. Raises FileError unless each object is found there, and nothing else."""
     try:
-        with readable(path) as name:
+        with escape_brackets(path) as name:
             status = checkpoint.read(name)
         status.assert_existing_objects_matched()
         status.assert_consumed()
@@ -99,7 +99,7 @@ def read(checkpoint: tf.train.Checkpoint, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def readable(path: Path) -> Iterator[str]:
+def escape_brackets(path: Path) -> Iterator[str]:
     """A name under which TensorFlow, which takes names for patterns, finds a file whose folder has brackets."""
     if not set("[\\") & set(str(path)):
         yield str(path)

@@ -94,7 +94,7 @@ class GradientStage(tf.Module):
         done, finite = tf.constant(0), tf.constant(True)
         while finite and done < cycles:  # not tf.range(cycles), for which XLA would compile every number of cycles anew
             states = self.sampler(self.economy.policy)  # [states, n_states]
-            order = self.shuffled()  # [steps_per_cycle, batch]
+            order = self.shuffle()  # [steps_per_cycle, batch]
             i = tf.constant(0)
             while finite and i < self.steps_per_cycle:
                 self.drawn.assign(tf.gather(states, order[i]))
@@ -111,7 +111,7 @@ class GradientStage(tf.Module):
             self.loss_count.assign(0)
         return mean
 
-    def shuffled(self) -> tf.Tensor:
+    def shuffle(self) -> tf.Tensor:
         """Mini-batches of all epochs as indices of the cycle's states, [steps_per_cycle, batch].
 
         Two stored permutations, drawn anew, are applied one after the other: SHUFFLES^2 orders, for a tenth of the time

@@ -47,7 +47,7 @@ class LeastSquaresStage(BatchStage):
     def chunk(self, cycles: int) -> bool:
         """Iterate; returns whether every loss was finite, and stops before the first that is not."""
         for _ in range(cycles):
-            if self.worn:
+            if self.is_worn:
                 self._refresh()
             elif self._training is None:  # resumed within a batch
                 self._split()

@@ -17,7 +17,7 @@ from deqn.checks.undefined import diagnose
 from deqn.settings.schema import Training
 from deqn.system.interrupt import Interrupt
 from deqn.training.checkpoint import Checkpoints
-from deqn.training.report import Report, Trained
+from deqn.training.report import Report, TrainingResult
 from deqn.training.stage import Stage
 from deqn.training.validation import Ledger, Validator
 
@@ -44,18 +44,18 @@ class Rules:
     enough: float = 0.0  # at which slow progress ends the training
     good_start: float | None = None  # of the start that leaves out the first stage
 
-    def satisfied(self, ledger: Ledger) -> str | None:
+    def check_reports(self, ledger: Ledger) -> str | None:
         """Why the reports so far end the training; read from the ledger, so that a resumed run answers the same."""
         best, patience = ledger.best_error.numpy(), self.training.patience
         if self.training.target is not None and best <= self.training.target:
             return "target"
-        if ledger.exact.numpy() or (best <= self.enough and ledger.slow):
+        if ledger.exact.numpy() or (best <= self.enough and ledger.is_slow):
             return "enough"
         if ledger.returns.numpy() >= RETURNS:
             return "misled"
         return "patience" if patience is not None and ledger.stale.numpy() >= patience else None
 
-    def stopped(self, elapsed: float) -> str | None:
+    def check_clock(self, elapsed: float) -> str | None:
         """Why a signal or the clock ends the training after so many seconds."""
         if self.interrupt.signal is not None:
             return "interrupted"
@@ -74,14 +74,14 @@ class Loop:
     observer: Observer
     problems: list[str] = field(default_factory=list, init=False)  # of all stages
 
-    def run(self) -> Trained:
+    def run(self) -> TrainingResult:
         """Train and time it.
 
         The network then holds the best weights seen at a report, and the checkpoint the state to go on from.
         """
         began, self._compiling = time.monotonic(), 0.0
         ended = self._train()
-        return Trained(
+        return TrainingResult(
             ended, tuple(self.problems), {stage.name: stage.step for stage in self.stages},
             sum(stage.states_visited for stage in self.stages), self.lost_paths, float(self.ledger.best_error.numpy()),
             self._compiling, time.monotonic() - began - self._compiling,
@@ -89,7 +89,7 @@ class Loop:
 
     def _train(self) -> str:
         self._saved = time.monotonic()
-        reason, stages = None, self._still_to_run()
+        reason, stages = None, self._choose_stages()
         for stage in stages:
             self._stage, self._pace = stage, None
             if stage.step == 0 and not stage.done:
@@ -98,7 +98,7 @@ class Loop:
                 self.ledger.returns.assign(0)
                 stage.sampler.warm_up(self.validator.economy.policy)
             while reason is None and not stage.done:
-                reason = self.rules.satisfied(self.ledger) or self._until_report(stage)
+                reason = self.rules.check_reports(self.ledger) or self._until_report(stage)
             if reason in ("patience", "diverged", "misled") and stage is not stages[-1]:  # the next one may do better
                 log.info("%s ended: %s", stage.name, reason)
                 reason = None
@@ -106,7 +106,7 @@ class Loop:
                 break
         return self._end(reason or "steps")
 
-    def _still_to_run(self) -> Sequence[Stage]:
+    def _choose_stages(self) -> Sequence[Stage]:
         """All stages, less those before one that has begun, and less the first where the start is good enough."""
         if self.step:
             return [s for i, s in enumerate(self.stages) if not any(later.step for later in self.stages[i + 1 :])]
@@ -133,17 +133,17 @@ class Loop:
                 self._compiling += seconds
             self._pace = pace = math.inf if pace is None else seconds / cycles
             if not finite:
-                return self._diverged(stage)
+                return self._handle_divergence(stage)
             cycle += cycles
             self.observer.update(stage, stage.mean_loss())
             if cycle == due or stage.done:
                 self._report(stage)
-            reason = self.rules.stopped(self.elapsed)
+            reason = self.rules.check_clock(self.elapsed)
             if reason is None and time.monotonic() - self._saved >= self.rules.training.checkpoint_seconds:
                 self._save()
         return reason
 
-    def _diverged(self, stage: Stage) -> str | None:
+    def _handle_divergence(self, stage: Stage) -> str | None:
         """Note what was not finite; before a stage is given up it tries the box alone, from the best weights."""
         cause = diagnose(self.validator.economy, stage.batch)
         self.problems.append(f"{stage.name} diverged at step {stage.step + 1}: {cause}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from deqn.economy.economy import Economy
-from deqn.equations.residuals import loss, residuals, row_weights, stacked
+from deqn.equations.residuals import loss, residuals, row_weights, stack_rows
 from deqn.optimizers.residual_function import ResidualFunction
 from deqn.settings.schema import Loss
 
@@ -41,7 +41,7 @@ class Objective:
     def equations(self) -> int:
         """The number of equations, rows of vector equations counted one by one."""
         rest = tf.constant(self.economy.center.states[None], self.economy.policy.dtype)
-        return stacked(self.economy.residuals(rest), 1).shape[0]
+        return stack_rows(self.economy.residuals(rest), 1).shape[0]
 
 
 def residual_function(
@@ -54,14 +54,14 @@ def residual_function(
 
     def rows(states: tf.Tensor, policy: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
         errors = residuals(economy.model, policy, economy.expectation, states)
-        return stacked(errors, states.shape[0]) * row_weights(errors, weights)  # [equations, batch]
+        return stack_rows(errors, states.shape[0]) * row_weights(errors, weights)  # [equations, batch]
 
     return ResidualFunction(
         lambda states: tf.transpose(rows(states, economy.policy)),
         [w.value for w in economy.policy.network.trainable_variables],
         memory,
         bytes_per_point=8 * (economy.expectation.nodes + 1) * economy.policy.floats,  # both dates
-        jacobian=lambda states: layerwise_jacobian(rows, economy.policy.recorded, states),
+        jacobian=lambda states: layerwise_jacobian(rows, economy.policy.record_layers, states),
         jit_compile=jit_compile,
     )
 

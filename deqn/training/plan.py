@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from deqn.economy.economy import Economy
 from deqn.optimizers.keras_optimizer import build_optimizer
-from deqn.optimizers.self_scaled_bfgs import fits
+from deqn.optimizers.self_scaled_bfgs import fits_memory
 from deqn.settings.schema import Loss, Optimizer, Sampling, Schedule, Training
 from deqn.training.batch_stage import choose_batch_size
 from deqn.training.gradient_stage import GradientStage
@@ -50,7 +50,7 @@ def build_stages(economy: Economy, plan: Plan) -> list[Stage]:
         states, memory = chosen.states or choose_batch_size(objective), chosen.memory * 2**30
         single = replace(plan.sampling, paths=states, periods=1)  # a date of each of many paths
         stages.append(LeastSquaresStage(objective, build_sampler(economy, single, plan.seed + 1), chosen))
-        if chosen.polish and not fits(economy.policy.network.count_params(), economy.policy.dtype, memory):
+        if chosen.polish and not fits_memory(economy.policy.network.count_params(), economy.policy.dtype, memory):
             log.info("bfgs left out: its matrix exceeds optimizer.memory=%g GiB", chosen.memory)
         elif chosen.polish:
             sampler = build_sampler(economy, single, plan.seed + 2)

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from deqn.training.report import Report
-from deqn.training.stage import Stage, remaining
+from deqn.training.stage import Stage, count_remaining
 
 LINE_SECONDS = 5
 
@@ -64,11 +64,11 @@ class Display:
             return ""
         names = [s.name for s in self._stages]
         later = self._stages[names.index(stage.name) + 1 :] if stage.name in names else []
-        work = sum(remaining(s) * s.work for s in (stage, *later))
+        work = sum(count_remaining(s) * s.work for s in (stage, *later))
         seconds = work / stage.work / pace
         if self._seconds is not None and self._report is not None:
             seconds = min(seconds, max(self._seconds - self._report.seconds, 0.0))
-        return f", at most {duration(seconds)} left"
+        return f", at most {format_duration(seconds)} left"
 
     def _errors(self, loss: float, pace: float) -> str:
         text, latest = f"loss {loss:.1e}", self._report
@@ -77,7 +77,7 @@ class Display:
         return f"{text}, {pace:.3g} steps/s" if pace else text
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A time in two digits or so, in a unit that fits."""
     if seconds < 100:
         return f"{seconds:.0f} s"

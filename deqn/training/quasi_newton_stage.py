@@ -39,7 +39,7 @@ class QuasiNewtonStage(BatchStage):
     def chunk(self, cycles: int) -> bool:
         """Iterate; returns whether the loss was finite."""
         while cycles > 0 and not self.done:
-            if self.worn:
+            if self.is_worn:
                 self._refresh()
                 if not tf.math.is_finite(self.solver.loss):
                     return False

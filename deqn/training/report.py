@@ -28,7 +28,7 @@ class Report(Errors):
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingResult:
     """How training went."""
 
     ended: str  # steps, stuck, target, enough, patience, misled, seconds, interrupted or diverged

@@ -38,6 +38,6 @@ class Stage(Protocol):
         """Told for how many reports nothing improved; returns whether it answered."""
 
 
-def remaining(stage: Stage) -> int:
+def count_remaining(stage: Stage) -> int:
     """The steps that a stage has not taken, at most."""
     return max(stage.cycles * stage.steps_per_cycle - stage.step, 0)

@@ -77,7 +77,7 @@ class Ledger(tf.Module):
             self.plateau.assign_add(1)
 
     @property
-    def slow(self) -> bool:
+    def is_slow(self) -> bool:
         """Whether the newest report brought little."""
         return bool(self.error_before.numpy() < SLOW * self.best_error.numpy())
 
