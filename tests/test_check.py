@@ -305,7 +305,7 @@ def test_concerns_are_logged_before_training(tmp_path, monkeypatch):
     def stop(*_):
         raise InputError("far enough")
 
-    monkeypatch.setattr("deqn.runs.run.concerns", lambda economy: ["a corner without a number"])
+    monkeypatch.setattr("deqn.runs.run.list_concerns", lambda economy: ["a corner without a number"])
     monkeypatch.setattr("deqn.runs.run.train", stop)
     with pytest.raises(InputError, match="far enough"):
         deqn.solve("growth", folder=tmp_path / "run", quiet=True)

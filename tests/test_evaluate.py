@@ -128,7 +128,7 @@ def test_half_the_variance_in_training_turns_the_verdict_red(tmp_path, monkeypat
         nodes, weights = build_rule(quadrature, dimension)
         return nodes / np.sqrt(2), weights
 
-    monkeypatch.setattr("deqn.runs.solution.rule", halved)
+    monkeypatch.setattr("deqn.runs.solution.build_rule", halved)
     sabotaged = solve("stochastic_growth", overrides, folder=tmp_path / "halved", quiet=True)
     assert sabotaged.summary["status"] == "not_converged"
 

@@ -19,7 +19,7 @@ STEADY = ("network.anchor=steady_state",)
 def stage(*overrides):
     s = settings(*overrides)
     e = economy(*overrides)
-    sampler = Sampler(e.domain, s.sampling, 0, e.policy.dtype)
+    sampler = Sampler(e, s.sampling, 0)
     optimizer = build_optimizer(s.optimizer, s.schedule, s.train.steps)
     return GradientStage(Objective(e, s.loss), optimizer, s.schedule, sampler, s.train)
 
@@ -67,7 +67,7 @@ def test_a_step_that_is_not_finite_is_not_taken():
 def test_the_sampler_mixes_path_and_box():
     s = settings("model=stochastic_growth", "sampling.box_share=0.25", "sampling.paths=64", "sampling.periods=8")
     e = economy("model=stochastic_growth")
-    sampler = Sampler(e.domain, s.sampling, 0, e.policy.dtype)
+    sampler = Sampler(e, s.sampling, 0)
     start = sampler.paths.numpy()
     states = sampler(e.policy).numpy()
     assert states.shape == (512, 2) and sampler.states == 512

@@ -33,7 +33,7 @@ def check_model(
     """Refuse a model that breaks the contract; returns its steady state and the names of its equations.
 
     `normal_rule` is that of the expectation with which the model will be solved. `rests`: whether a steady state is
-    wanted; without, it is None. `tell` hears about what takes long. Raises InputError.
+    wanted; if not, it is None. `tell` receives messages about slow steps. Raises InputError.
     """
     lines = {}
     for line in check_contract(members, normal_rule, rests, tell):
@@ -57,7 +57,7 @@ def check_contract(
     trial = check("trial", choose_trial_point, declared, given.value)
     yield (now := check("definitions", check_definitions, declared, trial))
     yield (moved := check("transition", check_transition, declared, chosen, now))
-    yield (equations := check("residuals", check_equations, declared, chosen, trial, now))
+    yield (equations := check("residuals", check_shapes, declared, chosen, trial, now))
     yield (compiled := check("compilation", check_compilation, declared, chosen, trial, after=[moved, equations]))
     steady = given
     if rests and not given.failures and given.value is None:
@@ -116,7 +116,7 @@ def check_transition(model: Model, chosen: Expectation, now: Point) -> Finding:
     return Finding(tomorrow, ", ".join(names), problems, [warning] * unread)
 
 
-def check_equations(model: Model, chosen: Expectation, trial: tuple[tf.Tensor, tf.Tensor], now: Point) -> Finding:
+def check_shapes(model: Model, chosen: Expectation, trial: tuple[tf.Tensor, tf.Tensor], now: Point) -> Finding:
     """Names and shapes of the residuals, tomorrow being like today; the value is the names."""
     states, row = trial
     nxt = point(model, make_constant_policy(row), tf.tile(states, (chosen.nodes, 1)), chosen.nodes)

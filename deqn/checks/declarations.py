@@ -22,12 +22,12 @@ from deqn.model.layout import multipliers, outcome_count, shock_names
 from deqn.settings.ranges import suggest
 from deqn.system.errors import InputError
 
-VARIABLES = {  # names of variables that are taken
+TAKEN = {  # names of variables that are taken
     "path": "simulated tables have a column of this name",
     "period": "simulated tables have a column of this name",
     "also": "every point has a method of this name",
 }
-SHOCKS = {"also": VARIABLES["also"]}
+SHOCKS = {"also": TAKEN["also"]}
 EQUATIONS = {"all": "tables of errors have a row of this name, over all equations"}
 PARAMETERS = {  # of a family, given as keywords to the functions of a solution or as words of deqn-irf
     **dict.fromkeys(("states", "periods", "paths", "seed", "order", "name", "size"), "functions of a solution"),
@@ -89,8 +89,8 @@ def name_problems(model: Model) -> Iterator[str]:
     states, policies = ([v.name for v in declared] for declared in (model.states, model.policies))
     shocks = shock_names(model.shocks)
     for kind, names, taken in (
-        ("state", states, VARIABLES),
-        ("policy", policies, VARIABLES),
+        ("state", states, TAKEN),
+        ("policy", policies, TAKEN),
         ("shock", shocks, SHOCKS),
     ):
         yield from variable_problems(kind, names, taken)
@@ -165,7 +165,7 @@ def outcome_problems(shock: Discrete | Markov) -> Iterator[str]:
             yield f"the probabilities {list(shares)} of shock {name!r} are not {count} shares that sum to one"
 
 
-def variable_problems(kind: str, names: Iterable[Any], taken: dict[str, str] = VARIABLES) -> Iterator[str]:
+def variable_problems(kind: str, names: Iterable[Any], taken: dict[str, str] = TAKEN) -> Iterator[str]:
     """Names of one kind, such as "state", that an equation or a table cannot read, each with the reason."""
     for name in names:
         why = explain_unreadable(name) or taken.get(name, "")

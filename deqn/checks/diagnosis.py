@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from deqn.checks.undefined import check_box, count_points, describe_state
+from deqn.checks.undefined import check_box, count_affordable, describe_state
 from deqn.economy.domain import Domain, SobolPoints, box_states
 from deqn.economy.economy import Economy
 from deqn.economy.exact import closed_form, exact_residuals, measure_refinement
@@ -166,7 +166,7 @@ def check_quadrature(economy: Economy, finer: Expectation, quadrature: Quadratur
     dimension = count_normals(economy.model)
     if not dimension:
         return Finding(None, "exact: no normal shocks")
-    states = SobolPoints(economy.domain, count_points(economy.model, finer), 0, economy.policy.dtype).points()
+    states = SobolPoints(economy.domain, count_affordable(economy.model, finer), 0, economy.policy.dtype).points()
     coarse, fine = economy.residuals(states), residuals(economy.model, economy.policy, finer, states)
     moved = np.concatenate([np.ravel(coarse[name] - fine[name]) for name in coarse])
     mean, most = np.abs(moved).mean(), np.abs(moved).max()
@@ -184,7 +184,7 @@ def check_closed_form(
     exact = call("closed_form", lambda: closed_form(model, steady or find_middle(model)), object, hint)
     if exact is None:
         return Finding(None, "none")
-    states = SobolPoints(domain, count_points(model, finer), 0, tf.float64).points()
+    states = SobolPoints(domain, count_affordable(model, finer), 0, tf.float64).points()
     count = states.shape[0]
     errors = call("closed_form", lambda: exact_residuals(model, exact, finer, states))
     if errors is None:

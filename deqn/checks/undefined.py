@@ -29,7 +29,7 @@ LOST = 0.1  # of a value or derivative: what differs by more is lost
 def check_box(economy: Economy) -> Finding:
     """Numbers at corners and points of the box under the policy as it is: residuals and their derivatives."""
     model, dtype = economy.model, economy.policy.dtype
-    count = count_points(model, economy.expectation)
+    count = count_affordable(model, economy.expectation)
     outer, inner = list_corners(economy.domain)[:count], SobolPoints(economy.domain, count, 0, dtype).points().numpy()
     states = tf.constant(np.concatenate([outer, inner]), dtype)
     problems = {}
@@ -61,7 +61,7 @@ def evaluate_rows(economy: Economy, states: tf.Tensor) -> Iterator[tuple[str, bo
         yield name, True, tape.gradient(r, states, unconnected_gradients="zero").numpy()
 
 
-def count_points(model: Model, expectation: Expectation) -> int:
+def count_affordable(model: Model, expectation: Expectation) -> int:
     """The number of points at which an expectation is evaluated in no time."""
     return max(2, min(POINTS, CELLS // (expectation.nodes * len(box(model.states)[0]))))
 
@@ -126,10 +126,10 @@ def diagnose(economy: Economy, states: tf.Tensor) -> str:
 
 
 def find_lost_derivative(economy: Economy, states: tf.Tensor) -> str | None:
-    """What the arithmetic loses at the worst of some states [batch, n_states]; None where nothing is.
+    """What the arithmetic loses at the worst of some states [batch, n_states]; None if it loses nothing.
 
-    Each equation and its derivatives in the policies of today and tomorrow, compiled as training has them, are compared
-    with those in double precision and not compiled: a compiler squares what it divides by twice, and squares overflow.
+    Each equation and its derivatives in the policies of today and tomorrow, compiled as in training, are compared with
+    uncompiled ones in double precision. A compiler squares a number that divides twice, and squares overflow.
     """
     sizes = np.concatenate([np.abs(np.reshape(r, (-1, len(states)))) for r in economy.residuals(states).values()])
     worst = states[int(np.argmax(np.nan_to_num(sizes, nan=np.inf).max(0)))][None]

@@ -28,7 +28,7 @@ P = TypeVar("P", bound=PolicyFunction, covariant=True)
 class Economy(Generic[P]):
     """What is solved: one or many members, the baseline's steady state, the policy function, and the expectation.
 
-    The steady state is None where none is known: then no first-order solution is, and stability is not judged.
+    The steady state is None if it is unknown; then there is no first-order solution, and stability is not judged.
     """
 
     members: Members
@@ -48,7 +48,6 @@ class Economy(Generic[P]):
 
     @property
     def domain(self) -> Domain:
-        """Where the states live."""
         return self.members.domain
 
     def residuals(self, states: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:

@@ -20,7 +20,7 @@ from deqn.perturbation.steady_state import SteadyState
 from deqn.settings.schema import Quadrature
 
 NODES, MOST_NODES = 4096, 128  # of the finest product rule: in all, and for one shock
-FALL = 0.75  # of the mean residual, from each rule to the next with twice the nodes for each shock
+RULE_FALL = 0.75  # of the mean residual, from each rule to the next with twice the nodes for each shock
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Refinement:
     @property
     def falls(self) -> bool:
         """Whether the residual is the rule's own error."""
-        return len(self.means) > 1 and all(b < FALL * a for a, b in zip(self.means, self.means[1:], strict=False))
+        return len(self.means) > 1 and all(b < RULE_FALL * a for a, b in zip(self.means, self.means[1:], strict=False))
 
 
 def measure_refinement(model: Model, exact: Truth, quadrature: Quadrature, states: tf.Tensor) -> dict[str, Refinement]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from deqn.checks.undefined import count_points
+from deqn.checks.undefined import count_affordable
 from deqn.economy import exact as exact_policies
 from deqn.economy.exact import measure_refinement
 from deqn.evaluation import closed_loop, evaluate
@@ -98,7 +98,7 @@ def measure_closed_form(case: Case) -> dict[str, Any]:
 def find_unsolved(case: Case) -> list[str]:
     """The equations that a closed form leaves unsolved, since their residuals stay as the quadrature grows finer."""
     model = case.economy.model
-    few = case.sets["path"][: count_points(model, case.economy.expectation)]
+    few = case.sets["path"][: count_affordable(model, case.economy.expectation)]
     residuals = measure_refinement(model, case.closed_form, case.quadrature, few)
     return [name for name, residual in residuals.items() if not residual.falls and residual.largest > EXACT]
 

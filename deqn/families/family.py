@@ -23,13 +23,12 @@ from deqn.model.layout import Variable, box, limits, width
 from deqn.model.points import named_point
 from deqn.perturbation.derivatives import jacobians
 from deqn.perturbation.first_order import LinearSolution, dated_equations, solve_at_rest
-from deqn.perturbation.steady_state import SteadyState, continue_root, steady_state
+from deqn.perturbation.steady_state import ROUNDING, SteadyState, continue_root, steady_state
 from deqn.system.errors import InputError
 
 TIMES = 2  # members that are computed for each term of the interpolation
 FULL_CORNERS = 6  # parameters up to which every corner is a member
 BETWEEN_CORNERS = 8  # members between the corners at which the closed loop is looked at
-ROUNDING = 1e-9  # by which a root may miss a bound on which it lies
 log = logging.getLogger("deqn")
 
 

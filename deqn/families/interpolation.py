@@ -26,7 +26,7 @@ def count_terms(count: int) -> int:
 
 
 class Interpolation:
-    """What is known at samples of the parameters, as a function of packed states, among which they stand last."""
+    """Values known at samples of the parameters, as a function of packed states, whose last columns they are."""
 
     def __init__(self, parameters: Parameters, samples: np.ndarray, values: np.ndarray):
         """`samples` [samples, parameters], `values` [samples, k]. Logs a warning where they are not smooth."""

@@ -48,7 +48,8 @@ def gather_members(model: Model, pseudo_states: Mapping[str, Sequence[float]]) -
     inside = (own >= ends[:, 0]) & (own <= ends[:, 1])
     baseline = np.where(inside, own, ends.mean(1))
     parameters = Parameters(tuple(pseudo_states), *(tuple(map(float, x)) for x in (*ends.T, baseline)))
-    return FamilyMembers(Family(model, parameters))
+    family = Family(model, parameters)
+    return FamilyMembers(family, model, parameters, family.representatives)
 
 
 def describe_difference(one: Model, other: Model) -> str:
@@ -104,18 +105,9 @@ class FamilyMembers:
     """All economies of a family: `Members`, as deqn/economy/members.py has them."""
 
     model: Family
-
-    @property
-    def base(self) -> Model:
-        return self.model.base
-
-    @property
-    def parameters(self) -> Parameters:
-        return self.model.parameters
-
-    @property
-    def representatives(self) -> int:
-        return self.model.representatives
+    base: Model
+    parameters: Parameters
+    representatives: int
 
     @cached_property
     def domain(self) -> MemberBoxes:

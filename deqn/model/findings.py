@@ -1,7 +1,7 @@
 """A check of a model, and the line that reports it: what was found, what is wrong, or why it was skipped.
 
-Checks are plain functions that return a `Finding`. Where an argument is the line of an earlier check its value is read,
-and where that check failed the new one is skipped.
+Checks are plain functions that return a `Finding`. An argument may be the line of an earlier check: the new check reads
+its value, and is skipped if it failed.
 """
 
 import traceback
@@ -60,7 +60,7 @@ def check(name: str, function: Callable[..., Finding], *arguments: Any, after: S
 
 
 def call(function: str, run: Callable[[], Any], returns: Any = Mapping | Point | Sequence, hint: str = "") -> Any:
-    """The result of a model's function, and whatever goes wrong in it under the function's name.
+    """Call a model's function, and report whatever goes wrong in it under the function's name.
 
     Raises InputError, with the line of the model's own file and a hint.
     """
@@ -77,7 +77,7 @@ def call(function: str, run: Callable[[], Any], returns: Any = Mapping | Point |
 
 
 def find_origin(error: BaseException) -> BaseException:
-    """What was raised in a model's function; TensorFlow raises an error of its own in place of it while it traces."""
+    """The error that a model's function raised; while tracing, TensorFlow raises one of its own in its place."""
     while error.__context__ is not None and str(error).startswith("in user code:"):
         error = error.__context__
     return error

@@ -37,12 +37,8 @@ def linearize(residuals: ResidualFunction, data: tf.Tensor, values: np.ndarray) 
 
     The damping is relative to the largest curvature. Raises FloatingPointError where the Jacobian is not finite.
     """
-    match choose_form(residuals.parameters, len(values), residuals.memory):
-        case "primal":
-            return linearize_primal(residuals, data, values)
-        case "dual":
-            return linearize_dual(residuals, data, values)
-    return linearize_matrix_free(residuals, data, values)
+    forms = {"primal": linearize_primal, "dual": linearize_dual, "matrix_free": linearize_matrix_free}
+    return forms[choose_form(residuals.parameters, len(values), residuals.memory)](residuals, data, values)
 
 
 def linearize_primal(residuals: ResidualFunction, data: tf.Tensor, values: np.ndarray) -> DampedStep | None:

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
-from deqn.optimizers.weights import count_weights, flatten, unflatten
+from deqn.optimizers.weights import count_weights, flatten_weights, unflatten_weights
 
 
 class ResidualFunction:
@@ -49,7 +49,7 @@ class ResidualFunction:
 
     def product(self, data: tf.Tensor, v: np.ndarray) -> np.ndarray:
         """J v, without the matrix J."""
-        tangents = unflatten(v, self.variables)
+        tangents = unflatten_weights(v, self.variables)
         parts = [np.ravel(self._product(data[part], tangents)) for part in self._parts(data, self.bytes_per_point)]
         return np.concatenate(parts).astype(np.float64)
 
@@ -58,7 +58,7 @@ class ResidualFunction:
         shaped = tf.constant(u.reshape(len(data), -1), self.variables[0].dtype)  # [batch, equations]
         total = np.zeros(self.parameters)
         for part in self._parts(data, self.bytes_per_point):
-            total += flatten(self._transposed_product(data[part], shaped[part])).numpy()
+            total += flatten_weights(self._transposed_product(data[part], shaped[part])).numpy()
         return total
 
     def slices(self, data: tf.Tensor, values: np.ndarray) -> Iterator[tuple[tf.Tensor, np.ndarray]]:

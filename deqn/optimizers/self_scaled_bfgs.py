@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from deqn.optimizers.weights import assign_flat, count_weights, flatten
+from deqn.optimizers.weights import assign_flat, count_weights, flatten_weights
 
 DECREASE = 1e-4  # of the line search: the share of the predicted decrease that a step must bring
 SHRINK = (0.1, 0.5)  # a refused step is cut to between these shares of it
@@ -45,7 +45,7 @@ class SelfScaledBFGS(tf.Module):
     def iterate(self, data: tf.Tensor, iterations: tf.Tensor) -> tf.Tensor:
         """Steps on `data`, on which loss and gradient are known; returns how many were taken before one failed.
 
-        A step that fails for want of a lower loss leaves weights, loss and gradient as they were, and H at its start.
+        If the line search finds no lower loss, weights, loss and gradient stay as they were, and H starts anew.
         """
 
         def step(i, going, state):
@@ -76,7 +76,7 @@ class SelfScaledBFGS(tf.Module):
             return i + tf.cast(lower, tf.int32), lower, (x, f, g, H, learned)
 
         kept = (self.loss, self.gradient, self.inverse, self.learned)
-        start = (0, tf.constant(True), (flatten(self._variables), *(v.value() for v in kept)))
+        start = (0, tf.constant(True), (flatten_weights(self._variables), *(v.value() for v in kept)))
         taken, _, (x, *values) = tf.while_loop(lambda i, going, _: going & (i < iterations), step, start)
         assign_flat(self._variables, x)
         for variable, value in zip(kept, values, strict=True):
@@ -98,7 +98,7 @@ class SelfScaledBFGS(tf.Module):
     def _loss_and_gradient(self, data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             value = self._function(data)
-        return value, flatten(tape.gradient(value, self._variables, unconnected_gradients="zero"))
+        return value, flatten_weights(tape.gradient(value, self._variables, unconnected_gradients="zero"))
 
 
 def outer(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:

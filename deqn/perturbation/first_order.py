@@ -5,8 +5,8 @@ L [s'; u'] = R [s; u]. Its generalized Schur form with the stable eigenvalues fi
 and the law of motion s' = h_x s, provided that as many eigenvalues are stable as there are states. Sources: Blanchard
 and Kahn (1980), Klein (2000). Certainty equivalence makes it the first-order solution with risk, too.
 
-Where a policy rests exactly on its bound with a multiplier of zero, complementary slackness has a kink and each side a
-solution of its own. The side on which the constraint is slack is taken, else the one on which it binds.
+If a policy rests exactly on its bound with a multiplier of zero, complementary slackness has a kink, and each side has
+a solution of its own. The slack side is used if it has a stable solution, and the binding side otherwise.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from deqn.system.errors import InputError
 
 SINGULAR = 1e-13  # an eigenvalue 0 / 0, in a system whose rows have length one
 FREE = 1e-9  # singular value of the steady state's equations, up to which there is a line of rest points
-TINY_POLICY = 1e-3  # below it a policy at rest is no unit of itself; its bounds are, or one
+TINY_POLICY = 1e-3  # a policy at rest below it is measured by the distance of its bounds, or by one
 KINK = 1e-8  # distance from a bound and multiplier up to which a constraint just binds
 UNIT = 1 + 1e-6  # eigenvalues up to here count as stable, so that states which never change are allowed
 
@@ -122,7 +122,7 @@ def solve_first_order(
     rows = np.abs(np.hstack([left, right]) * np.tile(units, 2)).max(1, keepdims=True)
     left, right = left * units / np.where(rows > 0, rows, 1), right * units / np.where(rows > 0, rows, 1)
     try:
-        *_, alpha, beta, _, Z = scipy.linalg.ordqz(right, left, sort=is_stable, output="complex")
+        *_, alpha, beta, _, Z = scipy.linalg.ordqz(right, left, sort=is_inside_circle, output="complex")
     except (ValueError, np.linalg.LinAlgError) as error:  # not finite, or too ill-conditioned to be ordered
         raise InputError(f"the equations near the steady state cannot be solved to first order: {error}") from error
     if (np.maximum(np.abs(alpha), np.abs(beta)) < SINGULAR).any():
@@ -130,7 +130,7 @@ def solve_first_order(
                          "them follows from the others")  # fmt: skip
     with np.errstate(divide="ignore"):
         moduli = np.sort(np.abs(alpha) / np.abs(beta))
-    stable = int(np.sum(is_stable(alpha, beta)))
+    stable = int(np.sum(is_inside_circle(alpha, beta)))
     if stable != n or np.linalg.cond(Z[:n, :n]) > 1e12:
         why = "so" if stable != n else "which do not span them, so"
         kind = f"{why} it is indeterminate" if stable > n else f"{why} it has no stable solution"
@@ -142,7 +142,7 @@ def solve_first_order(
     return LinearSolution(g_x, T_s + T_u @ g_x, moduli, F_u + (F_later_s + F_later_u @ g_x) @ T_u)
 
 
-def is_stable(alpha: np.ndarray, beta: np.ndarray) -> np.ndarray:
+def is_inside_circle(alpha: np.ndarray, beta: np.ndarray) -> np.ndarray:
     """Whether the eigenvalue alpha / beta lies inside the unit circle, or on it."""
     return np.abs(alpha) < UNIT * np.abs(beta)
 
@@ -156,7 +156,7 @@ def differentiate_equations(model: Model, steady: SteadyState) -> tuple[list[np.
 
 
 def find_free_directions(model: Model, steady: SteadyState) -> list[list[str]]:
-    """What may move while the economy stays at rest, a list of names for each direction; empty at an isolated rest."""
+    """The variables that may move while the economy stays at rest, by direction; empty if it is isolated."""
     (T_s, T_u), equations = differentiate_equations(model, steady)
     n = len(steady.states)
     spans, sizes = np.subtract(*reversed(limits(model.policies))), np.abs(steady.policies)

@@ -55,11 +55,10 @@ class Modes:
     exogenous: np.ndarray
     endogenous: np.ndarray
     kept: np.ndarray
-    name_unit_roots: tuple[UnitRoot, ...]
+    unit_roots: tuple[UnitRoot, ...]
 
     @property
     def spectral_radius(self) -> float:
-        """The largest modulus."""
         return largest_modulus([*self.exogenous, *self.endogenous])
 
     @property

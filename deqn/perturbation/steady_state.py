@@ -25,7 +25,7 @@ TOLERANCE = 1e-8  # of every equation at the steady state
 ROUNDING = 1e-9  # from zero or a bound: a steady state that lies there but for rounding errors
 STARTS = 16
 SILENT = 3.0  # seconds before a search says anything
-NAMED = 12  # variables in a message
+LISTED = 12  # variables in a message
 MOVES, NEWTON = 8, 4  # steps of the parameters from the known economy on, and Newton's steps after each
 ROOT = 1e-10
 
@@ -108,7 +108,7 @@ class RestEquations:
             self.values(np.clip(scipy.optimize.root(self.values, coarse, jac=self.slopes, tol=1e-14).x, low, high))
 
     def round_best(self) -> np.ndarray:
-        """The best point, with what is zero or on a bound but for rounding errors put there if the equations agree."""
+        """The best point; values within rounding errors of zero or a bound move there if the equations still hold."""
         low, high = self.corners
         near = self.best
         for value in (np.zeros(len(near)), low, high):
@@ -156,7 +156,7 @@ class RestEquations:
         """x by name, the first of many."""
         named = zip(labels([*self.model.states, *self.model.policies]), x, strict=True)
         words = [f"{name}={value:.4g}" for name, value in named]
-        return ", ".join(words[:NAMED]) + f" and {len(words) - NAMED} more" * (len(words) > NAMED)
+        return ", ".join(words[:LISTED]) + f" and {len(words) - LISTED} more" * (len(words) > LISTED)
 
     def describe_worst(self, x: np.ndarray) -> str:
         """The equation with the largest error at x."""
@@ -180,7 +180,7 @@ def spread_points(unit: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.nda
 
 
 def find_middle(model: Model) -> SteadyState:
-    """The middle of the box with moderate policies: where a model is looked at that is not known to rest."""
+    """The middle of the box with moderate policies, which stands in for an unknown steady state."""
     (low, high), (lower, upper) = box(model.states), limits(model.policies)
     return SteadyState((low + high) / 2, spread_points(np.full(len(lower), 0.5), lower, upper))
 

@@ -54,12 +54,10 @@ class Approximator(tf.Module):
 
     @property
     def dtype(self) -> tf.DType:
-        """The type of the weights."""
         return tf.as_dtype(self.network.weights[0].dtype)
 
     @property
     def floats(self) -> int:
-        """Numbers that one state needs on its way through all layers."""
         kernels = [w.shape for w in self.network.trainable_variables if len(w.shape) == 2]
         return sum(map(sum, kernels))
 

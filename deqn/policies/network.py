@@ -24,12 +24,10 @@ class PolicyNetwork(tf.Module):
 
     @property
     def network(self) -> keras.Model:
-        """The Keras network, which holds all weights."""
         return self.approximator.network
 
     @property
     def floats(self) -> int:
-        """Numbers that one state needs on its way through the policy function."""
         return self.approximator.floats + self.anchor.floats
 
     def start(self, states: tf.Tensor) -> tf.Tensor:

@@ -15,10 +15,10 @@ from deqn.system.interrupt import Interrupt
 from deqn.training.checkpoint import Checkpoints
 from deqn.training.loop import Loop, Rules
 from deqn.training.metrics import Events, Metrics
-from deqn.training.plan import Plan, build_sampler, build_stages
+from deqn.training.plan import Plan, build_stages
 from deqn.training.progress import Display
 from deqn.training.report import Report, TrainingResult
-from deqn.training.sampler import FAR
+from deqn.training.sampler import FAR, Sampler
 from deqn.training.stage import Stage, count_remaining
 from deqn.training.validation import Ledger, Validator
 
@@ -65,7 +65,7 @@ def train(
 ) -> TrainingResult:
     """Train the policy in place."""
     chosen = build_stages(economy, plan)
-    validator = Validator(economy, build_sampler(economy, plan.sampling, plan.validation_seed))
+    validator = Validator(economy, Sampler(economy, plan.sampling, plan.validation_seed))
     ledger = Ledger(economy.policy.network.weights)
     checkpoints = Checkpoints(
         folder, network=economy.policy.network, validation=validator.sampler, ledger=ledger,

@@ -1,4 +1,4 @@
-"""What the stages share that iterate on one large batch of states: how it is drawn, kept and counted."""
+"""What stages on one large batch of states share: how the batch is drawn, kept and counted."""
 
 import math
 from abc import ABC

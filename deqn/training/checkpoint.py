@@ -46,10 +46,9 @@ class Checkpoints:
             self._delete(number)
 
     def restore(self) -> list[str]:
-        """Restore the newest checkpoint that is whole; returns what is wrong with those after it, which are deleted.
+        """Restore the newest whole checkpoint; returns what is wrong with the later ones, which are deleted.
 
-        Raises FileError where there is none in which each object is found, and nothing else, or where the system does
-        not let one be read.
+        Raises FileError if no checkpoint holds every object and nothing else, or if the system refuses to read one.
         """
         problems: list[str] = []
         for number in reversed(self.numbers):

@@ -35,7 +35,7 @@ class LeastSquaresStage(BatchStage):
     @property
     def work(self) -> float:
         """Multiplications of a step, roughly: a gradient of each equation, normal equations, factorization."""
-        n, states = self.solver.parameters, self.sampler.states
+        n, states = self.solver.residuals.parameters, self.sampler.states
         rows = self.equations * states
         dense = min(n, rows) ** 2 * (max(n, rows) + min(n, rows) / 3)
         return rows * self.economy.gradient_work + dense

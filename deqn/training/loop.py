@@ -144,7 +144,7 @@ class Loop:
         return reason
 
     def _handle_divergence(self, stage: Stage) -> str | None:
-        """Note what was not finite; before a stage is given up it tries the box alone, from the best weights."""
+        """Note what was not finite. A stage first falls back to the box alone, from the best weights, then ends."""
         cause = diagnose(self.validator.economy, stage.batch)
         self.problems.append(f"{stage.name} diverged at step {stage.step + 1}: {cause}")
         if not stage.fall_back():
@@ -160,7 +160,6 @@ class Loop:
 
     @property
     def step(self) -> int:
-        """Steps taken by all stages."""
         return sum(stage.step for stage in self.stages)
 
     @property
@@ -210,7 +209,7 @@ class Loop:
         self.ledger.reports.assign_add(1)
 
     def _save(self) -> None:
-        """A checkpoint, unless a weight is not finite: the one before is then the last good one."""
+        """Save a checkpoint unless a weight is not finite: the previous one is then the last good one."""
         self.ledger.seconds.assign(self.elapsed)
         self._saved = time.monotonic()
         if all(np.isfinite(w.numpy()).all() for w in self.validator.economy.policy.network.weights):

@@ -17,9 +17,8 @@ LINE_SECONDS = 5
 class Display:
     """Shows the progress of one stage after the other; a context, closed before anything else is printed.
 
-    The time left is that of all `stages`, at most: each taken to its last step, though most end before. A step of the
-    stage that runs takes what its steps took so far; one of a stage to come is put in proportion by `Stage.work`, the
-    multiplications of a step. `seconds`: the limit on training time, if there is one.
+    The time left is an upper bound: all `stages` run to their last step. The current stage keeps its pace; the pace of
+    a later one follows from `Stage.work`, the multiplications of a step. `seconds`: the limit on training time, if any.
     """
 
     def __init__(self, console: Console, stages: Sequence[Stage] = (), seconds: float | None = None):

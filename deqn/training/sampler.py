@@ -2,7 +2,8 @@
 
 import tensorflow as tf
 
-from deqn.economy.domain import Domain, SobolPoints
+from deqn.economy.domain import SobolPoints
+from deqn.economy.economy import Economy
 from deqn.economy.simulation import advance_states
 from deqn.model.layout import in_logs
 from deqn.settings.schema import Sampling
@@ -19,8 +20,9 @@ class Sampler(tf.Module):
     variables, so that a checkpoint holds them.
     """
 
-    def __init__(self, domain: Domain, sampling: Sampling, seed: int, dtype: tf.DType):
+    def __init__(self, economy: Economy, sampling: Sampling, seed: int):
         super().__init__()
+        domain, dtype = economy.domain, economy.policy.dtype
         self.states = sampling.paths * sampling.periods
         self.generator = tf.random.Generator.from_seed(seed, alg="philox")
         from_box = round(sampling.box_share * self.states)
@@ -85,9 +87,8 @@ class Sampler(tf.Module):
     def _advance_date(self, policy, states: tf.Tensor, date: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Today's states [paths, n_states], tomorrow's, and how many paths were lost in between.
 
-        A path is also lost where it would lead to no numbers a date later. Today's state, of no use for training, is
-        then drawn anew, too.
-        The points of the box depend on seed and date alone: where no path is lost, shocks are what they would be.
+        A path is also lost if it is not finite a date later. Today's state is then useless for training and is redrawn,
+        too. The new points depend on seed and date alone, so that a lost path changes no shock.
         """
         tomorrow = advance_states(self._model, policy, states, self.generator, self._shock_scale)
         later = advance_states(self._model, policy, tomorrow, None)

@@ -35,7 +35,7 @@ class Stage(Protocol):
         """Take the next step on other states; returns whether one batch had served for many steps."""
 
     def on_plateau(self, reports: int) -> bool:
-        """Told for how many reports nothing improved; returns whether it answered."""
+        """React to so many reports without improvement; returns whether anything changed."""
 
 
 def count_remaining(stage: Stage) -> int:

@@ -58,7 +58,7 @@ class Ledger(tf.Module):
         self.exact = tf.Variable(False)  # whether the newest report found rounding errors alone
         self.stale = tf.Variable(0)  # reports without improvement
         self.returns = tf.Variable(0)  # to the best weights, in this stage
-        self.plateau = tf.Variable(0)  # the same since the learning rate was last reduced
+        self.plateau = tf.Variable(0)  # reports without improvement since the learning rate was last reduced
         self.reports = tf.Variable(0)  # rows of metrics.csv
         self.seconds = tf.Variable(0.0, dtype=tf.float64)  # training time up to the checkpoint
         self._weights = weights
