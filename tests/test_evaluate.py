@@ -19,7 +19,7 @@ from deqn.evaluation.judgements import pool_sets
 from deqn.reporting import html_report, latex, report
 from deqn.runs.run import solve
 from deqn.system.files import write_json
-from deqn.training.batch_stage import BatchStage
+from deqn.training.stage import BatchStage
 
 
 def test_statistics_are_those_of_numpy():

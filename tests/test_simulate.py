@@ -9,7 +9,7 @@ from conftest import economy
 from deqn.economy.domain import Box, SobolPoints
 from deqn.economy.simulation import advance_states, draw_shocks, simulate_end, simulate_path
 from deqn.model.declaration import Discrete, Markov, Normal, Point
-from deqn.model.points import mean_shocks, pack, unpack
+from deqn.model.layout import mean_shocks, pack, unpack
 
 
 class Shocks:

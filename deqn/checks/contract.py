@@ -18,8 +18,7 @@ from deqn.equations.expectation import Expectation, build_expectation
 from deqn.equations.residuals import residuals
 from deqn.model.declaration import Markov, Model, Point, Policy, State
 from deqn.model.findings import Finding, Line, call, check
-from deqn.model.layout import outcome_count
-from deqn.model.points import point
+from deqn.model.layout import outcome_count, point
 from deqn.perturbation.steady_state import SteadyState, find_middle
 from deqn.system.errors import InputError
 

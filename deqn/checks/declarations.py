@@ -88,12 +88,9 @@ def name_problems(model: Model) -> Iterator[str]:
     """Names that are declared twice, or that cannot be used."""
     states, policies = ([v.name for v in declared] for declared in (model.states, model.policies))
     shocks = shock_names(model.shocks)
-    for kind, names, taken in (
-        ("state", states, TAKEN),
-        ("policy", policies, TAKEN),
-        ("shock", shocks, SHOCKS),
-    ):
-        yield from variable_problems(kind, names, taken)
+    yield from variable_problems("state", states)
+    yield from variable_problems("policy", policies)
+    yield from variable_problems("shock", shocks, SHOCKS)
     for kind, names in (("variable", [*states, *policies]), ("shock", shocks)):
         for name, count in Counter(map(str, names)).items():
             if count > 1:

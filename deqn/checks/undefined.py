@@ -15,8 +15,7 @@ from deqn.economy.economy import Economy
 from deqn.equations.expectation import Expectation
 from deqn.model.declaration import Model, Point
 from deqn.model.findings import Finding, call
-from deqn.model.layout import box, labels
-from deqn.model.points import named_point, pack, point
+from deqn.model.layout import box, labels, named_point, pack, point
 from deqn.settings.ranges import format_value
 
 POINTS = 64  # of the box, and corners of it

@@ -14,7 +14,7 @@ from deqn.economy.members import Members
 from deqn.equations.expectation import Expectation
 from deqn.equations.residuals import residuals
 from deqn.model.declaration import Model, Point
-from deqn.model.points import point
+from deqn.model.layout import point
 from deqn.perturbation.steady_state import SteadyState, find_middle
 from deqn.policies.protocol import PolicyFunction
 

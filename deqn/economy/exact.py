@@ -15,7 +15,7 @@ from deqn.equations import expectation as expectations
 from deqn.equations.expectation import Expectation
 from deqn.equations.residuals import residuals
 from deqn.model.declaration import Model
-from deqn.model.points import named_point
+from deqn.model.layout import named_point
 from deqn.perturbation.steady_state import SteadyState
 from deqn.settings.schema import Quadrature
 

@@ -7,8 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.model.declaration import Model, Normal, Point
-from deqn.model.layout import outcome_count
-from deqn.model.points import mean_shocks, pack, point, probabilities
+from deqn.model.layout import mean_shocks, outcome_count, pack, point, probabilities
 
 
 def draw_shocks(

@@ -14,8 +14,7 @@ import tensorflow as tf
 
 from deqn.equations.cubature import degree_five
 from deqn.model.declaration import Discrete, Markov, Model, Normal, Point
-from deqn.model.layout import outcome_count, width
-from deqn.model.points import probabilities
+from deqn.model.layout import outcome_count, probabilities, width
 from deqn.settings.schema import Quadrature
 
 FEW, CHECKING = 3, 6  # up to so many shocks the product rule, of so many nodes each, checks a monomial rule

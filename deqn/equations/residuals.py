@@ -7,8 +7,7 @@ import tensorflow as tf
 
 from deqn.equations.expectation import Expectation
 from deqn.model.declaration import Model, Multiplier, Point
-from deqn.model.layout import multipliers
-from deqn.model.points import mean_shocks, named_point, pack, point
+from deqn.model.layout import mean_shocks, multipliers, named_point, pack, point
 from deqn.settings.schema import Loss
 
 

@@ -14,8 +14,7 @@ from deqn.economy.exact import Truth
 from deqn.economy.simulation import advance_states, simulate_end, simulate_path
 from deqn.evaluation.evaluate import center_row
 from deqn.model.declaration import Model, Normal, Point
-from deqn.model.layout import fixed, labels, shock_names
-from deqn.model.points import mean_shock, mean_shocks, pack, point
+from deqn.model.layout import fixed, labels, mean_shock, mean_shocks, pack, point, shock_names
 
 ZERO = 1e-8  # a path whose values all are smaller stays at zero
 UNIT_ROOT = 1e-7  # share of the largest, below which a singular value of the identity less the slopes is zero

@@ -15,8 +15,7 @@ from deqn.equations.residuals import distance_to_bound, stack_rows
 from deqn.evaluation.evaluate import statistics
 from deqn.evaluation.summary import ConstraintErrors
 from deqn.model.declaration import Multiplier
-from deqn.model.layout import labels, multipliers, output_columns
-from deqn.model.points import named_point, pack, point
+from deqn.model.layout import labels, multipliers, named_point, output_columns, pack, point
 
 NEAR = 128  # states on each side of a kink, nearest to it, at which errors are measured
 ALLOWED = 10  # times the error that a Newton step removes from today's policies: tomorrow's are wrong, too

@@ -18,8 +18,7 @@ from deqn.economy.exact import Truth
 from deqn.economy.simulation import simulate_end, simulate_path
 from deqn.evaluation.closed_loop import decay_periods
 from deqn.model.declaration import Model
-from deqn.model.layout import fixed, width
-from deqn.model.points import point
+from deqn.model.layout import fixed, point, width
 from deqn.perturbation.modes import Modes
 from deqn.policies.protocol import PolicyFunction
 from deqn.settings.schema import Evaluation

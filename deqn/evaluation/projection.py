@@ -19,8 +19,7 @@ from deqn.equations.expectation import Expectation
 from deqn.equations.polynomials import ChebyshevBasis
 from deqn.equations.residuals import row_weights, stack_rows
 from deqn.evaluation.region import Region
-from deqn.model.layout import free_policies, width
-from deqn.model.points import unpack
+from deqn.model.layout import free_policies, unpack, width
 from deqn.optimizers.levenberg_marquardt import LeastSquares
 from deqn.policies.approximators import Approximator
 from deqn.policies.expansion import to_coordinates

@@ -19,8 +19,7 @@ from scipy.stats import qmc
 from deqn.economy.members import Parameters
 from deqn.families.interpolation import count_terms
 from deqn.model.declaration import Markov, Model, Point, Policy, State
-from deqn.model.layout import Variable, box, limits, width
-from deqn.model.points import named_point
+from deqn.model.layout import Variable, box, limits, named_point, width
 from deqn.perturbation.derivatives import jacobians
 from deqn.perturbation.first_order import LinearSolution, dated_equations, solve_at_rest
 from deqn.perturbation.steady_state import ROUNDING, SteadyState, continue_root, steady_state

@@ -18,14 +18,10 @@ class ResidualFunction:
     """Residuals [batch * equations] of data [batch, ...] under weights; those of a point depend on no other point."""
 
     def __init__(
-        self,
-        function: Callable[[tf.Tensor], tf.Tensor],
-        variables: Sequence[tf.Variable],
-        memory: float,
-        bytes_per_point: float = 8.0,
-        jacobian: Callable[[tf.Tensor], tf.Tensor] | None = None,
+        self, function: Callable[[tf.Tensor], tf.Tensor], variables: Sequence[tf.Variable], memory: float,
+        bytes_per_point: float = 8.0, jacobian: Callable[[tf.Tensor], tf.Tensor] | None = None,
         jit_compile: bool = True,
-    ):
+    ):  # fmt: skip
         """`function`: data -> [batch, equations]. `jacobian`: data -> [batch, equations, weights], by automatic
         differentiation where it is not given. `memory` (bytes) bounds every matrix; an evaluation at one point takes
         `bytes_per_point`. `jit_compile=False`: plain graphs, for problems that XLA would take longer to compile."""

@@ -15,8 +15,7 @@ import scipy.linalg
 import tensorflow as tf
 
 from deqn.model.declaration import Model
-from deqn.model.layout import box_widths, fixed, labels, limits
-from deqn.model.points import mean_shocks, named_point, pack
+from deqn.model.layout import box_widths, fixed, labels, limits, mean_shocks, named_point, pack
 from deqn.perturbation.derivatives import jacobians
 from deqn.perturbation.first_order import LinearSolution
 from deqn.perturbation.steady_state import SteadyState

@@ -110,14 +110,9 @@ class KinkedBounds:
     """Policies that reach a bound, and the multipliers on it; a second bound is approached, never reached."""
 
     def __init__(
-        self,
-        ends: tuple[np.ndarray, np.ndarray],
-        at_upper: np.ndarray,
-        steady: np.ndarray,
-        multipliers: np.ndarray,
-        rates: np.ndarray,
-        dtype: tf.DType,
-    ):
+        self, ends: tuple[np.ndarray, np.ndarray], at_upper: np.ndarray, steady: np.ndarray, multipliers: np.ndarray,
+        rates: np.ndarray, dtype: tf.DType,
+    ):  # fmt: skip
         """All [outputs]; what becomes of columns that are not constrained is ignored by the caller.
 
         The unit of an output is the distance from the bound, or the multiplier over its rate, at the steady state.

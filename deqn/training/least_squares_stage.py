@@ -6,9 +6,9 @@ import tensorflow as tf
 from deqn.optimizers.levenberg_marquardt import LeastSquares
 from deqn.optimizers.rounding import is_precise
 from deqn.settings.schema import Optimizer
-from deqn.training.batch_stage import BatchStage
 from deqn.training.objective import Objective
 from deqn.training.sampler import Sampler
+from deqn.training.stage import BatchStage
 
 PROGRESS, IDLE = 0.98, 5  # a batch whose loss stays above this share of its first is idle; so many end the stage
 

@@ -96,7 +96,7 @@ class Loop:
                 self.ledger.recall()  # a stage starts from the best weights so far
                 self.ledger.stale.assign(0)
                 self.ledger.returns.assign(0)
-                stage.sampler.warm_up(self.validator.economy.policy)
+                stage.sampler.advance(self.validator.economy.policy, stage.sampler.burn_in)
             while reason is None and not stage.done:
                 reason = self.rules.check_reports(self.ledger) or self._until_report(stage)
             if reason in ("patience", "diverged", "misled") and stage is not stages[-1]:  # the next one may do better
@@ -113,7 +113,7 @@ class Loop:
         self._stage = self.stages[0]
         self.ledger.reports.assign(0)
         self._save()  # so that there is always one to go on from
-        self.validator.sampler.warm_up(self.validator.economy.policy)
+        self.validator.sampler.advance(self.validator.economy.policy, self.validator.sampler.burn_in)
         start = self.measure()
         self._note(start)
         good = self.rules.good_start is not None and start.error <= self.rules.good_start

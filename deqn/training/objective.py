@@ -56,14 +56,11 @@ def residual_function(
         errors = residuals(economy.model, policy, economy.expectation, states)
         return stack_rows(errors, states.shape[0]) * row_weights(errors, weights)  # [equations, batch]
 
-    return ResidualFunction(
-        lambda states: tf.transpose(rows(states, economy.policy)),
-        [w.value for w in economy.policy.network.trainable_variables],
-        memory,
-        bytes_per_point=8 * (economy.expectation.nodes + 1) * economy.policy.floats,  # both dates
-        jacobian=lambda states: layerwise_jacobian(rows, economy.policy.record_layers, states),
-        jit_compile=jit_compile,
-    )
+    values = lambda states: tf.transpose(rows(states, economy.policy))
+    jacobian = lambda states: layerwise_jacobian(rows, economy.policy.record_layers, states)
+    bytes_per_point = 8 * (economy.expectation.nodes + 1) * economy.policy.floats  # both dates
+    variables = [w.value for w in economy.policy.network.trainable_variables]
+    return ResidualFunction(values, variables, memory, bytes_per_point, jacobian, jit_compile)
 
 
 def layerwise_jacobian(rows: Callable, recorded: Callable, states: tf.Tensor) -> tf.Tensor:

@@ -7,13 +7,12 @@ from deqn.economy.economy import Economy
 from deqn.optimizers.keras_optimizer import build_optimizer
 from deqn.optimizers.self_scaled_bfgs import fits_memory
 from deqn.settings.schema import Loss, Optimizer, Sampling, Schedule, Training
-from deqn.training.batch_stage import choose_batch_size
 from deqn.training.gradient_stage import GradientStage
 from deqn.training.least_squares_stage import LeastSquaresStage
 from deqn.training.objective import Objective
 from deqn.training.quasi_newton_stage import QuasiNewtonStage
 from deqn.training.sampler import Sampler
-from deqn.training.stage import Stage
+from deqn.training.stage import Stage, choose_batch_size
 
 log = logging.getLogger("deqn")
 

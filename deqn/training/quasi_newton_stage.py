@@ -4,9 +4,9 @@ import tensorflow as tf
 
 from deqn.optimizers.rounding import is_precise
 from deqn.optimizers.self_scaled_bfgs import SelfScaledBFGS
-from deqn.training.batch_stage import BatchStage
 from deqn.training.objective import Objective
 from deqn.training.sampler import Sampler
+from deqn.training.stage import BatchStage
 
 LIFE, REPORT = 1000, 100  # iterations on the same states, and between reports
 STUCK = 2  # batches in a row without a step end the stage

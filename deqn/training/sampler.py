@@ -28,7 +28,7 @@ class Sampler(tf.Module):
         from_box = round(sampling.box_share * self.states)
         self._from_paths = self.states - from_box
         self._periods = -(-self._from_paths // sampling.paths)
-        self._burn_in, self._shock_scale = sampling.burn_in, sampling.shock_scale
+        self.burn_in, self._shock_scale = sampling.burn_in, sampling.shock_scale
         self._domain, self._model, self._seed = domain, domain.model, seed % 2**31
         self._box = SobolPoints(domain, from_box, seed, dtype) if from_box else None
         self._starts = SobolPoints(domain, sampling.paths, seed + 1, dtype)
@@ -46,10 +46,6 @@ class Sampler(tf.Module):
         new = self._from_paths > 0 and not self.box_only.numpy()
         self.box_only.assign(True)
         return new
-
-    def warm_up(self, policy) -> None:
-        """Leave the dispersed start behind."""
-        self.advance(policy, self._burn_in)
 
     def advance(self, policy, periods: int) -> None:
         """Let the paths go on for so many dates."""

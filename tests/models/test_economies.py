@@ -17,7 +17,7 @@ from deqn.economy.simulation import advance_states
 from deqn.equations.expectation import build_expectation, gauss_hermite, monomial
 from deqn.equations.residuals import fischer_burmeister
 from deqn.model.declaration import Point
-from deqn.model.points import point
+from deqn.model.layout import point
 from deqn.models import growth
 from deqn.models.growth import Growth
 from deqn.models.growth_labor import GrowthLabor
