@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from conftest import economy
 from deqn.model.declaration import Multiplier, Policy
-from deqn.model.layout import columns
+from deqn.model.layout import output_columns
 from deqn.perturbation.first_order import linear_solution
 from deqn.policies.bounds import Bounds, multiplier_rates
 
@@ -54,7 +54,7 @@ AT_REST = np.array([0.5, 0.0, 0.0, 0.2, 3.0, 7.0, 0.1])  # i, m, L, p, q: the se
 
 
 def test_policy_and_multiplier_share_an_output():
-    own, beside, place = columns(CONSTRAINED)
+    own, beside, place = output_columns(CONSTRAINED)
     np.testing.assert_array_equal(own, [0, 1, 4, 5])
     np.testing.assert_array_equal(beside, [2, 3, 6, 5])
     np.testing.assert_array_equal(np.concatenate([own, beside])[place], np.arange(7))
@@ -79,7 +79,7 @@ def test_a_slope_goes_through_the_bounds(policies, rest):
     """A small move of the outputs along the pre-image moves what is off its kink along the slope."""
     bounds = Bounds(policies, rest, tf.float64)
     start, slope = bounds.outputs(rest), np.random.default_rng(2).normal(size=(len(rest), 3))
-    own, beside, _ = columns(policies)
+    own, beside, _ = output_columns(policies)
     off = np.where(start[: len(own)] < 0, beside, own) if policies is CONSTRAINED else own
     step = 1e-6 * np.array([1.0, -2.0, 0.5])
     moved = at(bounds, start + bounds.pre_image(slope, start) @ step)[0] - rest
@@ -89,16 +89,16 @@ def test_a_slope_goes_through_the_bounds(policies, rest):
 def test_a_multiplier_makes_up_for_a_policy_that_cannot_move():
     """Of i, m, L, p, q with m on i and q on L: held where it is while the others answer, to the same equations."""
     policies = [Policy("i", 0), Multiplier("m", "i"), Policy("L", 0, 3), Policy("p"), Multiplier("q", "L", "upper")]
-    impact = np.random.default_rng(3).normal(size=(5, 5))  # the last two equations are slackness
-    own, beside, _ = columns(policies)
-    rates = multiplier_rates(impact, own, beside)
+    jacobian_today = np.random.default_rng(3).normal(size=(5, 5))  # the last two equations are slackness
+    own, beside, _ = output_columns(policies)
+    rates = multiplier_rates(jacobian_today, own, beside)
     for output, (policy, multiplier) in {0: (0, 1), 1: (2, 4)}.items():
         held = [multiplier if c == policy else c for c in own]
-        answer = np.linalg.solve(impact[:3, held], impact[:3, policy])[output]
+        answer = np.linalg.solve(jacobian_today[:3, held], jacobian_today[:3, policy])[output]
         assert rates[output] == pytest.approx(abs(answer))
     assert rates[2] == 1
     np.testing.assert_array_equal(multiplier_rates(np.zeros((5, 5)), own, beside), 1)
-    bounds = Bounds(policies, np.array([0.5, 0, 1, 7, 0]), tf.float64, impact)
+    bounds = Bounds(policies, np.array([0.5, 0, 1, 7, 0]), tf.float64, jacobian_today)
     x = at(bounds, [[-1.0, 0, 0], [0.5, 0, 0]])
     assert x[0, 1] == pytest.approx(0.5 * rates[0]) and x[1, 0] == pytest.approx(0.25)  # i's unit is 0.5
 
@@ -106,7 +106,10 @@ def test_a_multiplier_makes_up_for_a_policy_that_cannot_move():
 def test_the_multiplier_of_investment_rises_by_what_investment_cannot_fall():
     """Free or held, the policies meet an Euler equation that is off by a little; the two have opposite signs."""
     e = economy("model=irreversible")
-    impact, (own, beside, _) = linear_solution(e.model, e.steady).impact, columns(e.model.policies)
-    free, held = (-np.linalg.solve(impact[:1, column], [1e-6])[0] for column in (own, beside))
-    (rate,) = multiplier_rates(impact, own, beside)
+    jacobian_today, (own, beside, _) = (
+        linear_solution(e.model, e.steady).jacobian_today,
+        output_columns(e.model.policies),
+    )
+    free, held = (-np.linalg.solve(jacobian_today[:1, column], [1e-6])[0] for column in (own, beside))
+    (rate,) = multiplier_rates(jacobian_today, own, beside)
     assert -held / free == pytest.approx(rate) and rate > 1  # marginal utility 1 / c, and capital's return tomorrow

@@ -14,7 +14,7 @@ from test_readme import blocks
 
 from command_line import CANARY
 from conftest import economy, make_model, settings
-from deqn.checks.diagnosis import check_gradients, concerns
+from deqn.checks.diagnosis import check_gradients, list_concerns
 from deqn.economy.domain import Box
 from deqn.economy.members import OneMember
 from deqn.model.declaration import Model, Multiplier, Normal, Policy, State
@@ -305,7 +305,7 @@ def test_concerns_are_logged_before_training(tmp_path, monkeypatch):
     def stop(*_):
         raise InputError("far enough")
 
-    monkeypatch.setattr("deqn.runs.run.concerns", lambda economy: ["a corner without a number"])
+    monkeypatch.setattr("deqn.runs.run.list_concerns", lambda economy: ["a corner without a number"])
     monkeypatch.setattr("deqn.runs.run.train", stop)
     with pytest.raises(InputError, match="far enough"):
         deqn.solve("growth", folder=tmp_path / "run", quiet=True)
@@ -314,10 +314,10 @@ def test_concerns_are_logged_before_training(tmp_path, monkeypatch):
 
 def test_concerns_are_units_and_corners():
     sound = economy("model=stochastic_growth")
-    assert concerns(sound) == []
-    (concern,) = concerns(replace(sound, members=OneMember(WRONG["no number at a corner"][0])))
+    assert list_concerns(sound) == []
+    (concern,) = list_concerns(replace(sound, members=OneMember(WRONG["no number at a corner"][0])))
     assert f"at the {CORNER}" in str(concern)
-    (concern,) = concerns(replace(sound, members=OneMember(WARNED["goods instead of shares"][0])))
+    (concern,) = list_concerns(replace(sound, members=OneMember(WARNED["goods instead of shares"][0])))
     assert "write it relative" in concern
 
 

@@ -10,14 +10,14 @@ import tensorflow as tf
 from conftest import settings
 from deqn.checks.contract import check_model
 from deqn.economy.members import OneMember
-from deqn.equations.expectation import rule
+from deqn.equations.expectation import build_rule
 from deqn.model.declaration import Discrete, Markov, Normal, Policy, State
 from deqn.models.stochastic_growth import StochasticGrowth
 from deqn.system.errors import InputError
 
 
 def check(model):
-    return check_model(OneMember(model), partial(rule, settings().expectation))[1]
+    return check_model(OneMember(model), partial(build_rule, settings().expectation))[1]
 
 
 def altered(**members):
@@ -54,10 +54,7 @@ WRONG = {
         {"residuals": lambda self, now, nxt, E: {"euler": E(nxt.consumption)}},
         "residuals failed: AttributeError: there is no variable 'consumption'.*k, z, s, y, c, R",
     ),
-    "a name used twice": (
-        {"policies": (Policy("s", 0, 1), Policy("k", 0, None))},
-        "'k' is declared 2 times",
-    ),
+    "a name used twice": ({"policies": (Policy("s", 0, 1), Policy("k", 0, None))}, "'k' is declared 2 times"),
     "a definition over a state": (
         {"definitions": returning("definitions", k=lambda now: now.k)},
         "definitions returned 'k', which is declared",
@@ -114,10 +111,7 @@ WRONG = {
         {"shocks": (Normal("eps"), Markov({"x": [0, 1]}, lambda now: tf.fill((16, 2), 0.5)))},
         r"probabilities of shock 'x' (have shape|failed)",
     ),
-    "a comma that is missing": (
-        {"policies": Policy("s", 0, 1)},
-        "policies is a Policy; expected is a tuple .*comma",
-    ),
+    "a comma that is missing": ({"policies": Policy("s", 0, 1)}, "policies is a Policy; expected is a tuple .*comma"),
     "a name in place of a policy": ({"policies": ("s",)}, "policies has 's'; expected is a tuple of Policy"),
     "one outcome": ({"shocks": (Discrete({"x": 1}, [1.0]),)}, "shock 'x' has the outcome 1; expected is a list"),
     "a steady state in words": ({"steady_state": returning("steady_state", s=lambda: "a lot")}, "could not convert"),

@@ -4,7 +4,7 @@ import pytest
 from small_economies import Harvest
 
 from conftest import build, settings
-from deqn.checks.divergence import lost_derivative
+from deqn.checks.undefined import find_lost_derivative
 from deqn.economy.domain import Box, SobolPoints
 from deqn.economy.members import OneMember
 
@@ -31,7 +31,7 @@ class Huge(Units):
 ])  # fmt: skip
 def test_an_overflow_on_the_way_to_a_derivative_is_named(model, dtype, remedy):
     e = build(settings("model=stochastic_growth", "network.anchor=steady_state", f"dtype={dtype}"), OneMember(model))
-    found = lost_derivative(e, SobolPoints(Box(model), 16, 0, e.policy.dtype).points())
+    found = find_lost_derivative(e, SobolPoints(Box(model), 16, 0, e.policy.dtype).points())
     if remedy is None:
         assert found is None
     else:

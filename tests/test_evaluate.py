@@ -12,14 +12,14 @@ import tensorflow as tf
 from conftest import economy, settings
 from deqn.economy import economy as economies
 from deqn.economy.domain import SobolPoints
-from deqn.equations.expectation import expectation, finer_rule, rule
+from deqn.equations.expectation import build_expectation, build_finer_rule, build_rule
 from deqn.evaluation import evaluate
 from deqn.evaluation.closed_loop import closed_loop_modes, is_stable, stability
 from deqn.evaluation.judgements import pool_sets
 from deqn.reporting import html_report, latex, report
 from deqn.runs.run import solve
 from deqn.system.files import write_json
-from deqn.training.batch_stage import BatchStage
+from deqn.training.stage import BatchStage
 
 
 def test_statistics_are_those_of_numpy():
@@ -104,7 +104,9 @@ def test_the_verdict_is_measured_where_training_never_was(monkeypatch, tmp_path)
 @pytest.mark.parametrize("dimension", [1, 2, 5])
 def test_no_node_judges_what_it_has_trained(choice, dimension):
     quadrature = settings(*f"expectation={choice}".split()).expectation
-    trained, judged = ({tuple(x) for x in np.round(r(quadrature, dimension)[0], 9) + 0.0} for r in (rule, finer_rule))
+    trained, judged = (
+        {tuple(x) for x in np.round(r(quadrature, dimension)[0], 9) + 0.0} for r in (build_rule, build_finer_rule)
+    )
     assert not trained & judged and len(trained) > 1
 
 
@@ -123,10 +125,10 @@ def test_half_the_variance_in_training_turns_the_verdict_red(tmp_path, monkeypat
     assert honest.summary["status"] == "converged"
 
     def halved(quadrature, dimension):
-        nodes, weights = rule(quadrature, dimension)
+        nodes, weights = build_rule(quadrature, dimension)
         return nodes / np.sqrt(2), weights
 
-    monkeypatch.setattr("deqn.runs.solution.rule", halved)
+    monkeypatch.setattr("deqn.runs.solution.build_rule", halved)
     sabotaged = solve("stochastic_growth", overrides, folder=tmp_path / "halved", quiet=True)
     assert sabotaged.summary["status"] == "not_converged"
 
@@ -138,12 +140,12 @@ def test_half_the_variance_moves_the_residual_where_risk_matters():
     states = SobolPoints(e.domain, 64, 0, tf.float64).points()
 
     def halved(dimension):
-        nodes, weights = rule(quadrature, dimension)
+        nodes, weights = build_rule(quadrature, dimension)
         return nodes / np.sqrt(2), weights
 
     found = [
-        replace(e, expectation=expectation(e.model, choice)).residuals(states)["euler"].numpy()
-        for choice in (partial(finer_rule, quadrature), partial(rule, quadrature), halved)
+        replace(e, expectation=build_expectation(e.model, choice)).residuals(states)["euler"].numpy()
+        for choice in (partial(build_finer_rule, quadrature), partial(build_rule, quadrature), halved)
     ]
     assert np.abs(found[1] - found[0]).max() < 1e-8
     assert np.abs(found[2] - found[0]).min() > 1e-3

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from conftest import settings
 from deqn.equations.expectation import (
-    expectation,
-    finer_rule,
+    build_expectation,
+    build_finer_rule,
+    build_rule,
     gauss_hermite,
     monomial,
     monte_carlo,
-    rule,
     spherical_radial,
 )
 from deqn.model.declaration import Discrete, Markov, Normal, Point
@@ -72,7 +72,7 @@ def test_rules_of_degree_five_have_positive_weights(dimension):
 
 def test_the_expectation_of_a_positive_function_is_positive():
     """Of one that lives where a rule with negative weights takes away: beyond the axes, in eleven dimensions."""
-    nodes, weights = rule(settings("expectation=auto").expectation, 11)
+    nodes, weights = build_rule(settings("expectation=auto").expectation, 11)
     far = np.abs(nodes).max(1) > 0.99 * np.abs(nodes).max()
     assert weights @ np.where(far, 1.0, 1e-6) > 0
     assert weights @ np.exp(3 * np.abs(nodes).max(1)) > 0
@@ -109,8 +109,8 @@ def test_the_rule_of_other_radii_and_directions_is_as_exact(dimension, degree):
 
 def seen(quadrature, dimension, function, exact):
     """The error of training's rule, and the part of it that the evaluation's rule sees."""
-    error, left = (weights @ function(nodes) - exact
-                   for nodes, weights in (rule(quadrature, dimension), finer_rule(quadrature, dimension)))  # fmt: skip
+    rules = build_rule(quadrature, dimension), build_finer_rule(quadrature, dimension)
+    error, left = (weights @ function(nodes) - exact for nodes, weights in rules)
     return error, error - left
 
 
@@ -136,7 +136,7 @@ def test_monte_carlo_is_antithetic_and_converges():
 
 @pytest.mark.parametrize("dimension, size", [(1, 5), (3, 125), (4, 33), (5, 43), (11, 278)])
 def test_auto_is_product_up_to_three_and_monomial_above(dimension, size):
-    assert len(rule(settings("expectation=auto").expectation, dimension)[0]) == size
+    assert len(build_rule(settings("expectation=auto").expectation, dimension)[0]) == size
 
 
 @pytest.mark.parametrize("choice, dimension", [("product", 2), ("monomial", 1), ("monomial", 4), ("auto", 6)])
@@ -144,7 +144,7 @@ def test_the_evaluation_uses_other_and_better_nodes(choice, dimension):
     """E exp(0.3 sum x / sqrt(d)), known in closed form: the finer rule is closer."""
     quadrature = settings(f"expectation={choice}").expectation
     error = []
-    for nodes, weights in (rule(quadrature, dimension), finer_rule(quadrature, dimension)):
+    for nodes, weights in (build_rule(quadrature, dimension), build_finer_rule(quadrature, dimension)):
         mean = weights @ np.exp(1.5 * nodes.sum(1) / np.sqrt(dimension))
         error.append(abs(mean - np.exp(1.5**2 / 2)))
     assert error[1] < error[0]
@@ -152,7 +152,7 @@ def test_the_evaluation_uses_other_and_better_nodes(choice, dimension):
 
 def test_the_evaluation_draws_more_and_afresh():
     quadrature = settings("expectation=monte_carlo").expectation
-    trained, judged = rule(quadrature, 2)[0], finer_rule(quadrature, 2)[0]
+    trained, judged = build_rule(quadrature, 2)[0], build_finer_rule(quadrature, 2)[0]
     assert len(judged) == 4 * len(trained) and not np.isin(judged, trained).any()
 
 
@@ -164,7 +164,7 @@ class Shocks:
 
 
 def expected(shocks, function, now=None):
-    e = expectation(Shocks(*shocks), partial(rule, settings("expectation=product").expectation))
+    e = build_expectation(Shocks(*shocks), partial(build_rule, settings("expectation=product").expectation))
     E = e.operator(now or Point({}), tf.float64)
     return E(function(e.shocks(tf.float64))).numpy()
 

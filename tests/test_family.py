@@ -14,8 +14,8 @@ from deqn.configuration.composition import compose
 from deqn.configuration.validation import validate
 from deqn.economy import exact as exact_policies
 from deqn.economy.domain import Box, SobolPoints
-from deqn.economy.simulation import path
-from deqn.equations.expectation import expectation, rule
+from deqn.economy.simulation import simulate_path
+from deqn.equations.expectation import build_expectation, build_rule
 from deqn.equations.residuals import residuals
 from deqn.evaluation.closed_loop import closed_loop_modes, is_stable, stability
 from deqn.evaluation.reference import reference
@@ -24,9 +24,8 @@ from deqn.model.declaration import Markov, Point, Policy, State
 from deqn.models.growth import Growth
 from deqn.models.growth_labor import GrowthLabor
 from deqn.models.stochastic_growth import StochasticGrowth
-from deqn.perturbation.continuation import followed
 from deqn.perturbation.first_order import linear_solution
-from deqn.perturbation.steady_state import steady_state
+from deqn.perturbation.steady_state import continue_root, steady_state
 from deqn.system.errors import InputError
 
 GROWTH = ("model=growth", "model.head=share", "pseudo_states.alpha=[0.26,0.46]", "pseudo_states.beta=[0.85,0.95]")
@@ -99,20 +98,20 @@ def test_each_point_lies_in_the_box_of_its_own_member():
 def test_the_residuals_are_those_of_the_members():
     """At any policy, with risk."""
     e = economy(*STOCHASTIC)
-    normal_rule = partial(rule, settings().expectation)
+    normal_rule = partial(build_rule, settings().expectation)
     for beta, gamma in MEMBERS:
         member = StochasticGrowth(beta=beta, gamma=gamma)
         own = SobolPoints(Box(member), 16, 0, tf.float64).points()
         whole = with_parameters(own, beta, gamma)
         some = lambda s: tf.sigmoid(0.1 * s[:, :1] - 0.7 * s[:, 1:2])
-        one = residuals(member, some, expectation(member, normal_rule), own)["euler"]
+        one = residuals(member, some, build_expectation(member, normal_rule), own)["euler"]
         np.testing.assert_allclose(residuals(e.model, some, e.expectation, whole)["euler"], one, rtol=1e-12)
 
 
 def test_parameters_stay_constant_along_a_path():
     e = economy(*STOCHASTIC)
     start = SobolPoints(e.domain, 8, 0, tf.float64).points()
-    walked = path(e.model, e.policy, start, 5, tf.random.Generator.from_seed(0, alg="philox")).numpy()
+    walked = simulate_path(e.model, e.policy, start, 5, tf.random.Generator.from_seed(0, alg="philox")).numpy()
     np.testing.assert_array_equal(walked[..., 2:], np.tile(start[:, 2:], (5, 1, 1)))
 
 
@@ -172,13 +171,13 @@ def test_the_probabilities_of_a_chain_follow_the_parameter():
 
 @pytest.mark.slow
 def test_steady_states_are_followed_where_the_model_gives_none():
-    roots = followed(lambda z: z[:, :1] ** 2 - z[:, 1:], np.ones(1), np.ones(1), np.array([[4.0], [0.25], [-1.0]]))
+    roots = continue_root(lambda z: z[:, :1] ** 2 - z[:, 1:], np.ones(1), np.ones(1), np.array([[4.0], [0.25], [-1.0]]))
     np.testing.assert_allclose(roots[:2, 0], [2, 0.5], rtol=1e-12)
     assert np.isnan(roots[2, 0])
     found = {"steady_state": lambda self: None, "states": (State("k", 0.02, 0.6, log=True),)}
     base = dataclass(frozen=True)(type("Found", (Growth,), found))(beta=0.9)
     model = gather_members(base, {"alpha": (0.26, 0.46)}).model
-    assert len(model._followed()) == len(model.samples)
+    assert len(model._continue_rests()) == len(model.samples)
     for (alpha,), rest in zip(model.samples, model.rests, strict=True):
         np.testing.assert_allclose(rest.states, [(alpha * 0.9) ** (1 / (1 - alpha)), alpha], rtol=1e-9)
 
@@ -188,7 +187,7 @@ def test_the_first_order_solution_of_a_member_is_its_own():
     for i in (0, 3, 20):
         member = model.with_values(model.samples[i])
         one = linear_solution(member, steady_state(member))
-        np.testing.assert_allclose(model.first_order[i].slope, one.slope, rtol=1e-8)
+        np.testing.assert_allclose(model.first_order[i].decision_rule, one.decision_rule, rtol=1e-8)
 
 
 def test_one_explosive_member_is_not_stable():

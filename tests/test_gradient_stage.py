@@ -19,7 +19,7 @@ STEADY = ("network.anchor=steady_state",)
 def stage(*overrides):
     s = settings(*overrides)
     e = economy(*overrides)
-    sampler = Sampler(e.domain, s.sampling, 0, e.policy.dtype)
+    sampler = Sampler(e, s.sampling, 0)
     optimizer = build_optimizer(s.optimizer, s.schedule, s.train.steps)
     return GradientStage(Objective(e, s.loss), optimizer, s.schedule, sampler, s.train)
 
@@ -46,7 +46,7 @@ def test_the_rate_falls_on_a_plateau_to_its_floor():
 
 def test_every_state_is_used_once_in_an_epoch():
     g = stage("model=growth", "train.epochs=3", "train.batch=100", "sampling.paths=10", "sampling.periods=35")
-    order = g.shuffled().numpy()
+    order = g.shuffle().numpy()
     assert order.shape == (3 * 3, 100)
     for epoch in order.reshape(3, 300):
         assert len(set(epoch)) == 300
@@ -67,7 +67,7 @@ def test_a_step_that_is_not_finite_is_not_taken():
 def test_the_sampler_mixes_path_and_box():
     s = settings("model=stochastic_growth", "sampling.box_share=0.25", "sampling.paths=64", "sampling.periods=8")
     e = economy("model=stochastic_growth")
-    sampler = Sampler(e.domain, s.sampling, 0, e.policy.dtype)
+    sampler = Sampler(e, s.sampling, 0)
     start = sampler.paths.numpy()
     states = sampler(e.policy).numpy()
     assert states.shape == (512, 2) and sampler.states == 512

@@ -78,7 +78,7 @@ def test_the_slack_side_of_a_kink_is_the_first_order_solution(model):
     assert not check_residuals(model, steady).failures
     n = model.size or 1
     exact = np.concatenate([np.zeros((n, n)), np.full((1, n), 1 / (1 - 0.9 * 0.7)), np.eye(n)])
-    np.testing.assert_allclose(linear_solution(model, steady).slope, exact, atol=1e-9)
+    np.testing.assert_allclose(linear_solution(model, steady).decision_rule, exact, atol=1e-9)
 
 
 @pytest.mark.parametrize("model", [Option(), Option(upper=True), Option(size=3)])
@@ -129,7 +129,7 @@ def test_the_binding_side_is_taken_where_the_slack_side_has_no_unique_solution()
         (Peg(off=1.25, on=0.8), [1 / (0.5 - 1.25)] * 2 + [0], "the solution off it, and on it there is none"),
     ):
         found = linear_solution(model, steady_state(model))
-        np.testing.assert_allclose(found.slope[:, 0], slope, atol=1e-9)
+        np.testing.assert_allclose(found.decision_rule[:, 0], slope, atol=1e-9)
         assert words in found.note
     with pytest.raises(deqn.InputError, match="i rests exactly on a bound. Off it: .* On it: "):
         linear_solution(Peg(on=0.8), steady_state(Peg(on=0.8)))

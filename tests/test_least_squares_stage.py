@@ -16,7 +16,7 @@ from deqn.optimizers.residual_function import ResidualFunction
 from deqn.system.errors import InputError
 from deqn.training.least_squares_stage import LeastSquaresStage
 from deqn.training.objective import Objective, residual_function
-from deqn.training.plan import build_sampler
+from deqn.training.sampler import Sampler
 
 LEVEL = ("model=olg_analytic", "model.head=level", "network.hidden=[6,5]")
 
@@ -101,7 +101,7 @@ def test_equations_may_leave_out_the_policies_of_tomorrow(memory, monkeypatch):
 def stage(*overrides):
     s, e = settings(*overrides), economy(*overrides)
     single = replace(s.sampling, paths=s.optimizer.states, periods=1)
-    return LeastSquaresStage(Objective(e, s.loss), build_sampler(e, single, 0), s.optimizer)
+    return LeastSquaresStage(Objective(e, s.loss), Sampler(e, single, 0), s.optimizer)
 
 
 @pytest.mark.slow

@@ -29,9 +29,9 @@ def altered(**members):
 def test_the_roots_of_growth_are_known():
     """k' = alpha beta k^alpha: roots alpha and 1 / (alpha beta), and a constant savings rate."""
     found = solved(Growth(head="share"))
-    np.testing.assert_allclose(found.roots, [0.36, 1 / (0.36 * 0.99)], rtol=1e-9)
-    np.testing.assert_allclose(found.slope, [[0]], atol=1e-9)
-    np.testing.assert_allclose(found.dynamics, [[0.36]], rtol=1e-9)
+    np.testing.assert_allclose(found.moduli, [0.36, 1 / (0.36 * 0.99)], rtol=1e-9)
+    np.testing.assert_allclose(found.decision_rule, [[0]], atol=1e-9)
+    np.testing.assert_allclose(found.law_of_motion, [[0.36]], rtol=1e-9)
 
 
 @pytest.mark.parametrize("cohorts", [2, 6, 20])
@@ -42,7 +42,7 @@ def test_the_slope_is_the_derivative_of_the_closed_form(cohorts):
     exact = closed_form(model, steady).values
     h = 1e-5 * np.maximum(np.abs(steady.states), 1e-2)
     up, down = (exact(tf.constant(steady.states + s * np.diag(h)))["a"][:, 0] for s in (1, -1))  # [policies, states]
-    np.testing.assert_allclose(solved(model).slope, (up - down) / (2 * h), rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(solved(model).decision_rule, (up - down) / (2 * h), rtol=1e-6, atol=1e-8)
 
 
 def test_a_root_of_one_is_allowed():
@@ -56,7 +56,7 @@ def test_a_root_of_one_is_allowed():
         "steady_state": lambda self: {**StochasticGrowth.steady_state(self), "p": 0.0},
         "transition": transition,
     }
-    assert solved(altered(**members)).roots[2] == pytest.approx(1)
+    assert solved(altered(**members)).moduli[2] == pytest.approx(1)
 
 
 def rested(now):
@@ -131,7 +131,7 @@ def test_the_untrained_policy_has_the_linear_slope(case):
     slope = tape.jacobian(policies, at, experimental_use_pfor=False)[0, :, 0]
     linear = linear_solution(e.model, e.steady)
     np.testing.assert_allclose(policies[0], e.steady.policies, rtol=1e-12)
-    np.testing.assert_allclose(slope, linear.slope, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(slope, linear.decision_rule, rtol=1e-8, atol=1e-10)
     rule = linear_rule(e.members, e.steady, tf.float64)
     np.testing.assert_allclose(rule(at + 1e-6), e.policy(at + 1e-6), rtol=1e-9)
 
@@ -153,7 +153,7 @@ def test_the_trained_policy_has_the_linear_slope(tmp_path):
     with tf.GradientTape() as tape:
         tape.watch(at)
         s = found.policy(at)
-    exact = linear_solution(found.model, found.steady).slope
+    exact = linear_solution(found.model, found.steady).decision_rule
     np.testing.assert_allclose(tape.gradient(s, at), exact, rtol=1e-5)
 
 

@@ -33,7 +33,8 @@ def agree(folder):
 def reported(step, stage="adam"):
     rates = {"learning_rate": 1e-3} if stage == "adam" else {"damping": 0.1}
     mean, largest = {"euler": 0.1 / step}, {"euler": 1.0 / step}
-    return Report(step, stage, step / 10, 2.0**-step, rates, mean["euler"], "euler", mean, largest)
+    errors = {"error": mean["euler"], "worst": "euler", "mean": mean, "max": largest}
+    return Report(step=step, stage=stage, seconds=step / 10, loss=2.0**-step, rates=rates, **errors)
 
 
 def test_event_files_hold_the_rows_of_the_table_once(tmp_path):

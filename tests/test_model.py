@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from deqn.model.declaration import Discrete, Normal, Point, Policy, State
-from deqn.model.layout import box, flatten, labels, outcome_count, shock_names
+from deqn.model.layout import box, labels, outcome_count, pack_row, shock_names
 from deqn.models.growth import Growth
 
 
@@ -33,7 +33,7 @@ def test_vectors_and_scalars_pack_side_by_side():
     assert labels(states) == ["k[0]", "k[1]", "z"]
     low, high = box(states)
     np.testing.assert_array_equal([low, high], [[1, 2, -1], [3, 4, 1]])
-    np.testing.assert_array_equal(flatten({"z": 5, "k": 7, "other": 0}, states), [7, 7, 5])
+    np.testing.assert_array_equal(pack_row({"z": 5, "k": 7, "other": 0}, states), [7, 7, 5])
     assert labels([Policy("a", size=1)]) == ["a[0]"]
 
 

@@ -8,11 +8,11 @@ import tensorflow as tf
 
 from conftest import build, settings
 from deqn import Model, Normal, Policy, State
-from deqn.checks.diagnosis import check_roots
+from deqn.checks.diagnosis import check_eigenvalues
 from deqn.economy.members import OneMember
 from deqn.evaluation.closed_loop import closed_loop_modes, is_stable, stability
 from deqn.evaluation.evaluate import path_states, sample, worst_equation
-from deqn.perturbation.modes import on_circle, reachable
+from deqn.perturbation.modes import span_unit_circle, split_reachable
 from deqn.perturbation.steady_state import steady_state
 
 
@@ -132,7 +132,7 @@ def test_a_drift_by_the_policies_is_named_and_is_no_explosion():
     found, measured = roots(Smoothing())
     assert found == [("drift", ("a",))]
     assert is_stable(measured) and not measured["tested"]
-    line = check_roots(Smoothing(), steady_state(Smoothing()), True)
+    line = check_eigenvalues(Smoothing(), steady_state(Smoothing()), True)
     assert "a: every level is a resting point" in [*line.warnings][0]
 
 
@@ -188,6 +188,6 @@ def test_the_worst_row_decides():
 
 def test_what_policies_reach_by_way_of_other_states_is_theirs():
     A, B = np.array([[0.5, 0, 0], [1, 1, 0], [0, 0, 1.0]]), np.array([[1.0], [0], [0]])
-    reached, alone = reachable(A, B)
+    reached, alone = split_reachable(A, B)
     np.testing.assert_allclose(np.abs(alone), [[0], [0], [1]], atol=1e-15)
-    assert reached.shape == (3, 2) and on_circle(np.array([[0.0, -1], [1, 0]])).shape == (2, 2)
+    assert reached.shape == (3, 2) and span_unit_circle(np.array([[0.0, -1], [1, 0]])).shape == (2, 2)

@@ -10,8 +10,8 @@ from test_contract import altered, check, returning
 import deqn
 from conftest import build, settings
 from deqn.checks.declarations import check_declarations
+from deqn.economy.economy import tabulate_states
 from deqn.economy.members import OneMember
-from deqn.economy.tables import state_frame
 from deqn.evaluation import analysis
 from deqn.families.pseudo_states import gather_members
 from deqn.model.declaration import Discrete, Markov, Model, Normal, Policy, State
@@ -59,7 +59,7 @@ def test_a_response_to_a_name_of_two_things_is_that_of_the_shock(tree):
 
 
 def test_definitions_may_share_a_name_with_shocks_and_parameters(tree):
-    table = state_frame(tree.model, tree.policy, tf.constant(tree.steady.states[None]))
+    table = tabulate_states(tree.model, tree.policy, tf.constant(tree.steady.states[None]))
     assert (table["beta"] == 0.95).all() and list(table) == ["d", "r", "p", "beta", "paid"]
 
 

@@ -4,8 +4,8 @@ import tensorflow as tf
 
 from conftest import economy, settings
 from deqn.economy.domain import SobolPoints
-from deqn.model.layout import flatten
-from deqn.policies.approximators import multilayer_perceptron, widths
+from deqn.model.layout import pack_row
+from deqn.policies.approximators import choose_widths, multilayer_perceptron
 from deqn.settings import schema as allowed
 from deqn.system.errors import InputError
 
@@ -25,14 +25,14 @@ def test_the_untrained_network_is_the_steady_state_everywhere():
     ):
         e = economy(*f"model={model} network.anchor=steady_state".split())
         states = SobolPoints(e.domain, 64, 0, tf.float64).points()
-        steady = flatten(e.model.steady_state(), e.model.policies)
+        steady = pack_row(e.model.steady_state(), e.model.policies)
         np.testing.assert_allclose(e.policy(states), np.tile(steady, (64, 1)), rtol=1e-12)
 
 
 @pytest.mark.parametrize("states, hidden", {1: 16, 2: 16, 3: 20, 4: 24, 30: 32}.items())
 def test_hidden_layers_grow_with_the_number_of_states_unless_they_are_set(states, hidden):
-    assert widths(states, settings("model=growth").network) == [hidden] * 2
-    assert widths(states, settings("model=growth", "network.hidden=[5]").network) == [5]
+    assert choose_widths(states, settings("model=growth").network) == [hidden] * 2
+    assert choose_widths(states, settings("model=growth", "network.hidden=[5]").network) == [5]
 
 
 @pytest.mark.parametrize("activation", allowed.ACTIVATIONS)

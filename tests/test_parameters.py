@@ -14,9 +14,9 @@ from conftest import build, make_model, settings
 from deqn.configuration.job import prepare_job
 from deqn.configuration.stored import load_stored
 from deqn.economy.members import OneMember
-from deqn.economy.simulation import path
+from deqn.economy.simulation import simulate_path
 from deqn.evaluation.evaluate import euler_errors
-from deqn.model.findings import line_of, origin
+from deqn.model.findings import find_origin, locate_line
 from deqn.models.stochastic_growth import StochasticGrowth
 from deqn.runs.check import run_checks
 from deqn.system.errors import InputError
@@ -154,9 +154,9 @@ def test_the_line_of_a_failure_is_known_inside_compiled_functions(function):
     economy = build(settings("model=stochastic_growth"), OneMember(StochasticGrowth()))
     economy = replace(economy, members=OneMember(altered(**{function: failing})))
     states = tf.constant(economy.steady.states[None])
-    walk = lambda: path(economy.model, economy.policy, states, 2, None)
+    walk = lambda: simulate_path(economy.model, economy.policy, states, 2, None)
     for use in [lambda: euler_errors(economy, states)] + [walk] * (function != "residuals"):
         with pytest.raises(Exception) as failed:  # noqa: B017, TensorFlow's own while it traces
             use()
-        assert line_of(failed.value).startswith(" (test_parameters.py, line ")
-        assert isinstance(origin(failed.value), FileNotFoundError)
+        assert locate_line(failed.value).startswith(" (test_parameters.py, line ")
+        assert isinstance(find_origin(failed.value), FileNotFoundError)

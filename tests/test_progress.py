@@ -11,8 +11,8 @@ from deqn.training.progress import Display
 from deqn.training.report import Report
 
 REPORT = Report(
-    100, "adam", 1.0, 1e-6, {"learning_rate": 1e-3}, 4e-5, "labour", {"euler": 2e-5, "labour": 4e-5},
-    {"euler": 3e-3, "labour": 1e-4},
+    step=100, stage="adam", seconds=1.0, loss=1e-6, rates={"learning_rate": 1e-3}, error=4e-5, worst="labour",
+    mean={"euler": 2e-5, "labour": 4e-5}, max={"euler": 3e-3, "labour": 1e-4},
 )  # fmt: skip
 
 
@@ -78,4 +78,4 @@ def test_the_time_left_is_that_of_all_stages_to_come(monkeypatch):
             first.step, now[0] = 10, now[0] + 2.5
             display.update(first, 1.0)
         assert said in out.getvalue()
-    assert [progress.duration(s) for s in (9.4, 150, 14823)] == ["9 s", "2 min", "4.1 h"]
+    assert [progress.format_duration(s) for s in (9.4, 150, 14823)] == ["9 s", "2 min", "4.1 h"]

@@ -13,8 +13,9 @@ from deqn.optimizers.self_scaled_bfgs import SelfScaledBFGS
 from deqn.runs.training import plan_training
 from deqn.system.errors import InputError
 from deqn.training.objective import Objective
-from deqn.training.plan import build_sampler, build_stages
+from deqn.training.plan import build_stages
 from deqn.training.quasi_newton_stage import QuasiNewtonStage
+from deqn.training.sampler import Sampler
 
 SMALL = ("model=stochastic_growth", "network.hidden=[6]")
 
@@ -36,7 +37,7 @@ def test_loss_and_gradient_are_those_of_least_squares():
 def stage(*overrides):
     s, e = settings(*overrides), economy(*overrides)
     single = replace(s.sampling, paths=100, periods=1)
-    return QuasiNewtonStage(Objective(e, s.loss), build_sampler(e, single, 0), s.optimizer.polish)
+    return QuasiNewtonStage(Objective(e, s.loss), Sampler(e, single, 0), s.optimizer.polish)
 
 
 @pytest.mark.slow

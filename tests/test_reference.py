@@ -14,7 +14,7 @@ import time_iteration
 from conftest import build, economy, settings
 from deqn.economy.domain import box_states
 from deqn.economy.members import OneMember
-from deqn.equations.expectation import expectation, finer_rule
+from deqn.equations.expectation import build_expectation, build_finer_rule
 from deqn.evaluation import evaluate
 from deqn.evaluation.analysis import policy_slices
 from deqn.evaluation.closed_loop import closed_loop_modes
@@ -39,7 +39,7 @@ class WithError:
 def compared(model, exact, size):
     """The reference of a policy with an error, and the comparison's rows with their right values."""
     built = build(settings("model=growth"), OneMember(model))
-    judging = expectation(model, partial(finer_rule, settings().expectation))
+    judging = build_expectation(model, partial(build_finer_rule, settings().expectation))
     judged = replace(built, policy=WithError(exact, size), expectation=judging)
     chosen = replace(settings().evaluation, paths=50, periods=100, burn_in=100)
     found = replace(judged, policy=WithError(exact, 0.0))

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from conftest import economy
 from deqn.perturbation.derivatives import bilinear, jacobian
-from deqn.perturbation.second_order import doubled, risk_correction
+from deqn.perturbation.second_order import risk_correction, sum_by_doubling
 
 
 def polynomial(x):
@@ -27,10 +27,10 @@ def test_derivatives_of_a_polynomial():
 def test_doubling_solves_its_equation():
     rng = np.random.default_rng(0)
     X, M, C = rng.normal(size=(3, 4, 4)), 0.3 * rng.normal(size=(3, 3)), np.diag([0.99, 0.9, 0.5, 0.1])
-    Q = doubled(X, M, C)
+    Q = sum_by_doubling(X, M, C)
     np.testing.assert_allclose(Q, X + np.einsum("ij,jab->iab", M, C.T @ Q @ C), rtol=1e-10)
     with pytest.raises(ValueError, match="do not settle"):
-        doubled(X, 2 * np.eye(3), np.eye(4))
+        sum_by_doubling(X, 2 * np.eye(3), np.eye(4))
 
 
 CASES = {

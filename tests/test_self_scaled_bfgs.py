@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from deqn.optimizers.self_scaled_bfgs import SelfScaledBFGS, fits
-from deqn.optimizers.weights import flatten
+from deqn.optimizers.self_scaled_bfgs import SelfScaledBFGS, fits_memory
+from deqn.optimizers.weights import flatten_weights
 
 DATA = tf.zeros((1, 1), tf.float64)
 
@@ -64,9 +64,9 @@ def test_the_secant_equation_holds():
     """H y = s for the newest pair, H symmetric and positive."""
     found, data, weights = network()
     taken(found, 5, data)
-    x, g = flatten(weights).numpy(), found.gradient.numpy()
+    x, g = flatten_weights(weights).numpy(), found.gradient.numpy()
     assert taken(found, 1, data) == 1
-    s, y, H = flatten(weights).numpy() - x, found.gradient.numpy() - g, found.inverse.numpy()
+    s, y, H = flatten_weights(weights).numpy() - x, found.gradient.numpy() - g, found.inverse.numpy()
     np.testing.assert_allclose(H @ y, s, rtol=1e-6, atol=1e-8 * np.abs(s).max())
     np.testing.assert_allclose(H, H.T, atol=1e-9 * np.abs(H).max())
     assert np.linalg.eigvalsh(H).min() > 0
@@ -75,7 +75,7 @@ def test_the_secant_equation_holds():
 def test_many_steps_are_the_same_in_parts():
     (whole, data, x), (parts, _, y) = network(), network()
     assert taken(whole, 30, data) == taken(parts, 11, data) + taken(parts, 19, data) == 30
-    np.testing.assert_array_equal(flatten(x), flatten(y))
+    np.testing.assert_array_equal(flatten_weights(x), flatten_weights(y))
     np.testing.assert_array_equal(whole.inverse, parts.inverse)
 
 
@@ -100,5 +100,5 @@ def test_no_step_is_taken_uphill():
 
 
 def test_four_matrices_are_to_fit():
-    assert fits(100, tf.float64, 4 * 8 * 100**2) and not fits(100, tf.float64, 4 * 8 * 100**2 - 1)
-    assert fits(100, tf.float32, 4 * 4 * 100**2)
+    assert fits_memory(100, tf.float64, 4 * 8 * 100**2) and not fits_memory(100, tf.float64, 4 * 8 * 100**2 - 1)
+    assert fits_memory(100, tf.float32, 4 * 4 * 100**2)

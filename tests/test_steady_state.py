@@ -9,10 +9,10 @@ from rich.console import Console
 
 from deqn.checks.at_rest import check_residuals
 from deqn.model.declaration import Model, Multiplier, Normal, Policy, State
-from deqn.model.layout import flatten
+from deqn.model.layout import pack_row
 from deqn.models.olg_analytic import OlgAnalytic
 from deqn.models.stochastic_growth import StochasticGrowth
-from deqn.perturbation.first_order import free_directions, linear_solution
+from deqn.perturbation.first_order import find_free_directions, linear_solution
 from deqn.perturbation.steady_state import SteadyState, steady_state
 from deqn.system.errors import InputError
 from deqn.system.status import show_status
@@ -55,7 +55,7 @@ def test_many_equations_with_an_unbounded_policy():
         type("Unsolved", (OlgAnalytic,), {"steady_state": lambda self: None, "states": known.states})
     )(head="level")
     found = steady_state(model)
-    np.testing.assert_allclose(found.policies, flatten(known.steady_state(), known.policies), rtol=1e-9)
+    np.testing.assert_allclose(found.policies, pack_row(known.steady_state(), known.policies), rtol=1e-9)
 
 
 def test_a_policy_may_rest_on_its_bound():
@@ -178,8 +178,8 @@ def test_a_line_of_rest_points_is_named():
             found = check_residuals(model, rest)
             assert not found.failures
             assert found.text.endswith("one of many rest points: m, x may move together")
-            assert linear_solution(model, rest).roots[0] == pytest.approx(1, abs=1e-6)
-    assert free_directions(StochasticGrowth(), steady_state(StochasticGrowth())) == []
+            assert linear_solution(model, rest).moduli[0] == pytest.approx(1, abs=1e-6)
+    assert find_free_directions(StochasticGrowth(), steady_state(StochasticGrowth())) == []
     walk = unsolved(transition=lambda self, now, shock: {
         **StochasticGrowth.transition(self, now, shock), "z": now.z + 0.1 * shock.eps})  # fmt: skip
-    assert free_directions(walk, steady_state(walk)) == [["k", "z"]]
+    assert find_free_directions(walk, steady_state(walk)) == [["k", "z"]]

@@ -12,11 +12,10 @@ from deqn.economy.members import OneMember
 from deqn.runs.training import Journal, plan_training
 from deqn.system.interrupt import Interrupt
 from deqn.training.checkpoint import Checkpoints
-from deqn.training.loop import Loop
+from deqn.training.loop import Loop, Rules
 from deqn.training.metrics import Metrics
-from deqn.training.plan import build_sampler, build_stages
+from deqn.training.plan import build_stages
 from deqn.training.progress import Display
-from deqn.training.rules import Rules
 from deqn.training.sampler import FAR, Sampler
 from deqn.training.validation import Ledger, Validator
 
@@ -41,7 +40,7 @@ def loop(folder, *overrides, interrupt=None, restore=False, model=None):
     """The training that the overrides make, of a model of one's own where it is given."""
     s = settings(*FAST, *overrides)
     plan, e = plan_training(s), build(s, OneMember(model))
-    other = build_sampler(e, plan.sampling, 2)
+    other = Sampler(e, plan.sampling, 2)
     chosen, ledger = build_stages(e, plan), Ledger(e.policy.network.weights)
     checkpoints = Checkpoints(folder, network=e.policy.network, validation=other, ledger=ledger,
                               **{stage.name: stage for stage in chosen})  # fmt: skip
@@ -186,7 +185,7 @@ def test_a_lost_path_goes_on_from_the_box():
     """From below zero and from far away, to a state of the box; the others go on, and the evaluation keeps its own."""
     s = settings("sampling.paths=4", "sampling.periods=2", "train.batch=8", "sampling.box_share=0")
     e = build(settings("model=stochastic_growth"), OneMember(Harvest()))
-    sampler = Sampler(e.domain, s.sampling, 0, e.policy.dtype)
+    sampler = Sampler(e, s.sampling, 0)
     k, z = e.steady.states
     states = np.array([[k, z], [-1.0, z], [np.nan, z], [k, 0.4 * FAR]])
     sampler.paths.assign(states)

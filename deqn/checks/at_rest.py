@@ -9,8 +9,8 @@ import tensorflow as tf
 from deqn.equations.residuals import without_risk
 from deqn.model.declaration import Model, Policy, State
 from deqn.model.findings import Finding, call
-from deqn.model.layout import box, box_widths, flatten, limits, width
-from deqn.perturbation.first_order import free_directions
+from deqn.model.layout import box, box_widths, limits, pack_row, width
+from deqn.perturbation.first_order import find_free_directions
 from deqn.perturbation.steady_state import TOLERANCE, SteadyState, steady_state
 
 
@@ -26,11 +26,11 @@ def check_given(model: Model) -> Finding:
     if problems:
         return Finding(None, "", problems)
     problems = [*(p for policy in model.policies for p in limit_problems(policy, values[policy.name]))]
-    (low, high), states = box(model.states), flatten(values, model.states)
+    (low, high), states = box(model.states), pack_row(values, model.states)
     if ((states < low) | (states > high)).any():
         problems.append(f"the steady state {states} lies outside the box from {low} to {high}")
-    steady = SteadyState(states, flatten(values, model.policies))
-    return Finding(steady, f"given: {named(model, steady)}", problems)
+    steady = SteadyState(states, pack_row(values, model.policies))
+    return Finding(steady, f"given: {describe_steady_state(model, steady)}", problems)
 
 
 def value_problems(variable: State | Policy, values: Mapping[str, Any]) -> Iterator[str]:
@@ -56,10 +56,10 @@ def limit_problems(policy: Policy, value: Any) -> Iterator[str]:
 def find_steady_state(model: Model, tell: Callable[[str], None]) -> Finding:
     """The steady state found from the equations. Raises InputError."""
     steady = steady_state(model, tell)
-    return Finding(steady, f"found: {named(model, steady)}")
+    return Finding(steady, f"found: {describe_steady_state(model, steady)}")
 
 
-def named(model: Model, steady: SteadyState) -> str:
+def describe_steady_state(model: Model, steady: SteadyState) -> str:
     """A steady state by name; of a vector its first and last entry."""
     variables = (*model.states, *model.policies)
     ends = np.cumsum([width(v) for v in variables])[:-1]
@@ -94,7 +94,7 @@ def check_residuals(model: Model, steady: SteadyState) -> Finding:
                                 f"at steady_state")  # fmt: skip
     text = f"at most {max(sizes.values()):.1e} at the steady state"
     if not problems:
-        for names in free_directions(model, steady)[:1]:
+        for names in find_free_directions(model, steady)[:1]:
             text += f", one of many rest points: {', '.join(names[:8])} {'may move' if names[1:] else 'is free'}"
             text += " together" * bool(names[1:])
     return Finding(None, text, problems)

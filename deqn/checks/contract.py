@@ -11,20 +11,18 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.checks.at_rest import check_given, check_residuals, find_steady_state
-from deqn.checks.declarations import check_declarations
+from deqn.checks.declarations import check_declarations, equation_problems, variable_problems
 from deqn.economy.domain import Domain, SobolPoints
 from deqn.economy.members import Members
-from deqn.equations.expectation import Expectation, expectation
+from deqn.equations.expectation import Expectation, build_expectation
 from deqn.equations.residuals import residuals
 from deqn.model.declaration import Markov, Model, Point, Policy, State
 from deqn.model.findings import Finding, Line, call, check
-from deqn.model.layout import outcome_count
-from deqn.model.names import equation_problems, variable_problems
-from deqn.model.points import point
-from deqn.perturbation.steady_state import SteadyState, middle
+from deqn.model.layout import outcome_count, point
+from deqn.perturbation.steady_state import SteadyState, find_middle
 from deqn.system.errors import InputError
 
-BATCH = 2
+TRIAL_BATCH = 2
 NormalRule = Callable[[int], tuple[np.ndarray, np.ndarray]]
 
 
@@ -34,30 +32,31 @@ def check_model(
     """Refuse a model that breaks the contract; returns its steady state and the names of its equations.
 
     `normal_rule` is that of the expectation with which the model will be solved. `rests`: whether a steady state is
-    wanted; without, it is None. `tell` hears about what takes long. Raises InputError.
+    wanted; if not, it is None. `tell` receives messages about slow steps. Raises InputError.
     """
     lines = {}
-    for line in contract(members, normal_rule, rests, tell):
+    for line in check_contract(members, normal_rule, rests, tell):
         for failure in line.failures:
             raise failure
         lines[line.name] = line
     return lines["steady state"].value, lines["residuals"].value
 
 
-def contract(
+def check_contract(
     members: Members, normal_rule: NormalRule, rests: bool = True, tell: Callable[[str], None] = lambda text: None
 ) -> Iterator[Line]:
     """The checks in the order in which they build on each other; all that can be made are made."""
     model = members.model
     yield (declared := check("declarations", check_declarations, model))
     yield (chosen := check("expectation", check_expectation, declared, normal_rule))
-    given = check("steady state", check_given if rests else leave_out, declared)
+    left_out = lambda model: Finding(None, "left out: network.anchor=none does without one")
+    given = check("steady state", check_given if rests else left_out, declared)
     if given.failures or given.value is not None or not rests:
         yield given
-    trial = check("trial", trial_point, declared, given.value)
+    trial = check("trial", choose_trial_point, declared, given.value)
     yield (now := check("definitions", check_definitions, declared, trial))
     yield (moved := check("transition", check_transition, declared, chosen, now))
-    yield (equations := check("residuals", check_equations, declared, chosen, trial, now))
+    yield (equations := check("residuals", check_shapes, declared, chosen, trial, now))
     yield (compiled := check("compilation", check_compilation, declared, chosen, trial, after=[moved, equations]))
     steady = given
     if rests and not given.failures and given.value is None:
@@ -68,24 +67,19 @@ def contract(
         yield check("zero residuals", check_residuals, declared, steady, after=[compiled])
 
 
-def leave_out(model: Model) -> Finding:
-    """No steady state, which is neither asked for nor looked for."""
-    return Finding(None, "left out: network.anchor=none does without one")
-
-
 def check_expectation(model: Model, normal_rule: NormalRule) -> Finding:
     """The expectation over all shocks."""
-    chosen = expectation(model, normal_rule)
+    chosen = build_expectation(model, normal_rule)
     return Finding(chosen, f"{chosen.nodes} node{'s' * (chosen.nodes > 1)}" if model.shocks else "no shocks")
 
 
-def trial_point(model: Model, steady: SteadyState | None) -> Finding:
+def choose_trial_point(model: Model, steady: SteadyState | None) -> Finding:
     """Packed states [BATCH, n_states] and one row of policies at which shapes are looked at."""
-    at = steady or middle(model)
-    return Finding((tf.constant(np.tile(at.states, (BATCH, 1))), tf.constant(at.policies[None])), "")
+    at = steady or find_middle(model)
+    return Finding((tf.constant(np.tile(at.states, (TRIAL_BATCH, 1))), tf.constant(at.policies[None])), "")
 
 
-def constant(row: tf.Tensor) -> Callable[[tf.Tensor], tf.Tensor]:
+def make_constant_policy(row: tf.Tensor) -> Callable[[tf.Tensor], tf.Tensor]:
     """The policy function that is the same row everywhere."""
     return lambda states: tf.repeat(row, states.shape[0], 0)
 
@@ -93,15 +87,14 @@ def constant(row: tf.Tensor) -> Callable[[tf.Tensor], tf.Tensor]:
 def check_definitions(model: Model, trial: tuple[tf.Tensor, tf.Tensor]) -> Finding:
     """Names and shapes of the definitions; the value is the point with them."""
     states, row = trial
-    now = call("definitions", lambda: point(model, constant(row), states))
+    now = call("definitions", lambda: point(model, make_constant_policy(row), states))
     declared = {v.name for v in (*model.states, *model.policies)}
     given = call("definitions", lambda: model.definitions(now))
     problems = [*variable_problems("definition", given)]
-    problems += [
-        f"definitions returned {name!r}, which is declared as a state or policy" for name in given if name in declared
-    ]
+    taken = [name for name in given if name in declared]
+    problems += [f"definitions returned {name!r}, which is declared as a state or policy" for name in taken]
     for name, value in given.items():
-        problems += shape_problems("definitions", name, value, (1, BATCH))
+        problems += shape_problems("definitions", name, value, (1, TRIAL_BATCH))
     return Finding(now, ", ".join(map(str, given)) or "none", problems)
 
 
@@ -116,23 +109,23 @@ def check_transition(model: Model, chosen: Expectation, now: Point) -> Finding:
                         f"{', '.join(names)} (look at {', '.join(wrong)})")  # fmt: skip
     for s in model.states:
         if s.name in tomorrow:
-            problems += shape_problems("transition", s.name, tomorrow[s.name], (chosen.nodes, BATCH), s)
+            problems += shape_problems("transition", s.name, tomorrow[s.name], (chosen.nodes, TRIAL_BATCH), s)
     unread = chosen.nodes > 1 and all(np.shape(x)[-2:-1] != (chosen.nodes,) for x in tomorrow.values())
     warning = f"transition: no state differs between the {chosen.nodes} outcomes of the shocks; is one forgotten?"
     return Finding(tomorrow, ", ".join(names), problems, [warning] * unread)
 
 
-def check_equations(model: Model, chosen: Expectation, trial: tuple[tf.Tensor, tf.Tensor], now: Point) -> Finding:
+def check_shapes(model: Model, chosen: Expectation, trial: tuple[tf.Tensor, tf.Tensor], now: Point) -> Finding:
     """Names and shapes of the residuals, tomorrow being like today; the value is the names."""
     states, row = trial
-    nxt = point(model, constant(row), tf.tile(states, (chosen.nodes, 1)), chosen.nodes)
+    nxt = point(model, make_constant_policy(row), tf.tile(states, (chosen.nodes, 1)), chosen.nodes)
     errors = call("residuals", lambda: model.residuals(now, nxt, chosen.operator(now, states.dtype)), Mapping)
     if not errors:
         raise InputError("residuals returned no equation")
     problems = [*equation_problems(errors)]
     for name, value in errors.items():
         hint = "; is an expectation E missing?" if np.shape(value)[-2:-1] == (chosen.nodes,) else ""
-        problems += shape_problems("residuals", name, value, (1, BATCH), hint=hint)
+        problems += shape_problems("residuals", name, value, (1, TRIAL_BATCH), hint=hint)
     sizes = {name: f"[{np.shape(value)[0]}]" if np.ndim(value) == 3 else "" for name, value in errors.items()}
     return Finding(list(errors), ", ".join(f"{name}{size}" for name, size in sizes.items()), problems)
 
@@ -140,7 +133,7 @@ def check_equations(model: Model, chosen: Expectation, trial: tuple[tf.Tensor, t
 def check_compilation(model: Model, chosen: Expectation, trial: tuple[tf.Tensor, tf.Tensor]) -> Finding:
     """Whether TensorFlow can make one graph of the equations: numpy and `if` on variables end here."""
     states, row = trial
-    graph = tf.function(lambda at: residuals(model, constant(row), chosen, at), autograph=False)
+    graph = tf.function(lambda at: residuals(model, make_constant_policy(row), chosen, at), autograph=False)
     hint = "; TensorFlow compiles its own functions alone: tf.exp for np.exp, tf.where for if"
     made = call("compilation", lambda: graph.get_concrete_function(states), Callable, hint)
     return Finding(None, f"{len(made.graph.get_operations())} operations")
@@ -149,7 +142,7 @@ def check_compilation(model: Model, chosen: Expectation, trial: tuple[tf.Tensor,
 def check_probabilities(model: Model, domain: Domain, steady: SteadyState | None) -> Finding:
     """Today's probabilities of a chain, at steady-state policies and over the box: shares that sum to one."""
     states = SobolPoints(domain, 16, 0, tf.float64).points()
-    now = point(model, constant(tf.constant((steady or middle(model)).policies[None])), states)
+    now = point(model, make_constant_policy(tf.constant((steady or find_middle(model)).policies[None])), states)
     problems = []
     for chain in (s for s in model.shocks if isinstance(s, Markov)):
         name = f"probabilities of shock {next(iter(chain.values))!r}"

@@ -1,6 +1,14 @@
-"""What a model declares, checked: names used once, boxes and bounds in order, probabilities that sum to one."""
+"""What a model declares, checked: names used once, boxes and bounds in order, probabilities that sum to one.
+
+Equations, tables, files and command lines read variables by name. A state and a shock may share one, since `now.A` and
+`shock.A` are different things; an impulse response to this name is that of the shock. A parameter is read as `self.A`
+and may share it, too. States, policies, multipliers and definitions stand beside each other at one point, and so each
+has a name of its own.
+"""
 
 import dataclasses
+import keyword
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -11,10 +19,20 @@ import numpy as np
 from deqn.model.declaration import Discrete, Markov, Model, Multiplier, Normal, Policy, State
 from deqn.model.findings import Finding, call
 from deqn.model.layout import multipliers, outcome_count, shock_names
-from deqn.model.names import SHOCKS, VARIABLES, variable_problems
 from deqn.settings.ranges import suggest
 from deqn.system.errors import InputError
 
+TAKEN = {  # names of variables that are taken
+    "path": "simulated tables have a column of this name",
+    "period": "simulated tables have a column of this name",
+    "also": "every point has a method of this name",
+}
+SHOCKS = {"also": TAKEN["also"]}
+EQUATIONS = {"all": "tables of errors have a row of this name, over all equations"}
+PARAMETERS = {  # of a family, given as keywords to the functions of a solution or as words of deqn-irf
+    **dict.fromkeys(("states", "periods", "paths", "seed", "order", "name", "size"), "functions of a solution"),
+    **dict.fromkeys(("run", "shock"), "deqn-irf"),
+}
 KINDS = {"states": (State,), "policies": (Policy, Multiplier), "shocks": (Normal, Discrete, Markov)}
 
 
@@ -38,7 +56,7 @@ def check_declarations(model: Model) -> Finding:
     ]
     if problems:
         return Finding(None, "", problems)
-    states, policies = (", ".join(map(shown, declared)) for declared in (model.states, model.policies))
+    states, policies = (", ".join(map(describe_declaration, declared)) for declared in (model.states, model.policies))
     shocks = ", ".join(shock_names(model.shocks)) or "none"
     return Finding(model, f"states {states}\npolicies {policies}\nshocks {shocks}")
 
@@ -53,7 +71,7 @@ def check_kinds(name: str, declared: Any, kinds: tuple[type, ...]) -> None:
             raise InputError(f"{name} has {entry!r}; {expected}")
 
 
-def shown(variable: State | Policy) -> str:
+def describe_declaration(variable: State | Policy) -> str:
     """A variable's name, its size where it is a vector, and its box or bounds."""
     name = variable.name if variable.size is None else f"{variable.name}[{variable.size}]"
     if isinstance(variable, State):
@@ -69,19 +87,14 @@ def shown(variable: State | Policy) -> str:
 def name_problems(model: Model) -> Iterator[str]:
     """Names that are declared twice, or that cannot be used."""
     states, policies = ([v.name for v in declared] for declared in (model.states, model.policies))
-    for kind, names, taken in (
-        ("state", states, VARIABLES), ("policy", policies, VARIABLES), ("shock", shock_names(model.shocks), SHOCKS),
-    ):  # fmt: skip
-        yield from variable_problems(kind, names, taken)
-    yield from repeated("variable", map(str, [*states, *policies]))
-    yield from repeated("shock", map(str, shock_names(model.shocks)))
-
-
-def repeated(kind: str, names: Iterable[str]) -> Iterator[str]:
-    """Names that are declared more than once."""
-    for name, count in Counter(names).items():
-        if count > 1:
-            yield f"the {kind} {name!r} is declared {count} times"
+    shocks = shock_names(model.shocks)
+    yield from variable_problems("state", states)
+    yield from variable_problems("policy", policies)
+    yield from variable_problems("shock", shocks, SHOCKS)
+    for kind, names in (("variable", [*states, *policies]), ("shock", shocks)):
+        for name, count in Counter(map(str, names)).items():
+            if count > 1:
+                yield f"the {kind} {name!r} is declared {count} times"
 
 
 def range_problems(model: Model) -> Iterator[str]:
@@ -98,12 +111,12 @@ def box_problems(state: State) -> Iterator[str]:
         f"the box of state {state.name!r}", partial(getattr, state, "box"), hint=f"; its size is {state.size}"
     )
     if not (np.isfinite(low) & np.isfinite(high) & (low < high)).all():
-        yield f"state {state.name!r}: the box [{ends(low)}, {ends(high)}] is empty or not finite"
+        yield f"state {state.name!r}: the box [{format_ends(low)}, {format_ends(high)}] is empty or not finite"
     elif state.log and (low <= 0).any():
         yield f"state {state.name!r} is in logarithms, but its box begins at {low.min()}, not above zero"
 
 
-def ends(values: np.ndarray) -> str:
+def format_ends(values: np.ndarray) -> str:
     """A number, or several, as they are typed."""
     return f"{values[0]:g}" if len(values) == 1 else str(values)
 
@@ -144,10 +157,37 @@ def outcome_problems(shock: Discrete | Markov) -> Iterator[str]:
         if np.shape(values)[-1] != outcome_count(shock):
             yield f"shock {name!r} has {np.shape(values)[-1]} outcomes, others {outcome_count(shock)}"
     if isinstance(shock, Discrete):
-        yield from share_problems(next(iter(shock.values)), shock.probabilities, outcome_count(shock))
+        shares, count, name = shock.probabilities, outcome_count(shock), next(iter(shock.values))
+        if len(shares) != count or np.min(shares) < 0 or abs(np.sum(shares) - 1) > 1e-10:
+            yield f"the probabilities {list(shares)} of shock {name!r} are not {count} shares that sum to one"
 
 
-def share_problems(name: str, shares: Sequence[float], count: int) -> Iterator[str]:
-    """Probabilities that are not `count` shares that sum to one."""
-    if len(shares) != count or np.min(shares) < 0 or abs(np.sum(shares) - 1) > 1e-10:
-        yield f"the probabilities {list(shares)} of shock {name!r} are not {count} shares that sum to one"
+def variable_problems(kind: str, names: Iterable[Any], taken: dict[str, str] = TAKEN) -> Iterator[str]:
+    """Names of one kind, such as "state", that an equation or a table cannot read, each with the reason."""
+    for name in names:
+        why = explain_unreadable(name) or taken.get(name, "")
+        if why:
+            yield f"the {kind} {name!r} needs another name: {why}"
+
+
+def explain_unreadable(name: Any) -> str:
+    """Why an equation cannot read a variable as `now.<name>`; empty where it can."""
+    if not isinstance(name, str):
+        return f"it is a {type(name).__name__}, not a word"
+    if not name.isidentifier():
+        return f"now.{name} is not Python; a name has letters, digits and underscores"
+    if name.startswith("_"):
+        return "it begins with an underscore"
+    if keyword.iskeyword(name):
+        return f"{name} is a word of Python"
+    normal = unicodedata.normalize("NFKC", name)
+    return "" if normal == name else f"Python reads it as {normal!r} in an equation; declare {normal!r}"
+
+
+def equation_problems(names: Iterable[Any]) -> Iterator[str]:
+    """Names of equations that a table or a loss weight cannot hold."""
+    for name in names:
+        if not isinstance(name, str) or not name.strip():
+            yield f"residuals returned an equation named {name!r}; expected is a word"
+        elif name in EQUATIONS:
+            yield f"the equation {name!r} needs another name: {EQUATIONS[name]}"

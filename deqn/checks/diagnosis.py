@@ -1,7 +1,7 @@
 """What can be known about a model before it is trained, beyond the contract: where training would fail, and why.
 
-Derivatives that reach every policy, residuals without a unit, stable roots, the error of the expectation's rule, and
-the residual of the closed form.
+Derivatives that reach every policy, residuals without a unit, stable eigenvalues, the error of the expectation's rule,
+and the residual of the closed form.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,30 +9,29 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from deqn.checks.undefined import affordable, check_box, described
+from deqn.checks.undefined import check_box, count_affordable, describe_state
 from deqn.economy.domain import Domain, SobolPoints, box_states
 from deqn.economy.economy import Economy
-from deqn.economy.exact import closed_form, exact_residuals
-from deqn.economy.refinement import refined
-from deqn.equations.expectation import Expectation, chosen, normal_count
+from deqn.economy.exact import closed_form, exact_residuals, measure_refinement
+from deqn.equations.expectation import Expectation, choose_rule, count_normals
 from deqn.equations.residuals import residuals, slackness_names, without_risk
 from deqn.model.declaration import Model
 from deqn.model.findings import Finding, call
 from deqn.model.layout import labels, limits, width
 from deqn.optimizers.keras_optimizer import build_optimizer
-from deqn.perturbation.first_order import derivatives, linear_solution
-from deqn.perturbation.modes import equilibrium_modes
-from deqn.perturbation.steady_state import SteadyState, middle, spread
+from deqn.perturbation.first_order import differentiate_equations, linear_solution
+from deqn.perturbation.modes import split_equilibrium_modes
+from deqn.perturbation.steady_state import SteadyState, find_middle, spread_points
 from deqn.settings.schema import Evaluation, Optimizer, Quadrature, Schedule, Training
 from deqn.system.errors import InputError
 
 STEP = 0.01  # by which a variable is moved
 LARGE, SMALL = 100.0, 1e-3  # changes of a residual, as multiples of the step, that show a unit
-INFINITE = 1e8  # a root that is infinite but for rounding errors
-EXACT = 1e-6  # residual of a closed form
+INFINITE = 1e8  # an eigenvalue that is infinite but for rounding errors
+CLOSED_FORM_RESIDUAL = 1e-6  # residual of a closed form
 
 
-def concerns(economy: Economy) -> list[str]:
+def list_concerns(economy: Economy) -> list[str]:
     """What may harm training, cheap to find: residuals with a unit, and points of the box where there are no numbers.
 
     Not refused before training: the economy may never visit such a point.
@@ -43,11 +42,11 @@ def concerns(economy: Economy) -> list[str]:
 
 def check_gradients(model: Model, domain: Domain, steady: SteadyState | None) -> Finding:
     """Whether a derivative leads from every policy to an equation, at the steady state or elsewhere in the box."""
-    points = [*scattered(domain, 3)] + [steady] * (steady is not None)
+    points = [*scatter_points(domain, 3)] + [steady] * (steady is not None)
     reach = call("residuals", lambda: influence(model, points))
     unread = np.logical_not(sum(reach.values()))
     if unread.any():
-        unread &= ~call("residuals", lambda: acts_later(model, points), np.ndarray)
+        unread &= ~call("residuals", lambda: find_later_acting(model, points), np.ndarray)
     problems = [
         f"policy {name!r} enters no equation: residuals have no derivative in it, today or by way of tomorrow's states"
         for name, lost in zip(labels(model.policies), unread, strict=True) if lost
@@ -78,12 +77,12 @@ def influence(model: Model, points: Sequence[SteadyState]) -> dict[str, np.ndarr
     }
 
 
-def acts_later(model: Model, points: Sequence[SteadyState]) -> np.ndarray:
+def find_later_acting(model: Model, points: Sequence[SteadyState]) -> np.ndarray:
     """Which policies move a state of tomorrow on which tomorrow's policies depend, [n_policies].
 
     That is a state which enters an equation, or moves a state which does, while an equation reads tomorrow's policies.
     """
-    parts = [derivatives(model, p) for p in points]
+    parts = [differentiate_equations(model, p) for p in points]
     (T_s, T_u), (F_s, _, F_later_s, F_later_u) = (
         [sum(np.nan_to_num(np.abs(x)) for x in matrices) for matrices in zip(*side, strict=True)]
         for side in zip(*parts, strict=True)
@@ -94,13 +93,13 @@ def acts_later(model: Model, points: Sequence[SteadyState]) -> np.ndarray:
     return T_u[matters].any(0) & F_later_u.any()
 
 
-def scattered(domain: Domain, count: int) -> Iterator[SteadyState]:
+def scatter_points(domain: Domain, count: int) -> Iterator[SteadyState]:
     """Points of the box with policies spread between their bounds."""
     lower, upper = limits(domain.model.policies)
     rng = np.random.default_rng(0)
     for _ in range(count):
         states = domain.place(tf.constant(rng.random((1, sum(map(width, domain.model.states)))))).numpy()[0]
-        yield SteadyState(states, spread(rng.random(len(lower)), lower, upper))
+        yield SteadyState(states, spread_points(rng.random(len(lower)), lower, upper))
 
 
 def check_units(model: Model, steady: SteadyState) -> Finding:
@@ -132,7 +131,7 @@ def check_units(model: Model, steady: SteadyState) -> Finding:
     return Finding(None, f"a variable that moves by 1 % changes {changes}", warnings=problems)
 
 
-def check_roots(model: Model, steady: SteadyState, needed: bool) -> Finding:
+def check_eigenvalues(model: Model, steady: SteadyState, needed: bool) -> Finding:
     """Blanchard and Kahn's count. Raises InputError where there is no stable solution and it is `needed`."""
     try:
         found = linear_solution(model, steady)
@@ -140,10 +139,10 @@ def check_roots(model: Model, steady: SteadyState, needed: bool) -> Finding:
         if needed:
             raise
         return Finding(None, "no first-order solution", warnings=[str(error)])
-    n, roots = len(steady.states), found.roots
-    unstable = f"unstable from {roots[n]:.4g}" if roots[n] < INFINITE else "the others infinite"
-    text = f"{n} stable, {n} state{'s' * (n > 1)}: up to {roots[n - 1]:.4g}, {unstable}"
-    unit_roots = equilibrium_modes(model, steady, found).unit_roots
+    n, moduli = len(steady.states), found.moduli
+    unstable = f"unstable from {moduli[n]:.4g}" if moduli[n] < INFINITE else "the others infinite"
+    text = f"{n} stable, {n} state{'s' * (n > 1)}: up to {moduli[n - 1]:.4g}, {unstable}"
+    unit_roots = split_equilibrium_modes(model, steady, found).unit_roots
     text += "".join(f"\n{root}" for root in unit_roots if root.kind != "drift")
     drifts = [f"{root}; under risk there is no long-run distribution" for root in unit_roots if root.kind == "drift"]
     return Finding(None, text, warnings=[*[found.note] * bool(found.note), *drifts])
@@ -164,14 +163,14 @@ def check_choices(
 
 def check_quadrature(economy: Economy, finer: Expectation, quadrature: Quadrature, tolerance: float) -> Finding:
     """How far the residuals move under a finer rule at points of the box."""
-    dimension = normal_count(economy.model)
+    dimension = count_normals(economy.model)
     if not dimension:
         return Finding(None, "exact: no normal shocks")
-    states = SobolPoints(economy.domain, affordable(economy.model, finer), 0, economy.policy.dtype).points()
+    states = SobolPoints(economy.domain, count_affordable(economy.model, finer), 0, economy.policy.dtype).points()
     coarse, fine = economy.residuals(states), residuals(economy.model, economy.policy, finer, states)
     moved = np.concatenate([np.ravel(coarse[name] - fine[name]) for name in coarse])
     mean, most = np.abs(moved).mean(), np.abs(moved).max()
-    nodes = f"{chosen(quadrature, dimension)} rule, {economy.expectation.nodes} nodes"
+    nodes = f"{choose_rule(quadrature, dimension)} rule, {economy.expectation.nodes} nodes"
     text = f"{nodes}; {finer.nodes} change residuals by {most:.0e}"
     warning = f"expectation: an error of {mean:.1e} exceeds tolerance={tolerance:g}; take a finer rule"
     return Finding(None, text, warnings=[warning] * bool(mean > tolerance))
@@ -182,10 +181,10 @@ def check_closed_form(
 ) -> Finding:
     """The residual of the closed form, where there is one, at points of the box; the rule's own error is none of it."""
     hint = f"; expected are the policies {', '.join(p.name for p in model.policies)}, or None"
-    exact = call("closed_form", lambda: closed_form(model, steady or middle(model)), object, hint)
+    exact = call("closed_form", lambda: closed_form(model, steady or find_middle(model)), object, hint)
     if exact is None:
         return Finding(None, "none")
-    states = SobolPoints(domain, affordable(model, finer), 0, tf.float64).points()
+    states = SobolPoints(domain, count_affordable(model, finer), 0, tf.float64).points()
     count = states.shape[0]
     errors = call("closed_form", lambda: exact_residuals(model, exact, finer, states))
     if errors is None:
@@ -194,15 +193,15 @@ def check_closed_form(
         return Finding(None, f"of {', '.join(given)} alone: no residual without {', '.join(missing)}")
     sizes = {name: np.abs(np.reshape(r, (-1, count))).max(0) for name, r in errors.items()}  # [count] each
     text = f"residual at most {max(s.max() for s in sizes.values()):.1e} at {count} points of the box"
-    wrong = [name for name, s in sizes.items() if not s.max() <= EXACT]
+    wrong = [name for name, s in sizes.items() if not s.max() <= CLOSED_FORM_RESIDUAL]
     if not wrong:
         return Finding(None, text)
-    finest, problems = refined(model, exact, quadrature, states), []
+    finest, problems = measure_refinement(model, exact, quadrature, states), []
     for name in wrong:
         best = finest[name]
         if best.falls:
             text += f"\nthat of {name} is the rule's own error: {best.nodes} nodes leave {best.largest:.0e}"
-        elif not best.largest <= EXACT:
+        elif not best.largest <= CLOSED_FORM_RESIDUAL:
             problems.append(f"closed_form: equation {name!r} is {best.largest:.2g} at "
-                            f"{described(model, states[best.at])}; expected is zero")  # fmt: skip
+                            f"{describe_state(model, states[best.at])}; expected is zero")  # fmt: skip
     return Finding(None, text, problems)

@@ -47,7 +47,7 @@ def evaluate(arguments: list[str]) -> int:
     clock = Clock(STARTED)
     with clock.phase("import"):
         console = start_engine()
-    from deqn.equations.expectation import expectation, rule
+    from deqn.equations.expectation import build_expectation, build_rule
     from deqn.evaluation.judgements import judge
     from deqn.evaluation.summary import Summary
     from deqn.reporting import report
@@ -60,7 +60,7 @@ def evaluate(arguments: list[str]) -> int:
         found = replace(found, settings=chosen, result=Summary(**identity, **own, seconds={}))
         finer = found.judged
         if any(a.lstrip("+").startswith("expectation") for a in given):
-            finer = replace(finer, expectation=expectation(finer.model, partial(rule, chosen.expectation)))
+            finer = replace(finer, expectation=build_expectation(finer.model, partial(build_rule, chosen.expectation)))
         case = verdict.compose_case(found, finer)
         summary = judge(case)
     place = Path(fresh_folder(f"{folder}/evaluations/{datetime.now():%Y-%m-%d_%H-%M-%S}"))

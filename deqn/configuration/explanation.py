@@ -15,7 +15,7 @@ from hydra.errors import OverrideParseException
 
 from deqn.configuration.loading import COMPOSITION_ERRORS, flatten, list_group_options, load_config
 from deqn.configuration.words import normalize_name
-from deqn.model.findings import is_of_the_engine
+from deqn.model.findings import is_engine_file
 from deqn.settings.ranges import suggest
 from deqn.system.errors import first_line
 from deqn.system.extras import is_there
@@ -153,7 +153,7 @@ def explain_class(target: str, error: Exception) -> str:
         return f"{cause.filename}, line {cause.lineno}: {cause.msg}"
     outside = ("<frozen", str(Path(hydra.__file__).parent), str(Path(importlib.__file__).parent), __file__)
     frames = [f for f in traceback.extract_tb(cause.__traceback__) if not f.filename.startswith(outside)]
-    frames = [f for f in frames if not is_of_the_engine(f.filename)]
+    frames = [f for f in frames if not is_engine_file(f.filename)]
     if not frames:
         return describe_cause(error)
     return f"{frames[0].filename}, line {frames[0].lineno}: {type(cause).__name__}: {first_line(cause)}"

@@ -12,7 +12,7 @@ import tensorflow as tf
 from deqn.economy.domain import Domain
 from deqn.economy.members import Members
 from deqn.equations.expectation import Expectation
-from deqn.equations.residuals import residuals, stacked
+from deqn.equations.residuals import residuals, stack_rows
 from deqn.model.declaration import Model
 from deqn.model.layout import coordinates, in_logs
 from deqn.perturbation.second_order import curvature, risk_correction
@@ -48,14 +48,14 @@ def build_policy(
     model, dtype = members.model, approximator.dtype
     rests = [steady] if kind == "none" else members.rests(steady)
     solutions = members.first_order(steady) if kind in ("linear", "quadratic") else None
-    jacobian_today = None if solutions is None else solutions[0].impact
+    jacobian_today = None if solutions is None else solutions[0].jacobian_today
     bounds = Bounds(model.policies, steady.policies, dtype, jacobian_today)
     logs, rows = in_logs(model.states), []
     for i, rest in enumerate(rests):
         value = bounds.outputs(rest.policies)
         slope = np.zeros((len(value), 0))
         if solutions is not None:
-            own = solutions[i].slope
+            own = solutions[i].decision_rule
             slope = bounds.pre_image(own * np.where(logs, rest.states, 1)[: own.shape[1]], value)
         rows.append(pack_expansion(coordinates(rest.states, logs), value, slope))
     follow = ConstantRow(rows[0]) if kind == "none" else members.interpolate(np.stack(rows))
@@ -81,7 +81,7 @@ def correct_for_risk(
         states = tf.constant(np.tile(steady.states, (batch, 1)), dtype)
         added = tf.cast(shift, dtype)
         moved = lambda s: bounds(anchor(s) + tf.tile(added, (s.shape[0] // batch, 1)))
-        return tf.cast(tf.transpose(stacked(residuals(model, moved, expectation, states), batch)), tf.float64)
+        return tf.cast(tf.transpose(stack_rows(residuals(model, moved, expectation, states), batch)), tf.float64)
 
     return risk_correction(errors, anchor.outputs, expectation.nodes * anchor.floats)
 
@@ -89,6 +89,6 @@ def correct_for_risk(
 def linear_rule(members: Members, steady: SteadyState, dtype: tf.DType) -> LinearRule:
     """The first-order policies in levels; in a family those of each member. Raises InputError where there are none."""
     solutions, rests = members.first_order(steady), members.rests(steady)
-    rows = [pack_expansion(r.states, r.policies, s.slope) for r, s in zip(rests, solutions, strict=True)]
+    rows = [pack_expansion(r.states, r.policies, s.decision_rule) for r, s in zip(rests, solutions, strict=True)]
     expansion = Expansion(members.interpolate(np.stack(rows)), len(steady.policies), np.zeros(len(steady.states), bool))
     return LinearRule(expansion, members.model.policies, dtype)

@@ -1,4 +1,4 @@
-"""An economy under a policy function: what training changes and what evaluation measures."""
+"""An economy under a policy function: what training changes and what evaluation measures, and its tables."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -6,14 +6,16 @@ from functools import cached_property
 from typing import Generic, TypeVar
 
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 
 from deqn.economy.domain import Domain
 from deqn.economy.members import Members
 from deqn.equations.expectation import Expectation
 from deqn.equations.residuals import residuals
-from deqn.model.declaration import Model
-from deqn.perturbation.steady_state import SteadyState, middle
+from deqn.model.declaration import Model, Point
+from deqn.model.layout import point
+from deqn.perturbation.steady_state import SteadyState, find_middle
 from deqn.policies.protocol import PolicyFunction
 
 SLICE, FLOATS = 4096, 2**26  # states evaluated at once, and numbers in all of them, so that memory stays bounded
@@ -26,7 +28,7 @@ P = TypeVar("P", bound=PolicyFunction, covariant=True)
 class Economy(Generic[P]):
     """What is solved: one or many members, the baseline's steady state, the policy function, and the expectation.
 
-    The steady state is None where none is known: then no first-order solution is, and stability is not judged.
+    The steady state is None if it is unknown; then there is no first-order solution, and stability is not judged.
     """
 
     members: Members
@@ -42,11 +44,10 @@ class Economy(Generic[P]):
     @cached_property
     def center(self) -> SteadyState:
         """The steady state, else the middle of the box with moderate policies."""
-        return middle(self.model) if self.steady is None else self.steady
+        return find_middle(self.model) if self.steady is None else self.steady
 
     @property
     def domain(self) -> Domain:
-        """Where the states live."""
         return self.members.domain
 
     def residuals(self, states: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
@@ -82,3 +83,24 @@ def row_means(sizes: dict[str, np.ndarray]) -> Iterator[tuple[str, float]]:
         rows = r.reshape(-1, r.shape[-1]).mean(1)
         for i, mean in enumerate(rows):
             yield (name if len(rows) == 1 else f"{name}[{i}]"), float(mean)
+
+
+def tabulate_point(now: Point) -> pd.DataFrame:
+    """States, policies and definitions of a point [1, batch] as a table of `batch` rows.
+
+    One column for each variable, `k[0]`, `k[1]`, ... for vectors.
+    """
+    values = {name: np.asarray(value) for name, value in now.__dict__.items()}
+    rows = max(v.shape[-1] for v in values.values() if v.ndim)
+    columns = {}
+    for name, v in values.items():
+        if v.ndim < 3:
+            columns[name] = np.broadcast_to(v, (1, rows))[0]
+        else:
+            columns.update({f"{name}[{i}]": np.broadcast_to(part, (1, rows))[0] for i, part in enumerate(v)})
+    return pd.DataFrame(columns)
+
+
+def tabulate_states(model: Model, policy, states: tf.Tensor) -> pd.DataFrame:
+    """All variables at packed states [n, n_states], n rows."""
+    return tabulate_point(point(model, policy, states))

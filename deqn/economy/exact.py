@@ -1,20 +1,30 @@
-"""Exact policies: the closed form of a model, and the residual that it leaves."""
+"""Exact policies: the closed form of a model, and the residual that it leaves.
 
-from collections.abc import Callable
+That residual is the error of the expectation's rule alone. It falls as the rule grows finer, if slowly where a kink
+meets Gauss's nodes; what is wrong with the policies stays.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
 
+from deqn.equations import expectation as expectations
 from deqn.equations.expectation import Expectation
 from deqn.equations.residuals import residuals
 from deqn.model.declaration import Model
-from deqn.model.points import named_point
+from deqn.model.layout import named_point
 from deqn.perturbation.steady_state import SteadyState
+from deqn.settings.schema import Quadrature
+
+NODES, MOST_NODES = 4096, 128  # of the finest product rule: in all, and for one shock
+RULE_FALL = 0.75  # of the mean residual, from each rule to the next with twice the nodes for each shock
 
 
 @dataclass(frozen=True)
-class Exact:
+class Truth:
     """What a policy is compared with: `closed_form`, or `reference`, a far more accurate numerical solution.
 
     `values` maps packed states [n, n_states] to policies by name, [1, n] or [size, 1, n]; `covers` says where it holds.
@@ -26,7 +36,7 @@ class Exact:
 
 
 def exact_residuals(
-    model: Model, exact: Exact, expectation: Expectation, states: tf.Tensor
+    model: Model, exact: Truth, expectation: Expectation, states: tf.Tensor
 ) -> dict[str, tf.Tensor] | None:
     """Residuals by equation of exact policies, zero where they are; None where they leave out a policy."""
 
@@ -40,7 +50,7 @@ def exact_residuals(
     return residuals(model, policy, expectation, states)
 
 
-def closed_form(model: Model, steady: SteadyState) -> Exact | None:
+def closed_form(model: Model, steady: SteadyState) -> Truth | None:
     """The exact policies; None where the model has none for its parameters."""
 
     def values(states: tf.Tensor) -> dict[str, np.ndarray] | None:
@@ -55,4 +65,44 @@ def closed_form(model: Model, steady: SteadyState) -> Exact | None:
 
     if values(tf.constant(steady.states[None])) is None:
         return None
-    return Exact("closed_form", values, lambda states: np.ones(states.shape[0], bool))
+    return Truth("closed_form", values, lambda states: np.ones(states.shape[0], bool))
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """Mean residuals of one equation under rules that grow finer, and the largest and its state under the finest."""
+
+    means: list[float]
+    largest: float
+    at: int
+    nodes: int
+
+    @property
+    def falls(self) -> bool:
+        """Whether the residual is the rule's own error."""
+        return len(self.means) > 1 and all(b < RULE_FALL * a for a, b in zip(self.means, self.means[1:], strict=False))
+
+
+def measure_refinement(model: Model, exact: Truth, quadrature: Quadrature, states: tf.Tensor) -> dict[str, Refinement]:
+    """The residuals of exact policies, all of them given, by equation at packed states [n, n_states]."""
+    dimension = expectations.count_normals(model)
+    found, nodes = {}, 0
+    for normal_rule in list_finer_rules(quadrature, dimension):
+        over = expectations.build_expectation(model, normal_rule)
+        nodes = over.nodes
+        for name, r in exact_residuals(model, exact, over, states).items():
+            found.setdefault(name, []).append(np.abs(np.reshape(r, (-1, states.shape[0]))).max(0))  # [states]
+    return {
+        name: Refinement([float(s.mean()) for s in sizes], float(sizes[-1].max()), int(np.argmax(sizes[-1])), nodes)
+        for name, sizes in found.items()
+    }
+
+
+def list_finer_rules(quadrature: Quadrature, dimension: int) -> Sequence:
+    """Rules that grow finer: product rules in a few shocks, else those of training and evaluation."""
+    if not dimension:
+        return [partial(expectations.build_finer_rule, quadrature)]
+    finest = min(MOST_NODES, int(NODES ** (1 / dimension) + 1e-9))
+    if finest < 8:
+        return [partial(expectations.build_rule, quadrature), partial(expectations.build_finer_rule, quadrature)]
+    return [partial(expectations.gauss_hermite, nodes=finest // part) for part in (4, 2, 1)]

@@ -32,25 +32,11 @@ class Parameters(NamedTuple):
 class Members(Protocol):
     """One economy or many, in an order: the baseline, then those that stand for all, then more to interpolate."""
 
-    @property
-    def model(self) -> Model:
-        """All of them as one model."""
-
-    @property
-    def base(self) -> Model:
-        """The model whose parameters, but for those that are states, all of them have."""
-
-    @property
-    def domain(self) -> Domain:
-        """Where their states live."""
-
-    @property
-    def parameters(self) -> Parameters:
-        """What tells them apart; nothing where there is one."""
-
-    @property
-    def representatives(self) -> int:
-        """How many of the first members stand for all."""
+    model: Model  # all of them as one
+    base: Model  # whose parameters, but for those that are states, all of them have
+    domain: Domain  # where their states live
+    parameters: Parameters  # what tells them apart; nothing where there is one
+    representatives: int  # how many of the first members stand for all
 
     def rest_at(self, values: Sequence[float]) -> SteadyState:
         """That of the member with given parameters. Raises InputError where none is found."""

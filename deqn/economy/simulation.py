@@ -7,11 +7,12 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.model.declaration import Model, Normal, Point
-from deqn.model.layout import outcome_count
-from deqn.model.points import mean_shocks, pack, point, probabilities
+from deqn.model.layout import mean_shocks, outcome_count, pack, point, probabilities
 
 
-def draw(model: Model, now: Point, generator: tf.random.Generator, batch: int, dtype, scale: float = 1.0) -> Point:
+def draw_shocks(
+    model: Model, now: Point, generator: tf.random.Generator, batch: int, dtype, scale: float = 1.0
+) -> Point:
     """One draw of every shock for each path: [1, batch], or [n, 1, batch] for vectors; normal ones times `scale`."""
     shocks = {}
     for shock in model.shocks:
@@ -29,7 +30,7 @@ def draw(model: Model, now: Point, generator: tf.random.Generator, batch: int, d
 
 
 @tf.autograph.experimental.do_not_convert  # its control flow is Python's: tracing takes a third of the time
-def step(
+def advance_states(
     model: Model, policy, states: tf.Tensor, generator: tf.random.Generator | None, scale: float = 1.0
 ) -> tf.Tensor:
     """Tomorrow's packed states [batch, n_states]; without a generator every shock is at its mean."""
@@ -38,56 +39,42 @@ def step(
     if generator is None:
         shocks = mean_shocks(model, now, dtype)
     else:
-        shocks = draw(model, now, generator, batch, dtype, scale)
+        shocks = draw_shocks(model, now, generator, batch, dtype, scale)
     return pack(model.transition(now, shocks), model.states, 1, batch, dtype)
 
 
-def path(
-    model: Model,
-    policy,
-    states: tf.Tensor,
-    periods: int,
-    generator: tf.random.Generator | None,
-    scale: float = 1.0,
+def simulate_path(
+    model: Model, policy, states: tf.Tensor, periods: int, generator: tf.random.Generator | None, scale: float = 1.0
 ) -> tf.Tensor:
     """`periods` consecutive dates from `states` [paths, n_states] on, itself left out: [periods, paths, n_states]."""
-    if not tf.executing_eagerly():
-        return tf.function(whole)(model, policy, states, periods, generator, scale)
-    return compiled(model, policy)(whole, states, periods, generator, scale)
+    return run_compiled(record_dates, model, policy, states, periods, generator, scale)
 
 
-def last(
-    model: Model,
-    policy,
-    states: tf.Tensor,
-    periods: tf.Tensor,
-    generator: tf.random.Generator | None,
-    scale: float = 1.0,
+def simulate_end(
+    model: Model, policy, states: tf.Tensor, periods: int, generator: tf.random.Generator | None, scale: float = 1.0
 ) -> tf.Tensor:
     """The states [paths, n_states] after `periods` dates."""
-    if not tf.executing_eagerly():
-        return tf.function(end)(model, policy, states, periods, generator, scale)
-    return compiled(model, policy)(end, states, periods, generator, scale)
+    return run_compiled(pass_dates, model, policy, states, periods, generator, scale)
 
 
-def whole(model: Model, policy, states: tf.Tensor, periods, generator, scale: float) -> tf.Tensor:
-    """What `path` returns, to be compiled."""
+def record_dates(model: Model, policy, states: tf.Tensor, periods, generator, scale: float) -> tf.Tensor:
+    """What `simulate_path` returns, to be compiled."""
     visited = tf.TensorArray(states.dtype, size=periods, element_shape=states.shape)
     for t in tf.range(periods):
-        states = step(model, policy, states, generator, scale)
+        states = advance_states(model, policy, states, generator, scale)
         visited = visited.write(t, states)
     return visited.stack()
 
 
-def end(model: Model, policy, states: tf.Tensor, periods, generator, scale: float) -> tf.Tensor:
-    """What `last` returns, to be compiled."""
+def pass_dates(model: Model, policy, states: tf.Tensor, periods, generator, scale: float) -> tf.Tensor:
+    """What `simulate_end` returns, to be compiled."""
     t = tf.constant(0)
     while t < periods:
-        states, t = step(model, policy, states, generator, scale), t + 1
+        states, t = advance_states(model, policy, states, generator, scale), t + 1
     return states
 
 
-class Walks:
+class CompiledPaths:
     """Paths of one policy function in one model, compiled once for each number of paths.
 
     A compiled function knows the generator that it was traced with. So there is one, which goes on where the caller's
@@ -100,13 +87,13 @@ class Walks:
         self._functions = {}
 
     def __call__(
-        self, walk: Callable, states: tf.Tensor, periods, generator: tf.random.Generator | None, scale: float
+        self, function: Callable, states: tf.Tensor, periods, generator: tf.random.Generator | None, scale: float
     ) -> tf.Tensor:
-        """`whole` or `end`, from states [paths, n_states] on."""
-        key = walk.__name__, generator is None, scale
+        """`record_dates` or `pass_dates`, from states [paths, n_states] on."""
+        key = function.__name__, generator is None, scale
         if key not in self._functions:
             own = None if generator is None else self._generator
-            self._functions[key] = tf.function(lambda s, n: walk(self.model, self._policy(), s, n, own, scale))
+            self._functions[key] = tf.function(lambda s, n: function(self.model, self._policy(), s, n, own, scale))
         if generator is None:
             return self._functions[key](states, tf.constant(periods))
         self._generator.reset(generator.state)
@@ -115,14 +102,14 @@ class Walks:
         return ends
 
 
-WALKS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # policy function -> Walks in each model
+COMPILED: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # policy function -> its paths in each model
 
 
-def compiled(model: Model, policy) -> Walks:
-    """The compiled paths of a policy function in a model; they live as long as the policy function does."""
-    known = WALKS.setdefault(policy, [])
-    for walks in known:
-        if walks.model is model:
-            return walks
-    known.append(Walks(model, policy))
-    return known[-1]
+def run_compiled(function: Callable, model: Model, policy, states: tf.Tensor, *arguments) -> tf.Tensor:
+    """Call `record_dates` or `pass_dates`; what is compiled lives as long as the policy function does."""
+    if not tf.executing_eagerly():
+        return tf.function(function)(model, policy, states, *arguments)
+    known = COMPILED.setdefault(policy, [])
+    if not any(paths.model is model for paths in known):
+        known.append(CompiledPaths(model, policy))
+    return next(paths for paths in known if paths.model is model)(function, states, *arguments)

@@ -14,13 +14,12 @@ import tensorflow as tf
 
 from deqn.equations.cubature import degree_five
 from deqn.model.declaration import Discrete, Markov, Model, Normal, Point
-from deqn.model.layout import outcome_count, width
-from deqn.model.points import probabilities
+from deqn.model.layout import outcome_count, probabilities, width
 from deqn.settings.schema import Quadrature
 
 FEW, CHECKING = 3, 6  # up to so many shocks the product rule, of so many nodes each, checks a monomial rule
 RADII = 3  # of the rule that checks it for more shocks
-WIDE = 20  # shocks above which a rule of degree 5, whose nodes grow with their square, is no check of degree 3
+MANY = 20  # shocks above which a rule of degree 5, whose nodes grow with their square, is no check of degree 3
 
 
 def gauss_hermite(dimension: int, nodes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -68,56 +67,56 @@ def monte_carlo(dimension: int, draws: int, seed: int) -> tuple[np.ndarray, np.n
     return np.concatenate([half, -half]), np.full(2 * len(half), 1 / (2 * len(half)))
 
 
-def rule(quadrature: Quadrature, dimension: int) -> tuple[np.ndarray, np.ndarray]:
+def build_rule(quadrature: Quadrature, dimension: int) -> tuple[np.ndarray, np.ndarray]:
     """Nodes [n, dimension] and weights [n] of the chosen rule.
 
     `auto` is the product rule up to three shocks and the monomial rule of degree 5 above.
     """
-    name = chosen(quadrature, dimension)
+    name = choose_rule(quadrature, dimension)
     if name == "product":
         return gauss_hermite(dimension, quadrature.nodes)
     if name == "monte_carlo":
         return monte_carlo(dimension, quadrature.draws, quadrature.seed)
-    return monomial(dimension, degree(quadrature))
+    return monomial(dimension, choose_degree(quadrature))
 
 
-def finer_rule(quadrature: Quadrature, dimension: int) -> tuple[np.ndarray, np.ndarray]:
-    """A more accurate rule with other nodes than `rule`, for the evaluation.
+def build_finer_rule(quadrature: Quadrature, dimension: int) -> tuple[np.ndarray, np.ndarray]:
+    """A more accurate rule with other nodes than `build_rule`, for the evaluation.
 
     A monomial rule is checked by the product rule up to FEW shocks, and one of degree 3 by one of degree 5 up to WIDE.
     Elsewhere the rule has other radii and directions: rotated copies alone would share the error along the radius.
     """
-    name = chosen(quadrature, dimension)
+    name = choose_rule(quadrature, dimension)
     if name == "product":
         return gauss_hermite(dimension, quadrature.nodes + 3)
     if name == "monte_carlo":
         return monte_carlo(dimension, 4 * quadrature.draws, quadrature.seed + 1)
     if dimension <= FEW:
         return gauss_hermite(dimension, CHECKING)
-    if degree(quadrature) == 3 and dimension <= WIDE:
+    if choose_degree(quadrature) == 3 and dimension <= MANY:
         return monomial(dimension, 5)
-    return spherical_radial(dimension, degree(quadrature), copies=2, seed=0)
+    return spherical_radial(dimension, choose_degree(quadrature), copies=2, seed=0)
 
 
-def chosen(quadrature: Quadrature, dimension: int) -> str:
+def choose_rule(quadrature: Quadrature, dimension: int) -> str:
     """The rule's name with `auto` decided."""
     if quadrature.rule == "auto":
         return "product" if dimension <= FEW else "monomial"
     return quadrature.rule
 
 
-def normal_count(model: Model) -> int:
+def count_normals(model: Model) -> int:
     """The number of normal shocks, entries of vectors included."""
     return sum(width(s) for s in model.shocks if isinstance(s, Normal))
 
 
-def nodes_of(quadrature: Quadrature, model: Model) -> int | None:
+def count_product_nodes(quadrature: Quadrature, model: Model) -> int | None:
     """The nodes for each normal shock, None where another rule, or none, is taken."""
-    n = normal_count(model)
-    return quadrature.nodes if n and chosen(quadrature, n) == "product" else None
+    n = count_normals(model)
+    return quadrature.nodes if n and choose_rule(quadrature, n) == "product" else None
 
 
-def degree(quadrature: Quadrature) -> int:
+def choose_degree(quadrature: Quadrature) -> int:
     """The degree of the monomial rule; `auto` takes the higher one."""
     return 5 if quadrature.rule == "auto" else quadrature.degree
 
@@ -155,7 +154,7 @@ class Expectation:
         return lambda v: tf.reduce_sum(weights * v, -2, keepdims=True)
 
 
-def expectation(model: Model, normal_rule: Callable[[int], tuple[np.ndarray, np.ndarray]]) -> Expectation:
+def build_expectation(model: Model, normal_rule: Callable[[int], tuple[np.ndarray, np.ndarray]]) -> Expectation:
     """The expectation over all shocks of a model; a deterministic economy has one node.
 
     `normal_rule(d)` gives nodes [n, d] and weights [n] for d independent standard normals.

@@ -45,9 +45,8 @@ class ChebyshevBasis(keras.layers.Layer):
         self._factors = factors.T  # [factors, products]
 
     def call(self, x):
-        table = tf.reshape(
-            tf.transpose(self.univariate(x), (1, 2, 0)), (x.shape[1] * (self.degree + 1), -1)
-        )  # T_p(x_v)
+        values = tf.transpose(self.univariate(x), (1, 2, 0))
+        table = tf.reshape(values, (x.shape[1] * (self.degree + 1), -1))  # T_p(x_v)
         products = tf.gather(table, self._factors[0])  # of rows, which lie together in memory
         for factor in self._factors[1:]:
             products *= tf.gather(table, factor)

@@ -7,8 +7,7 @@ import tensorflow as tf
 
 from deqn.equations.expectation import Expectation
 from deqn.model.declaration import Model, Multiplier, Point
-from deqn.model.layout import multipliers
-from deqn.model.points import mean_shocks, named_point, pack, point
+from deqn.model.layout import mean_shocks, multipliers, named_point, pack, point
 from deqn.settings.schema import Loss
 
 
@@ -51,7 +50,7 @@ def fischer_burmeister(a: Any, b: Any) -> tf.Tensor:
 
 def slackness(model: Model, now: Point) -> dict[str, tf.Tensor]:
     """Complementary slackness of every declared multiplier, which a policy function of the engine meets exactly."""
-    return {name: fischer_burmeister(gap(model, m, now), getattr(now, m.name))
+    return {name: fischer_burmeister(distance_to_bound(model, m, now), getattr(now, m.name))
             for name, m in zip(slackness_names(model), multipliers(model), strict=True)}  # fmt: skip
 
 
@@ -60,14 +59,14 @@ def slackness_names(model: Model) -> list[str]:
     return [f"slackness of {m.name}" for m in multipliers(model)]
 
 
-def gap(model: Model, multiplier: Multiplier, now: Point) -> tf.Tensor:
+def distance_to_bound(model: Model, multiplier: Multiplier, now: Point) -> tf.Tensor:
     """How far a constrained policy is from its bound, in its own unit."""
     bounds = next((p.lower, p.upper) for p in model.policies if p.name == multiplier.of)
     value = getattr(now, multiplier.of)
     return value - bounds[0] if multiplier.bound == "lower" else bounds[1] - value
 
 
-def stacked(errors: Mapping[str, tf.Tensor], batch: int) -> tf.Tensor:
+def stack_rows(errors: Mapping[str, tf.Tensor], batch: int) -> tf.Tensor:
     """All equations under each other, [equations, batch]."""
     return tf.concat([tf.reshape(r, (-1, batch)) for r in errors.values()], 0)
 

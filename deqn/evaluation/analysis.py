@@ -9,14 +9,12 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from deqn.economy.economy import Economy
-from deqn.economy.exact import Exact
-from deqn.economy.simulation import last, path, step
-from deqn.economy.tables import frame, state_frame
+from deqn.economy.economy import Economy, tabulate_point, tabulate_states
+from deqn.economy.exact import Truth
+from deqn.economy.simulation import advance_states, simulate_end, simulate_path
 from deqn.evaluation.evaluate import center_row
 from deqn.model.declaration import Model, Normal, Point
-from deqn.model.layout import fixed, labels, shock_names
-from deqn.model.points import mean_shock, mean_shocks, pack, point
+from deqn.model.layout import fixed, labels, mean_shock, mean_shocks, pack, point, shock_names
 
 ZERO = 1e-8  # a path whose values all are smaller stays at zero
 UNIT_ROOT = 1e-7  # share of the largest, below which a singular value of the identity less the slopes is zero
@@ -43,16 +41,16 @@ def impulse_response(economy: Economy, name: str, size: float, periods: int) -> 
     if whole in shock_names(model.shocks):
         moved = value + size * standard_deviation(model, whole, now, dtype) * marked(value, entry or 0)
         shocked = pack(model.transition(now, shocks.also({whole: moved})), model.states, 1, 1, dtype)
-        baseline = step(model, policy, rest, None)
+        baseline = advance_states(model, policy, rest, None)
     else:
         moved = value + size * tf.where(value == 0, tf.ones_like(value), value) * marked(value, entry)
         shocked = pack({**now.__dict__, whole: moved}, model.states, 1, 1, dtype)
         baseline = rest
     both = tf.concat([shocked, baseline], 0)
-    later = path(model, policy, both, periods - 1, None)  # [periods - 1, 2, n_states]
+    later = simulate_path(model, policy, both, periods - 1, None)  # [periods - 1, 2, n_states]
     whole = tf.concat([tf.stack([rest, rest], 1), both[None], later], 0)
     constant = [s.name for s in model.states if s.fixed]
-    return tuple(state_frame(model, policy, whole[:, i]).drop(columns=constant) for i in range(2))
+    return tuple(tabulate_states(model, policy, whole[:, i]).drop(columns=constant) for i in range(2))
 
 
 def resting_point(economy: Economy) -> tf.Tensor:
@@ -66,7 +64,7 @@ def resting_point(economy: Economy) -> tf.Tensor:
     rows, moving = tf.repeat(start, start.shape[1], 0), ~fixed(model.states)
     with tf.GradientTape() as tape:
         tape.watch(rows)
-        own = tf.linalg.diag_part(step(model, policy, rows, None))  # of each row another state
+        own = tf.linalg.diag_part(advance_states(model, policy, rows, None))  # of each row another state
     slopes = tape.gradient(own, rows, unconnected_gradients="zero").numpy().astype(float)[moving][:, moving]
     low, high = (x.numpy()[0, moving].astype(float) for x in economy.domain.corners(start))
     widths = high - low
@@ -75,7 +73,7 @@ def resting_point(economy: Economy) -> tf.Tensor:
     inverse = np.linalg.pinv(np.eye(len(widths)) - slopes / widths[:, None] * widths, rcond=UNIT_ROOT)
     away, state = np.zeros(len(widths)), start
     for _ in range(CHORDS):
-        change = (last(model, policy, state, tf.constant(1), None) - state).numpy()[0, moving] / widths
+        change = (simulate_end(model, policy, state, tf.constant(1), None) - state).numpy()[0, moving] / widths
         away += inverse @ change
         if not np.abs(away).max() <= 1:
             return start
@@ -84,7 +82,7 @@ def resting_point(economy: Economy) -> tf.Tensor:
         state = tf.constant(packed, start.dtype)
         if np.abs(inverse @ change).max() <= RESTING * np.finfo(start.dtype.as_numpy_dtype).eps:
             break
-    left = (last(model, policy, state, tf.constant(1), None) - state).numpy()[0, moving] / widths
+    left = (simulate_end(model, policy, state, tf.constant(1), None) - state).numpy()[0, moving] / widths
     return state if np.abs(left).max() <= math.sqrt(np.finfo(start.dtype.as_numpy_dtype).eps) else start
 
 
@@ -126,7 +124,7 @@ def standard_deviation(model: Model, name: str, now: Point, dtype) -> tf.Tensor:
 def simulation(economy: Economy, states: tf.Tensor) -> pd.DataFrame:
     """All variables along simulated paths [periods, paths, n_states], with the columns `path` and `period` first."""
     periods, paths = states.shape[:2]
-    table = frame(point(economy.model, economy.policy, tf.reshape(states, (periods * paths, -1))))
+    table = tabulate_point(point(economy.model, economy.policy, tf.reshape(states, (periods * paths, -1))))
     table.insert(0, "path", np.tile(np.arange(paths), periods))
     table.insert(1, "period", np.repeat(np.arange(periods), paths))
     return table.sort_values(["path", "period"], ignore_index=True)
@@ -135,7 +133,7 @@ def simulation(economy: Economy, states: tf.Tensor) -> pd.DataFrame:
 def policy_slices(
     economy: Economy,
     start: Callable[[tf.Tensor], tf.Tensor] | None = None,
-    exact: Exact | None = None,
+    exact: Truth | None = None,
     points: int = 101,
 ) -> dict[str, pd.DataFrame]:
     """Policies along each packed state across its box, the other states at the steady state.
@@ -150,7 +148,7 @@ def policy_slices(
         rows = np.repeat(center_row(economy).numpy(), points, 0)
         rows[:, column] = np.linspace(low[column], high[column], points)
         states = tf.constant(rows, economy.policy.dtype)
-        table = state_frame(model, economy.policy, states)[[label, *labels(model.policies)]]
+        table = tabulate_states(model, economy.policy, states)[[label, *labels(model.policies)]]
         if start is not None:
             table[[f"start {name}" for name in labels(model.policies)]] = start(states).numpy()
         for name, value in ({} if exact is None else exact.values(states)).items():

@@ -58,7 +58,7 @@ class Case:
         return solution, linear_rule(self.economy.members, self.economy.steady, self.economy.policy.dtype)
 
     @cached_property
-    def closed_form(self) -> exact_policies.Exact | None:
+    def closed_form(self) -> exact_policies.Truth | None:
         """The exact policies; None where the model has none for its parameters."""
         return exact_policies.closed_form(self.economy.model, self.economy.center)
 
@@ -70,7 +70,7 @@ class Case:
         return reference(self.finer, self.sets)
 
     @cached_property
-    def exact(self) -> exact_policies.Exact | None:
+    def exact(self) -> exact_policies.Truth | None:
         """What the policies are compared with: the closed form, else the reference solution."""
         return self.reference.exact() if self.reference is not None else self.closed_form
 

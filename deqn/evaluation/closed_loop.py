@@ -9,11 +9,11 @@ import tensorflow as tf
 
 from deqn.economy.domain import SobolPoints
 from deqn.economy.economy import Economy
-from deqn.economy.simulation import last, step
+from deqn.economy.simulation import advance_states, simulate_end
 from deqn.model.declaration import Model
 from deqn.model.layout import box, box_widths, fixed
 from deqn.perturbation.first_order import LinearSolution
-from deqn.perturbation.modes import Modes, modes, transition_slopes
+from deqn.perturbation.modes import Modes, split_modes, transition_slopes
 from deqn.system.errors import InputError
 
 RETURN_SPREAD = 0.01  # of the box: paths that end closer have come together
@@ -31,14 +31,14 @@ def closed_loop_modes(economy: Economy, first_order: Sequence[LinearSolution] | 
         first_order = first_order_solutions(economy)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(rests)
-        tomorrow = tf.reduce_sum(step(model, policy, rests, None), 0)  # no member enters another's
+        tomorrow = tf.reduce_sum(advance_states(model, policy, rests, None), 0)  # no member enters another's
     loops = np.swapaxes(tape.jacobian(tomorrow, rests, unconnected_gradients="zero", experimental_use_pfor=False), 0, 1)
     A, B = transition_slopes(model, rests.numpy().astype(float), policy(rests).numpy().astype(float))
     moving = ~fixed(model.states)
     found = []
     for i, loop in enumerate(loops[:, moving][:, :, moving].astype(float)):
-        dynamics = None if first_order is None else first_order[i].dynamics
-        found.append(modes(model, (A[i][moving][:, moving], B[i][moving]), loop, dynamics))
+        dynamics = None if first_order is None else first_order[i].law_of_motion
+        found.append(split_modes(model, (A[i][moving][:, moving], B[i][moving]), loop, dynamics))
     return max(found, key=lambda m: math.inf if math.isnan(m.spectral_radius) else m.spectral_radius)
 
 
@@ -79,7 +79,7 @@ def stability(economy: Economy, loop: Modes) -> dict[str, Any]:
     box, periods = SobolPoints(economy.domain, 128, 3, policy.dtype), max(50, math.ceil(needed))
     starts = tf.concat([keeping(model, box.points(of=rest[None]), rest[None], loop.kept) for rest in rests], 0)
     low, high = (x.numpy() for x in economy.domain.corners(rests))
-    ends = last(model, policy, starts, tf.constant(periods), None).numpy().reshape(len(rests), 128, -1)
+    ends = simulate_end(model, policy, starts, tf.constant(periods), None).numpy().reshape(len(rests), 128, -1)
     lost = ~np.isfinite(ends).all(2)
     with np.errstate(invalid="ignore"):
         spread = np.max((ends.max(1) - ends.min(1)) / (high - low))

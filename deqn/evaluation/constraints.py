@@ -11,12 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.economy.economy import Economy
-from deqn.equations.residuals import gap, stacked
+from deqn.equations.residuals import distance_to_bound, stack_rows
 from deqn.evaluation.evaluate import statistics
 from deqn.evaluation.summary import ConstraintErrors
 from deqn.model.declaration import Multiplier
-from deqn.model.layout import columns, labels, multipliers
-from deqn.model.points import named_point, pack, point
+from deqn.model.layout import labels, multipliers, named_point, output_columns, pack, point
 
 NEAR = 128  # states on each side of a kink, nearest to it, at which errors are measured
 ALLOWED = 10  # times the error that a Newton step removes from today's policies: tomorrow's are wrong, too
@@ -43,10 +42,10 @@ def locate_binding(economy: Economy, multiplier: Multiplier, states: tf.Tensor, 
     """Where one constraint binds, `parts` the points of the states' slices."""
     join = lambda values: np.concatenate([np.reshape(v, (-1, np.shape(v)[-1])) for v in values], 1)
     size = join([getattr(p, multiplier.name) for p in parts])  # [n, states]
-    distance = join([gap(economy.model, multiplier, p) for p in parts])
+    distance = join([distance_to_bound(economy.model, multiplier, p) for p in parts])
     flags, sensitive = size > 0, np.zeros(size.shape, bool)
     first = labels(economy.model.policies).index(labels([multiplier])[0])
-    bound = columns(economy.model.policies)[1]
+    bound = output_columns(economy.model.policies)[1]
     outputs = [int(np.flatnonzero(bound == first + i)[0]) for i in range(len(size))]
     for side, length in ((flags, size), (~flags, distance)):
         for row, output in enumerate(outputs):
@@ -65,7 +64,7 @@ def compute_newton_steps(economy: Economy, states: tf.Tensor) -> np.ndarray:
     Of an output whose constraint binds it is the multiplier that moves, else the policy. NaN where the equations do not
     determine them.
     """
-    own, beside, _ = columns(economy.model.policies)
+    own, beside, _ = output_columns(economy.model.policies)
     steps = []
     for part in economy.slices(states):
         policies = economy.policy(part)
@@ -89,7 +88,7 @@ def residuals_today(economy: Economy, states: tf.Tensor, policies: tf.Tensor) ->
     now = named_point(model, states, policies)
     later = pack(model.transition(now, nodes.shocks(dtype)), model.states, nodes.nodes, n, dtype)
     nxt = point(model, economy.policy, later, nodes.nodes)
-    return stacked(model.residuals(now, nxt, nodes.operator(now, dtype)), n)
+    return stack_rows(model.residuals(now, nxt, nodes.operator(now, dtype)), n)
 
 
 def summarize_constraints(errors: dict[str, np.ndarray], binds: dict[str, Binding]) -> dict[str, ConstraintErrors]:

@@ -14,12 +14,11 @@ import tensorflow as tf
 
 from deqn.economy.domain import SobolPoints
 from deqn.economy.economy import Economy, row_means
-from deqn.economy.exact import Exact
-from deqn.economy.simulation import last, path
+from deqn.economy.exact import Truth
+from deqn.economy.simulation import simulate_end, simulate_path
 from deqn.evaluation.closed_loop import decay_periods
 from deqn.model.declaration import Model
-from deqn.model.layout import fixed, width
-from deqn.model.points import point
+from deqn.model.layout import fixed, point, width
 from deqn.perturbation.modes import Modes
 from deqn.policies.protocol import PolicyFunction
 from deqn.settings.schema import Evaluation
@@ -41,8 +40,8 @@ def path_states(
     start = SobolPoints(economy.domain, evaluation.paths, seed, economy.policy.dtype).points(of=of)
     chosen = sample(economy.model, evaluation, loop)
     start = at_rest(economy, start) if chosen["at_rest"] else start
-    states = last(economy.model, economy.policy, start, tf.constant(chosen["burn_in"]), generator)
-    return path(economy.model, economy.policy, states, evaluation.periods, generator)
+    states = simulate_end(economy.model, economy.policy, start, tf.constant(chosen["burn_in"]), generator)
+    return simulate_path(economy.model, economy.policy, states, evaluation.periods, generator)
 
 
 def sample(model: Model, evaluation: Evaluation, loop: Modes | None) -> dict[str, Any]:
@@ -117,7 +116,7 @@ def summarize_terciles(
 
 
 def comparison(
-    economy: Economy, linear: PolicyFunction | None, exact: Exact, sets: dict[str, tf.Tensor]
+    economy: Economy, linear: PolicyFunction | None, exact: Truth, sets: dict[str, tf.Tensor]
 ) -> pd.DataFrame:
     """The network against the exact policies, a row for each set of states and policy.
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from deqn.checks.undefined import affordable
+from deqn.checks.undefined import count_affordable
 from deqn.economy import exact as exact_policies
-from deqn.economy.refinement import refined
+from deqn.economy.exact import measure_refinement
 from deqn.evaluation import closed_loop, evaluate
 from deqn.evaluation.case import Case
 from deqn.evaluation.constraints import find_binding, summarize_constraints
@@ -79,7 +79,7 @@ def measure_first_order(case: Case) -> dict[str, Any]:
         defined[where] = float(usable.mean())
         if usable.any():
             measured[where] = evaluate.error_summary({equation: e[:, usable] for equation, e in errors.items()})
-    return {"first_order": FirstOrder(measured, defined, linear.roots.tolist(), linear.note)}
+    return {"first_order": FirstOrder(measured, defined, linear.moduli.tolist(), linear.note)}
 
 
 def measure_closed_form(case: Case) -> dict[str, Any]:
@@ -98,8 +98,8 @@ def measure_closed_form(case: Case) -> dict[str, Any]:
 def find_unsolved(case: Case) -> list[str]:
     """The equations that a closed form leaves unsolved, since their residuals stay as the quadrature grows finer."""
     model = case.economy.model
-    few = case.sets["path"][: affordable(model, case.economy.expectation)]
-    residuals = refined(model, case.closed_form, case.quadrature, few)
+    few = case.sets["path"][: count_affordable(model, case.economy.expectation)]
+    residuals = measure_refinement(model, case.closed_form, case.quadrature, few)
     return [name for name, residual in residuals.items() if not residual.falls and residual.largest > EXACT]
 
 

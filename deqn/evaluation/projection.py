@@ -17,10 +17,9 @@ from deqn.economy.anchors import build_policy
 from deqn.economy.economy import Economy
 from deqn.equations.expectation import Expectation
 from deqn.equations.polynomials import ChebyshevBasis
-from deqn.equations.residuals import row_weights, stacked
+from deqn.equations.residuals import row_weights, stack_rows
 from deqn.evaluation.region import Region
-from deqn.model.layout import free_policies, width
-from deqn.model.points import unpack
+from deqn.model.layout import free_policies, unpack, width
 from deqn.optimizers.levenberg_marquardt import LeastSquares
 from deqn.policies.approximators import Approximator
 from deqn.policies.expansion import to_coordinates
@@ -105,7 +104,7 @@ class Projection:
         other, rows = replace(self.economy, expectation=finer), []
         for part in other.slices(self._fitted):
             errors, own = other.residuals(part), self.economy.residuals(part)
-            change = stacked(errors, len(part)) - stacked(own, len(part))
+            change = stack_rows(errors, len(part)) - stack_rows(own, len(part))
             rows.append(tf.transpose(change * row_weights(errors, {})))
         J = self._residuals.jacobian(self._fitted)
         step = np.linalg.lstsq(J, np.concatenate(rows).ravel(), rcond=None)[0]

@@ -19,8 +19,8 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.economy.economy import Economy
-from deqn.economy.exact import Exact
-from deqn.equations.expectation import expectation, gauss_hermite, normal_count
+from deqn.economy.exact import Truth
+from deqn.equations.expectation import build_expectation, count_normals, gauss_hermite
 from deqn.evaluation.projection import Policies, Projection, gaps, policies_at, policies_on
 from deqn.evaluation.region import Region, reached
 from deqn.model.declaration import Model
@@ -54,14 +54,14 @@ class Reference:
     agreement: dict[str, dict[str, float]] = field(default_factory=dict)
     omitted: str | None = None
 
-    def exact(self) -> Exact | None:
+    def exact(self) -> Truth | None:
         """The policies to compare with."""
 
         def values(states: tf.Tensor) -> dict[str, np.ndarray]:
             found = policies_at(self.economy, states)
             return {name: found[name] for name in self.policies}
 
-        return Exact("reference", values, self.region.covers) if self.policies else None
+        return Truth("reference", values, self.region.covers) if self.policies else None
 
     def record(self) -> dict[str, Any]:
         """What the summary tells of it."""
@@ -103,7 +103,7 @@ def reference(economy: Economy, sets: Mapping[str, tf.Tensor]) -> Reference:
                 break
     if differing is None:
         return Reference(omitted="No reference solution: the projection method did not converge.")
-    finer = expectation(model, partial(gauss_hermite, nodes=CHECKING.get(normal_count(model))))
+    finer = build_expectation(model, partial(gauss_hermite, nodes=CHECKING.get(count_normals(model))))
     shift = projection.correction(finer, covered)
     differing = {s: {p: x + shift[s][p] for p, x in named.items()} for s, named in differing.items()}
     return judgement(projection.economy, region, covered, differing, gaps(values, learned))
@@ -126,8 +126,8 @@ def unsuitable(model: Model) -> str | None:
         return "a polynomial does not follow the kink of a constraint that binds at times"
     if len(attempts(model)) < 2:
         return "it is made for fewer policies"
-    if normal_count(model) > max(CHECKING):
-        return f"it is made for up to {max(CHECKING)} normal shocks, and the model has {normal_count(model)}"
+    if count_normals(model) > max(CHECKING):
+        return f"it is made for up to {max(CHECKING)} normal shocks, and the model has {count_normals(model)}"
     return None
 
 

@@ -11,8 +11,7 @@ import tensorflow as tf
 
 from deqn.economy.economy import Economy
 from deqn.model.declaration import Normal
-from deqn.model.layout import coordinates
-from deqn.model.points import pack, point
+from deqn.model.layout import coordinates, pack, point
 
 FARTHEST = 3  # standard deviations: normal shocks beyond do not decide which states are reached
 DIRECTIONS = 64  # in which the outermost states are looked for

@@ -19,18 +19,15 @@ from scipy.stats import qmc
 from deqn.economy.members import Parameters
 from deqn.families.interpolation import count_terms
 from deqn.model.declaration import Markov, Model, Point, Policy, State
-from deqn.model.layout import Variable, box, limits, width
-from deqn.model.points import named_point
-from deqn.perturbation.continuation import followed
+from deqn.model.layout import Variable, box, limits, named_point, width
 from deqn.perturbation.derivatives import jacobians
-from deqn.perturbation.first_order import LinearSolution, solved_at_rest, system
-from deqn.perturbation.steady_state import SteadyState, steady_state
+from deqn.perturbation.first_order import LinearSolution, dated_equations, solve_at_rest
+from deqn.perturbation.steady_state import ROUNDING, SteadyState, continue_root, steady_state
 from deqn.system.errors import InputError
 
 TIMES = 2  # members that are computed for each term of the interpolation
-CORNERS = 6  # parameters up to which every corner is a member
-BETWEEN = 8  # members between the corners at which the closed loop is looked at
-ROUNDING = 1e-9  # by which a root may miss a bound on which it lies
+FULL_CORNERS = 6  # parameters up to which every corner is a member
+BETWEEN_CORNERS = 8  # members between the corners at which the closed loop is looked at
 log = logging.getLogger("deqn")
 
 
@@ -65,7 +62,7 @@ class Family(Model):
                 for i, s in enumerate(self.base.shocks)]  # fmt: skip
 
     def steady_state(self) -> Mapping[str, Any]:
-        return by_name(self.rests[0].states, self.states) | by_name(self.rests[0].policies, self.policies)
+        return split_by_name(self.rests[0].states, self.states) | split_by_name(self.rests[0].policies, self.policies)
 
     def definitions(self, now: Point) -> Mapping[str, Any]:
         return self.member(now).definitions(now)
@@ -79,7 +76,7 @@ class Family(Model):
 
     def closed_form(self, now: Point) -> Mapping[str, Any] | None:
         """Where every corner of the parameters has one."""
-        return self.member(now).closed_form(now) if self._solved_exactly else None
+        return self.member(now).closed_form(now) if self._has_closed_form else None
 
     def member(self, now: Point) -> Model:
         """The economy with the parameters at a point, tensors [nodes, batch]."""
@@ -106,7 +103,7 @@ class Family(Model):
         """
         low, high = self._ends
         count = len(self.parameters.names)
-        ends = [*itertools.product([0.0, 1.0], repeat=count)] if count <= CORNERS else []
+        ends = [*itertools.product([0.0, 1.0], repeat=count)] if count <= FULL_CORNERS else []
         sobol = qmc.Sobol(count, scramble=True, rng=np.random.default_rng(1))
         unit = sobol.random_base2((TIMES * count_terms(count) - 1).bit_length())
         inside = np.sin(np.pi / 2 * unit[: TIMES * count_terms(count)]) ** 2
@@ -117,15 +114,15 @@ class Family(Model):
     @property
     def representatives(self) -> int:
         """How many of the first samples stand for the family: the baseline, the corners, some in between."""
-        return len(self.samples) - TIMES * count_terms(len(self.parameters.names)) + BETWEEN
+        return len(self.samples) - TIMES * count_terms(len(self.parameters.names)) + BETWEEN_CORNERS
 
     @cached_property
     def rests(self) -> list[SteadyState]:
         """The samples' steady states. Raises InputError naming the parameters of one without."""
-        near = self._followed() if self.base.steady_state() is None else {}
-        return [near.get(i) or self._at(values, partial(self.rest, values)) for i, values in enumerate(self.samples)]
+        near = self._continue_rests() if self.base.steady_state() is None else {}
+        return [near.get(i) or self._call_at(v, partial(self.rest, v)) for i, v in enumerate(self.samples)]
 
-    def _followed(self) -> dict[int, SteadyState]:
+    def _continue_rests(self) -> dict[int, SteadyState]:
         """Steady states by the number of the sample, found from the equations: those that are near the baseline."""
         first = self.rest(self._baseline)
         m, k = len(first.policies), len(self.parameters.names)
@@ -134,10 +131,13 @@ class Family(Model):
         def equations(z: tf.Tensor) -> tf.Tensor:
             states, policies, parameters = tf.split(z, [n, m, k], axis=1)
             states = tf.concat([states, parameters], 1)
-            values = system(self, n + k, m, tf.concat([states, policies] * 2, 1)) - tf.pad(states, [[0, 0], [0, m]])
+            values = dated_equations(self, n + k, m, tf.concat([states, policies] * 2, 1))
+            values -= tf.pad(states, [[0, 0], [0, m]])
             return tf.concat([values[:, :n], values[:, n + k :]], 1)
 
-        roots = followed(equations, np.concatenate([first.states[:n], first.policies]), self._baseline, self.samples)
+        roots = continue_root(
+            equations, np.concatenate([first.states[:n], first.policies]), self._baseline, self.samples
+        )
         found = {}
         for i, (root, values) in enumerate(zip(roots, self.samples, strict=True)):
             ends = zip(box(self.with_values(values).states), limits(self.policies), strict=True)
@@ -154,13 +154,13 @@ class Family(Model):
         own = np.arange(n) < n - k
         moving = np.concatenate([own, np.full(m, True)] * 2)
         points = np.stack([np.tile(np.concatenate([r.states, r.policies]), 2) for r in self.rests])
-        derivatives = jacobians(partial(system, self, n, m), points, np.eye(2 * (n + m))[moving])
+        derivatives = jacobians(partial(dated_equations, self, n, m), points, np.eye(2 * (n + m))[moving])
         found = []
         for values, rest, J in zip(self.samples, self.rests, derivatives, strict=True):
             T, F = J[: n - k, : n - k + m], J[n:]
             parts = np.split(T, [n - k], axis=1), np.split(F, np.cumsum([n - k, m, n - k]), axis=1)
             member = SteadyState(rest.states[own], rest.policies)
-            found.append(self._at(values, partial(solved_at_rest, self.base, *parts, member)))
+            found.append(self._call_at(values, partial(solve_at_rest, self.base, *parts, member)))
         return found
 
     @cached_property
@@ -170,7 +170,7 @@ class Family(Model):
         ends = [box(self.with_values(values).states) for values in self.samples]
         return tuple(np.stack([np.concatenate([e[i], (low, high)[i]]) for e in ends]) for i in range(2))
 
-    def described(self, values: np.ndarray) -> str:
+    def describe(self, values: np.ndarray) -> str:
         """Parameters by name."""
         return ", ".join(f"{name}={value:.4g}" for name, value in zip(self.parameters.names, values, strict=True))
 
@@ -182,12 +182,12 @@ class Family(Model):
     def _declared(self) -> tuple[State, ...]:
         low, high = self.corners
         ends_by_name = self.parameters.names, self.parameters.lower, self.parameters.upper
-        ends = (by_name(x, self.base.states) for x in (low.min(0), high.max(0)))
+        ends = (split_by_name(x, self.base.states) for x in (low.min(0), high.max(0)))
         own = [replace(s, lower=low[s.name], upper=high[s.name]) for low, high in [ends] for s in self.base.states]
         return (*own, *map(PseudoState, *ends_by_name))
 
     @cached_property
-    def _solved_exactly(self) -> bool:
+    def _has_closed_form(self) -> bool:
         """Whether the corners have a closed form, which takes tensors as parameters, too."""
         rests = self.rests[: self.representatives]
         states, policies = (tf.constant(np.stack([getattr(r, x) for r in rests])) for x in ("states", "policies"))
@@ -210,15 +210,15 @@ class Family(Model):
             return False
         return True
 
-    def _at(self, values: np.ndarray, function: Callable[[], Any]) -> Any:
+    def _call_at(self, values: np.ndarray, function: Callable[[], Any]) -> Any:
         """What a function returns; what it refuses, with the parameters. Raises InputError."""
         try:
             return function()
         except InputError as error:
-            raise InputError(f"at {self.described(values)}: {error}") from error
+            raise InputError(f"at {self.describe(values)}: {error}") from error
 
 
-def by_name(row: np.ndarray, variables: Sequence[Variable]) -> dict[str, Any]:
+def split_by_name(row: np.ndarray, variables: Sequence[Variable]) -> dict[str, Any]:
     """The parts of a packed row [sum of widths, or more]: numbers, and [size] for vectors."""
     parts = np.split(row, np.cumsum([width(v) for v in variables]))
     return {v.name: part if v.size is not None else float(part[0]) for v, part in zip(variables, parts, strict=False)}

@@ -9,29 +9,29 @@ import tensorflow as tf
 from deqn.economy.members import Parameters
 from deqn.equations.polynomials import ChebyshevBasis
 
-DEGREE, TERMS = 8, 200  # at most
+DEGREE, MOST_TERMS = 8, 200  # at most
 MISFIT = 0.01  # relative to the largest value, from which an interpolation is doubtful
 SMALLEST = 1e-9  # size to which a misfit is relative, at least
 log = logging.getLogger("deqn")
 
 
-def choose_degree(count: int) -> int:
+def choose_total_degree(count: int) -> int:
     """The degree of the polynomials in so many parameters."""
-    return max((d for d in range(1, DEGREE + 1) if math.comb(count + d, d) <= TERMS), default=1)
+    return max((d for d in range(1, DEGREE + 1) if math.comb(count + d, d) <= MOST_TERMS), default=1)
 
 
 def count_terms(count: int) -> int:
     """How many polynomials there are in so many parameters."""
-    return math.comb(count + choose_degree(count), count)
+    return math.comb(count + choose_total_degree(count), count)
 
 
 class Interpolation:
-    """What is known at samples of the parameters, as a function of packed states, among which they stand last."""
+    """Values known at samples of the parameters, as a function of packed states, whose last columns they are."""
 
     def __init__(self, parameters: Parameters, samples: np.ndarray, values: np.ndarray):
         """`samples` [samples, parameters], `values` [samples, k]. Logs a warning where they are not smooth."""
         self._low, self._high = np.array(parameters.lower), np.array(parameters.upper)
-        degree = choose_degree(len(self._low))
+        degree = choose_total_degree(len(self._low))
         self._basis = ChebyshevBasis(degree, "float64")
         at_samples = self._basis(tf.constant(self._scaled(samples))).numpy()  # [samples, terms], more than terms
         self._fitted = np.linalg.lstsq(at_samples, values, rcond=None)[0]

@@ -1,19 +1,22 @@
-"""Which parameters can become states: the check of `pseudo_states` against the model, and the family that they make."""
+"""Parameters as states: the check of `pseudo_states` against the model, and the members of their family."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
-from deqn.checks.declarations import check_declarations
+from deqn.checks.declarations import PARAMETERS, check_declarations, variable_problems
 from deqn.economy.members import Members, OneMember, Parameters
 from deqn.families.family import Family
-from deqn.families.members import FamilyMembers
+from deqn.families.interpolation import Interpolation
 from deqn.model.declaration import Markov, Model, Normal
 from deqn.model.findings import call
-from deqn.model.names import PARAMETERS, variable_problems
+from deqn.model.layout import box, coordinates, fixed, in_logs
+from deqn.perturbation.first_order import LinearSolution
+from deqn.perturbation.steady_state import SteadyState
 from deqn.system.errors import InputError
 
 
@@ -36,7 +39,7 @@ def gather_members(model: Model, pseudo_states: Mapping[str, Sequence[float]]) -
             raise InputError(f"pseudo_states.{name}: {problem}")
         for value in interval:
             other = replace(model, **{name: float(value)})
-            differs = call(f"with {name}={value:g} the model", partial(difference, other, model), str)
+            differs = call(f"with {name}={value:g} the model", partial(describe_difference, other, model), str)
             if differs:
                 raise InputError(f"pseudo_states.{name}: the {differs} that the model declares depend on it; only "
                                  f"parameters of equations, steady state and box can be states")  # fmt: skip
@@ -45,13 +48,14 @@ def gather_members(model: Model, pseudo_states: Mapping[str, Sequence[float]]) -
     inside = (own >= ends[:, 0]) & (own <= ends[:, 1])
     baseline = np.where(inside, own, ends.mean(1))
     parameters = Parameters(tuple(pseudo_states), *(tuple(map(float, x)) for x in (*ends.T, baseline)))
-    return FamilyMembers(Family(model, parameters))
+    family = Family(model, parameters)
+    return FamilyMembers(family, model, parameters, family.representatives)
 
 
-def difference(one: Model, other: Model) -> str:
+def describe_difference(one: Model, other: Model) -> str:
     """What two economies declare differently, in words, beside the boxes of their states; empty where nothing."""
     shapes = [[(s.name, s.size, s.log) for s in model.states] for model in (one, other)]
-    outcomes = [[declared(s) for s in model.shocks] for model in (one, other)]
+    outcomes = [[make_comparable(s) for s in model.shocks] for model in (one, other)]
     if shapes[0] != shapes[1]:
         return "states"
     if tuple(one.policies) != tuple(other.policies):
@@ -59,9 +63,64 @@ def difference(one: Model, other: Model) -> str:
     return "" if outcomes[0] == outcomes[1] else "outcomes or probabilities of shocks"
 
 
-def declared(shock: Any) -> Any:
+def make_comparable(shock: Any) -> Any:
     """A shock as something that can be compared; the probabilities of a chain may follow the parameters."""
     if isinstance(shock, Normal):
         return shock
     values = {name: np.asarray(v, float).tolist() for name, v in shock.values.items()}
     return values, None if isinstance(shock, Markov) else np.asarray(shock.probabilities, float).tolist()
+
+
+@dataclass(frozen=True)
+class MemberBoxes:
+    """The box of each state's own member; the parameters lie in their intervals."""
+
+    model: Family
+
+    def corners(self, states: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        logs, constant = in_logs(self.model.states), fixed(self.model.states)
+        found = [tf.where(logs, tf.exp(tf.where(logs, x, 0)), x) for x in self.corner_coordinates(states)]
+        ends = box(self.model.states)
+        return tuple(tf.where(constant, tf.constant(end, x.dtype), x) for end, x in zip(ends, found, strict=True))
+
+    def corner_coordinates(self, states: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return tuple(tf.split(self._interpolation(states), 2, axis=1))
+
+    def place(self, unit: tf.Tensor, of: tf.Tensor | None = None) -> tf.Tensor:
+        low, high = (tf.constant(x[None], unit.dtype) for x in box(self.model.states))
+        states, constant = low + (high - low) * unit, fixed(self.model.states)
+        parameters = states if of is None else tf.where(constant, of, states)
+        low, high = self.corners(parameters)
+        return tf.where(constant, parameters, low + (high - low) * unit)
+
+    @cached_property
+    def _interpolation(self) -> Interpolation:
+        logs = in_logs(self.model.states)
+        ends = np.hstack([coordinates(x, logs) for x in self.model.corners])
+        return Interpolation(self.model.parameters, self.model.samples, ends)
+
+
+@dataclass(frozen=True)
+class FamilyMembers:
+    """All economies of a family: `Members`, as deqn/economy/members.py has them."""
+
+    model: Family
+    base: Model
+    parameters: Parameters
+    representatives: int
+
+    @cached_property
+    def domain(self) -> MemberBoxes:
+        return MemberBoxes(self.model)
+
+    def rest_at(self, values: Sequence[float]) -> SteadyState:
+        return self.model.rest(np.array(values))
+
+    def rests(self, steady: SteadyState) -> Sequence[SteadyState]:
+        return self.model.rests
+
+    def first_order(self, steady: SteadyState) -> Sequence[LinearSolution]:
+        return self.model.first_order
+
+    def interpolate(self, values: np.ndarray) -> Interpolation:
+        return Interpolation(self.model.parameters, self.model.samples, values)

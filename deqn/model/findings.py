@@ -1,7 +1,7 @@
 """A check of a model, and the line that reports it: what was found, what is wrong, or why it was skipped.
 
-Checks are plain functions that return a `Finding`. Where an argument is the line of an earlier check its value is read,
-and where that check failed the new one is skipped.
+Checks are plain functions that return a `Finding`. An argument may be the line of an earlier check: the new check reads
+its value, and is skipped if it failed.
 """
 
 import traceback
@@ -60,7 +60,7 @@ def check(name: str, function: Callable[..., Finding], *arguments: Any, after: S
 
 
 def call(function: str, run: Callable[[], Any], returns: Any = Mapping | Point | Sequence, hint: str = "") -> Any:
-    """The result of a model's function, and whatever goes wrong in it under the function's name.
+    """Call a model's function, and report whatever goes wrong in it under the function's name.
 
     Raises InputError, with the line of the model's own file and a hint.
     """
@@ -70,27 +70,27 @@ def call(function: str, run: Callable[[], Any], returns: Any = Mapping | Point |
         raise
     except Exception as error:
         what = f"{type(error).__name__}: {first_line(error).rstrip('.')}"
-        raise InputError(f"{function} failed{line_of(error)}: {what}{hint}") from error
+        raise InputError(f"{function} failed{locate_line(error)}: {what}{hint}") from error
     if not isinstance(result, returns):
         raise InputError(f"{function} returned {type(result).__name__}, not named values")
     return result
 
 
-def origin(error: BaseException) -> BaseException:
-    """What was raised in a model's function; TensorFlow raises an error of its own in place of it while it traces."""
+def find_origin(error: BaseException) -> BaseException:
+    """The error that a model's function raised; while tracing, TensorFlow raises one of its own in its place."""
     while error.__context__ is not None and str(error).startswith("in user code:"):
         error = error.__context__
     return error
 
 
-def is_of_the_engine(file: str) -> bool:
+def is_engine_file(file: str) -> bool:
     """Whether a file is one of the engine's own: in the package, but none of its models."""
     return Path(file).is_relative_to(ENGINE) and not Path(file).is_relative_to(MODELS)
 
 
-def line_of(error: BaseException) -> str:
+def locate_line(error: BaseException) -> str:
     """The deepest line of the model's own file on the way to an error, " (mine.py, line 12)"; empty where unknown."""
-    frames = [f for f in traceback.extract_tb(origin(error).__traceback__) if not is_of_the_engine(f.filename)]
+    frames = [f for f in traceback.extract_tb(find_origin(error).__traceback__) if not is_engine_file(f.filename)]
     files = [f.filename for f in frames if f.name in FUNCTIONS]
     own = [f for f in frames if f.filename in files[-1:]]
     return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""

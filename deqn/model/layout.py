@@ -1,11 +1,16 @@
-"""The layout of packed columns: how many each variable takes, their names, boxes and bounds."""
+"""Named variables and packed matrices: equations read names, networks read columns.
 
-from collections.abc import Mapping, Sequence
+A packed matrix is [nodes * batch, width], rows ordered node by node; the named form is [nodes, batch] for a scalar and
+[n, nodes, batch] for a vector. The layout of the columns: how many each variable takes, their names, boxes and bounds.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
-from deqn.model.declaration import Discrete, Markov, Model, Multiplier, Normal, Policy, State
+from deqn.model.declaration import Discrete, Markov, Model, Multiplier, Normal, Point, Policy, State
 
 Variable = State | Policy | Multiplier
 
@@ -20,7 +25,7 @@ def labels(variables: Sequence[Variable]) -> list[str]:
     return [v.name if v.size is None else f"{v.name}[{i}]" for v in variables for i in range(width(v))]
 
 
-def flatten(values: Mapping[str, Any], variables: Sequence[Variable]) -> np.ndarray:
+def pack_row(values: Mapping[str, Any], variables: Sequence[Variable]) -> np.ndarray:
     """Numbers by name, [width] each, as one row [sum of widths]."""
     rows = [np.broadcast_to(np.asarray(values[v.name], float), (width(v),)) for v in variables]
     return np.concatenate(rows) if rows else np.zeros(0)
@@ -80,7 +85,7 @@ def shock_names(shocks: Sequence[Normal | Discrete | Markov]) -> list[str]:
     return [name for s in shocks for name in ([s.name] if isinstance(s, Normal) else s.values)]
 
 
-def columns(policies: Sequence[Policy | Multiplier]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def output_columns(policies: Sequence[Policy | Multiplier]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where each output's policy and its multiplier (itself where there is none) stand among the packed columns.
 
     The third array goes the other way: for each packed column, its place among outputs, then outputs of multipliers.
@@ -96,8 +101,64 @@ def columns(policies: Sequence[Policy | Multiplier]) -> tuple[np.ndarray, np.nda
     return own, beside, place
 
 
-def reached(policies: Sequence[Policy | Multiplier]) -> tuple[np.ndarray, np.ndarray]:
+def list_reachable_bounds(policies: Sequence[Policy | Multiplier]) -> tuple[np.ndarray, np.ndarray]:
     """Which outputs may reach their lower, and which their upper bound, [outputs] each."""
     bound = {m.of: m.bound for m in policies if isinstance(m, Multiplier)}
     sides = np.concatenate([np.full(width(p), bound.get(p.name, "")) for p in free_policies(policies)])
     return sides == "lower", sides == "upper"
+
+
+def unpack(columns: tf.Tensor, variables: Sequence[Variable], nodes: int) -> dict[str, tf.Tensor]:
+    """Name the columns of a packed matrix."""
+    rows = tf.transpose(columns)  # [width, nodes * batch]
+    named, first = {}, 0
+    for v in variables:
+        block = rows[first : first + width(v)]
+        shape = (nodes, -1) if v.size is None else (v.size, nodes, -1)
+        named[v.name] = tf.reshape(block, shape)
+        first += width(v)
+    return named
+
+
+def pack(named: Mapping[str, Any], variables: Sequence[Variable], nodes: int, batch: int, dtype: tf.DType) -> tf.Tensor:
+    """Stack named variables, broadcast to [nodes, batch], into a packed matrix."""
+    rows = []
+    for v in variables:
+        shape = (nodes, batch) if v.size is None else (v.size, nodes, batch)
+        value = tf.broadcast_to(tf.cast(named[v.name], dtype), shape)
+        rows.append(tf.reshape(value, (width(v), nodes * batch)))
+    return tf.transpose(tf.concat(rows, 0))
+
+
+def point(model: Model, policy: Callable[[tf.Tensor], tf.Tensor], states: tf.Tensor, nodes: int = 1) -> Point:
+    """All variables at packed states [nodes * batch, n_states], under a policy function of packed states."""
+    return named_point(model, states, policy(states), nodes)
+
+
+def named_point(model: Model, states: tf.Tensor, policies: tf.Tensor, nodes: int = 1) -> Point:
+    """All variables at packed states and policies, [nodes * batch, ...] each."""
+    now = Point({**unpack(states, model.states, nodes), **unpack(policies, model.policies, nodes)})
+    return now.also(model.definitions(now))
+
+
+def mean_shocks(model: Model, now: Point, dtype: tf.DType) -> Point:
+    """Every shock at its mean given today: [1, batch], or [n, 1, batch] for vectors."""
+    return Point({name: mean for shock in model.shocks for name, mean in mean_shock(shock, now, dtype).items()})
+
+
+def mean_shock(shock: Normal | Discrete | Markov, now: Point, dtype: tf.DType) -> dict[str, tf.Tensor]:
+    """The mean of each variable of one shock."""
+    if isinstance(shock, Normal):
+        return {shock.name: tf.zeros((1, 1) if shock.size is None else (shock.size, 1, 1), dtype)}
+    weights = probabilities(shock, now, dtype)  # [outcomes, batch or 1]
+    return {
+        name: tf.reduce_sum(weights * tf.constant(np.asarray(values, float)[..., None], dtype), -2, keepdims=True)
+        for name, values in shock.values.items()
+    }
+
+
+def probabilities(shock: Discrete | Markov, now: Point, dtype: tf.DType) -> tf.Tensor:
+    """The probability of each outcome given today, [outcomes, batch], or [outcomes, 1] where it is the same for all."""
+    if isinstance(shock, Markov):
+        return tf.cast(shock.probabilities(now), dtype)
+    return tf.constant(np.asarray(shock.probabilities, float)[:, None], dtype)

@@ -37,12 +37,8 @@ def linearize(residuals: ResidualFunction, data: tf.Tensor, values: np.ndarray) 
 
     The damping is relative to the largest curvature. Raises FloatingPointError where the Jacobian is not finite.
     """
-    match choose_form(residuals.parameters, len(values), residuals.memory):
-        case "primal":
-            return linearize_primal(residuals, data, values)
-        case "dual":
-            return linearize_dual(residuals, data, values)
-    return linearize_matrix_free(residuals, data, values)
+    forms = {"primal": linearize_primal, "dual": linearize_dual, "matrix_free": linearize_matrix_free}
+    return forms[choose_form(residuals.parameters, len(values), residuals.memory)](residuals, data, values)
 
 
 def linearize_primal(residuals: ResidualFunction, data: tf.Tensor, values: np.ndarray) -> DampedStep | None:
@@ -52,7 +48,7 @@ def linearize_primal(residuals: ResidualFunction, data: tf.Tensor, values: np.nd
         J = residuals.jacobian(part)
         matrix += J.T @ J
         gradient += J.T @ r
-    return by_cholesky(gradient, matrix.diagonal().max(), lambda shift: -factorize(matrix, shift)(gradient))
+    return damp_by_cholesky(gradient, matrix.diagonal().max(), lambda shift: -factorize(matrix, shift)(gradient))
 
 
 def linearize_dual(residuals: ResidualFunction, data: tf.Tensor, values: np.ndarray) -> DampedStep | None:
@@ -63,10 +59,10 @@ def linearize_dual(residuals: ResidualFunction, data: tf.Tensor, values: np.ndar
         row += len(r)
     matrix, gradient = J @ J.T, J.T @ values
     scale = np.einsum("ij,ij->j", J, J).max()
-    return by_cholesky(gradient, scale, lambda shift: -J.T @ factorize(matrix, shift)(values))
+    return damp_by_cholesky(gradient, scale, lambda shift: -J.T @ factorize(matrix, shift)(values))
 
 
-def by_cholesky(gradient: np.ndarray, scale: float, solve: Callable[[float], np.ndarray]) -> DampedStep | None:
+def damp_by_cholesky(gradient: np.ndarray, scale: float, solve: Callable[[float], np.ndarray]) -> DampedStep | None:
     """The damped step where `solve` gives it exactly for an absolute damping; `scale` is the largest curvature."""
     if not is_sloped(gradient, scale):
         return None

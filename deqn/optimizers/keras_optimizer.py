@@ -9,10 +9,8 @@ from deqn.system.errors import InputError
 def build_optimizer(optimizer: Optimizer, schedule: Schedule, steps: int) -> keras.optimizers.Optimizer:
     """A Keras optimizer whose schedule runs over `steps` steps. Raises InputError for an unknown option."""
     options = {"learning_rate": build_learning_rate(optimizer.learning_rate, schedule, steps), **optimizer.options}
-    if optimizer.clip_norm is not None:
-        options["global_clipnorm"] = optimizer.clip_norm
-    if optimizer.clip_value is not None:
-        options["clipvalue"] = optimizer.clip_value
+    clips = {"global_clipnorm": optimizer.clip_norm, "clipvalue": optimizer.clip_value}
+    options |= {name: limit for name, limit in clips.items() if limit is not None}
     kind = type(keras.optimizers.get(optimizer.name.removesuffix("_lm")))
     try:
         return kind(**options)

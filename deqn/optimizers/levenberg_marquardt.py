@@ -15,12 +15,12 @@ import threadpoolctl
 from deqn.optimizers.damped_equations import linearize
 from deqn.optimizers.residual_function import ResidualFunction
 from deqn.optimizers.rounding import nudge
-from deqn.optimizers.weights import assign_flat, flatten
+from deqn.optimizers.weights import assign_flat, flatten_weights
 
 ACCEPT, GOOD, POOR = 1e-3, 0.5, 0.25  # actual over predicted reduction: taken; damping falls; damping rises
 FALL, RISE, TRIES = 1 / 3, 4.0, 10  # factors of the damping; at most so many tries with one Jacobian
 HELD_OUT = 2.0  # a step is refused where it multiplies the held-out loss by more
-SMALL = 600  # weights below which LAPACK takes one thread: two would fight with TensorFlow's for the cores
+FEW_WEIGHTS = 600  # weights below which LAPACK takes one thread: two would fight with TensorFlow's for the cores
 
 
 class LeastSquares(tf.Module):
@@ -37,18 +37,13 @@ class LeastSquares(tf.Module):
         self._threads = threadpoolctl.ThreadpoolController()
         self.damping = tf.Variable(damping, dtype=tf.float64, trainable=False)
 
-    @property
-    def parameters(self) -> int:
-        """The number of weights."""
-        return self.residuals.parameters
-
     def iterate(self, data: tf.Tensor, held_out: tf.Tensor) -> tuple[float, float] | None:
         """One step on `data` [batch, ...]; returns the loss before and after, None where one is not finite.
 
         None also stands for a Jacobian that is not finite. Both losses are equal where no damping gave a lower one: the
         weights are then as they were. `held_out`: more data, perhaps none, whose loss may not rise much.
         """
-        with self._threads.limit(limits=1 if self.parameters < SMALL else None, user_api="blas"):
+        with self._threads.limit(limits=1 if self.residuals.parameters < FEW_WEIGHTS else None, user_api="blas"):
             try:
                 return self._iterate(data, held_out)
             except FloatingPointError:
@@ -68,7 +63,7 @@ class LeastSquares(tf.Module):
         damped = linearize(self.residuals, data, values) if before > 0 else None
         if damped is None:
             return before, before
-        start = flatten(self._variables).numpy().astype(np.float64)
+        start = flatten_weights(self._variables).numpy().astype(np.float64)
         for _ in range(TRIES):
             step, predicted = damped(self.damping.numpy())
             if step is not None and predicted > 0:

@@ -11,21 +11,17 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
-from deqn.optimizers.weights import count_weights, flatten, unflatten
+from deqn.optimizers.weights import count_weights, flatten_weights, unflatten_weights
 
 
 class ResidualFunction:
     """Residuals [batch * equations] of data [batch, ...] under weights; those of a point depend on no other point."""
 
     def __init__(
-        self,
-        function: Callable[[tf.Tensor], tf.Tensor],
-        variables: Sequence[tf.Variable],
-        memory: float,
-        bytes_per_point: float = 8.0,
-        jacobian: Callable[[tf.Tensor], tf.Tensor] | None = None,
+        self, function: Callable[[tf.Tensor], tf.Tensor], variables: Sequence[tf.Variable], memory: float,
+        bytes_per_point: float = 8.0, jacobian: Callable[[tf.Tensor], tf.Tensor] | None = None,
         jit_compile: bool = True,
-    ):
+    ):  # fmt: skip
         """`function`: data -> [batch, equations]. `jacobian`: data -> [batch, equations, weights], by automatic
         differentiation where it is not given. `memory` (bytes) bounds every matrix; an evaluation at one point takes
         `bytes_per_point`. `jit_compile=False`: plain graphs, for problems that XLA would take longer to compile."""
@@ -34,8 +30,8 @@ class ResidualFunction:
         self._function = function
         compiled = partial(tf.function, jit_compile=jit_compile, autograph=False)
         self._values = compiled(function)
-        self._jacobian = compiled(jacobian or self._differentiated)
-        self._product, self._transposed_product = compiled(self._pushed_forward), compiled(self._pulled_back)
+        self._jacobian = compiled(jacobian or self._differentiate)
+        self._product, self._transposed_product = compiled(self._push_forward), compiled(self._pull_back)
 
     def values(self, data: tf.Tensor) -> np.ndarray:
         """Residuals, [batch * equations]."""
@@ -49,7 +45,7 @@ class ResidualFunction:
 
     def product(self, data: tf.Tensor, v: np.ndarray) -> np.ndarray:
         """J v, without the matrix J."""
-        tangents = unflatten(v, self.variables)
+        tangents = unflatten_weights(v, self.variables)
         parts = [np.ravel(self._product(data[part], tangents)) for part in self._parts(data, self.bytes_per_point)]
         return np.concatenate(parts).astype(np.float64)
 
@@ -58,7 +54,7 @@ class ResidualFunction:
         shaped = tf.constant(u.reshape(len(data), -1), self.variables[0].dtype)  # [batch, equations]
         total = np.zeros(self.parameters)
         for part in self._parts(data, self.bytes_per_point):
-            total += flatten(self._transposed_product(data[part], shaped[part])).numpy()
+            total += flatten_weights(self._transposed_product(data[part], shaped[part])).numpy()
         return total
 
     def slices(self, data: tf.Tensor, values: np.ndarray) -> Iterator[tuple[tf.Tensor, np.ndarray]]:
@@ -74,18 +70,18 @@ class ResidualFunction:
         for first in range(0, len(data), points_each):
             yield slice(first, first + points_each)
 
-    def _differentiated(self, data: tf.Tensor) -> tf.Tensor:
+    def _differentiate(self, data: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             rows = self._function(data)  # [batch, equations]
         parts = tape.jacobian(rows, self.variables, unconnected_gradients="zero")
         return tf.concat([tf.reshape(part, (*rows.shape, -1)) for part in parts], 2)
 
-    def _pushed_forward(self, data: tf.Tensor, tangents: list[tf.Tensor]) -> tf.Tensor:
+    def _push_forward(self, data: tf.Tensor, tangents: list[tf.Tensor]) -> tf.Tensor:
         with tf.autodiff.ForwardAccumulator(self.variables, tangents) as forward:
             rows = self._function(data)
         return forward.jvp(rows, unconnected_gradients="zero")
 
-    def _pulled_back(self, data: tf.Tensor, u: tf.Tensor) -> list[tf.Tensor]:
+    def _pull_back(self, data: tf.Tensor, u: tf.Tensor) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
             rows = self._function(data)
         return tape.gradient(rows, self.variables, output_gradients=u, unconnected_gradients="zero")

@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from deqn.optimizers.weights import assign_flat, count_weights, flatten
+from deqn.optimizers.weights import assign_flat, count_weights, flatten_weights
 
 DECREASE = 1e-4  # of the line search: the share of the predicted decrease that a step must bring
 SHRINK = (0.1, 0.5)  # a refused step is cut to between these shares of it
-TRIES = 20
+SEARCHES = 20
 CURVATURE = 1e-12  # cosine of s and y below which a pair is not learned from
 
 
@@ -45,7 +45,7 @@ class SelfScaledBFGS(tf.Module):
     def iterate(self, data: tf.Tensor, iterations: tf.Tensor) -> tf.Tensor:
         """Steps on `data`, on which loss and gradient are known; returns how many were taken before one failed.
 
-        A step that fails for want of a lower loss leaves weights, loss and gradient as they were, and H at its start.
+        If the line search finds no lower loss, weights, loss and gradient stay as they were, and H starts anew.
         """
 
         def step(i, going, state):
@@ -64,26 +64,26 @@ class SelfScaledBFGS(tf.Module):
 
             one = tf.ones((), x.dtype)
             a, _, lower, value, gradient = tf.while_loop(
-                lambda a, tries, lower, *_: (tries < TRIES) & ~lower, search, (one, 0, tf.constant(False), f, g)
+                lambda a, tries, lower, *_: (tries < SEARCHES) & ~lower, search, (one, 0, tf.constant(False), f, g)
             )
             moved, change = a * d, gradient - g
             H, learned = tf.cond(
                 lower,
-                lambda: self._updated(H, learned, moved, change, -a * tf.tensordot(moved, g, 1)),
+                lambda: self._update(H, learned, moved, change, -a * tf.tensordot(moved, g, 1)),
                 lambda: (tf.eye(x.shape[0], dtype=x.dtype), 0),
             )
             x, f, g = tf.where(lower, x + moved, x), tf.where(lower, value, f), tf.where(lower, gradient, g)
             return i + tf.cast(lower, tf.int32), lower, (x, f, g, H, learned)
 
         kept = (self.loss, self.gradient, self.inverse, self.learned)
-        start = (0, tf.constant(True), (flatten(self._variables), *(v.value() for v in kept)))
+        start = (0, tf.constant(True), (flatten_weights(self._variables), *(v.value() for v in kept)))
         taken, _, (x, *values) = tf.while_loop(lambda i, going, _: going & (i < iterations), step, start)
         assign_flat(self._variables, x)
         for variable, value in zip(kept, values, strict=True):
             variable.assign(value)
         return taken
 
-    def _updated(self, H, learned, s, y, sBs) -> tuple[tf.Tensor, tf.Tensor]:
+    def _update(self, H, learned, s, y, sBs) -> tuple[tf.Tensor, tf.Tensor]:
         """H after the pair (s, y), unless its curvature is not positive; the first pair gives H its scale."""
         sy = tf.tensordot(s, y, 1)
         H = tf.where(learned == 0, H * sy / tf.tensordot(y, y, 1), H)
@@ -98,7 +98,7 @@ class SelfScaledBFGS(tf.Module):
     def _loss_and_gradient(self, data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             value = self._function(data)
-        return value, flatten(tape.gradient(value, self._variables, unconnected_gradients="zero"))
+        return value, flatten_weights(tape.gradient(value, self._variables, unconnected_gradients="zero"))
 
 
 def outer(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
@@ -106,6 +106,6 @@ def outer(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     return a[:, None] * b[None]
 
 
-def fits(parameters: int, dtype: tf.DType, memory: float) -> bool:
+def fits_memory(parameters: int, dtype: tf.DType, memory: float) -> bool:
     """Whether H and the three copies that an update makes of it take at most so many bytes."""
     return 4 * dtype.size * parameters**2 <= memory

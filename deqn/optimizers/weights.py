@@ -11,12 +11,12 @@ def count_weights(variables: Sequence[tf.Variable]) -> int:
     return sum(math.prod(v.shape) for v in variables)
 
 
-def flatten(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
+def flatten_weights(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
     """Weights, or tensors of their shapes such as a gradient, as one vector [weights]."""
     return tf.concat([tf.reshape(x, [-1]) for x in tensors], 0)
 
 
-def unflatten(flat: tf.Tensor, variables: Sequence[tf.Variable]) -> list[tf.Tensor]:
+def unflatten_weights(flat: tf.Tensor, variables: Sequence[tf.Variable]) -> list[tf.Tensor]:
     """A vector [weights] as tensors of the variables' shapes and type."""
     parts = tf.split(tf.cast(flat, variables[0].dtype), [math.prod(v.shape) for v in variables])
     return [tf.reshape(part, v.shape) for part, v in zip(parts, variables, strict=True)]
@@ -24,5 +24,5 @@ def unflatten(flat: tf.Tensor, variables: Sequence[tf.Variable]) -> list[tf.Tens
 
 def assign_flat(variables: Sequence[tf.Variable], flat: tf.Tensor) -> None:
     """Put a vector [weights] into the variables."""
-    for variable, part in zip(variables, unflatten(flat, variables), strict=True):
+    for variable, part in zip(variables, unflatten_weights(flat, variables), strict=True):
         variable.assign(part)

@@ -1,12 +1,12 @@
 """The first-order solution around the deterministic steady state, for any model.
 
 With deviations s of the states and u of the policies, the derivatives of the model's own equations give the system
-L [s'; u'] = R [s; u]. Its generalized Schur form with the stable roots first yields the rule u = slope s and the law of
-motion s' = dynamics s, provided that as many roots are stable as there are states. Sources: Blanchard and Kahn (1980),
-Klein (2000). Certainty equivalence makes it the first-order solution with risk, too.
+L [s'; u'] = R [s; u]. Its generalized Schur form with the stable eigenvalues first yields the decision rule u = g_x s
+and the law of motion s' = h_x s, provided that as many eigenvalues are stable as there are states. Sources: Blanchard
+and Kahn (1980), Klein (2000). Certainty equivalence makes it the first-order solution with risk, too.
 
-Where a policy rests exactly on its bound with a multiplier of zero, complementary slackness has a kink and each side a
-solution of its own. The side on which the constraint is slack is taken, else the one on which it binds.
+If a policy rests exactly on its bound with a multiplier of zero, complementary slackness has a kink, and each side has
+a solution of its own. The slack side is used if it has a stable solution, and the binding side otherwise.
 """
 
 from collections.abc import Sequence
@@ -17,55 +17,55 @@ import numpy as np
 import scipy.linalg
 import tensorflow as tf
 
-from deqn.equations.residuals import stacked, without_risk
+from deqn.equations.residuals import stack_rows, without_risk
 from deqn.model.declaration import Model
-from deqn.model.layout import box_widths, columns, labels, limits, reached
+from deqn.model.layout import box_widths, labels, limits, list_reachable_bounds, output_columns
 from deqn.perturbation.derivatives import jacobian
 from deqn.perturbation.steady_state import SteadyState
 from deqn.system.errors import InputError
 
-SINGULAR = 1e-13  # a root 0 / 0, in a system whose rows have length one
+SINGULAR = 1e-13  # an eigenvalue 0 / 0, in a system whose rows have length one
 FREE = 1e-9  # singular value of the steady state's equations, up to which there is a line of rest points
-SMALL = 1e-3  # below it a policy at rest is no unit of itself; its bounds are, or one
+TINY_POLICY = 1e-3  # a policy at rest below it is measured by the distance of its bounds, or by one
 KINK = 1e-8  # distance from a bound and multiplier up to which a constraint just binds
-UNIT = 1 + 1e-6  # roots up to here count as stable, so that states which never change are allowed
+UNIT = 1 + 1e-6  # eigenvalues up to here count as stable, so that states which never change are allowed
 
 
 @dataclass(frozen=True)
 class LinearSolution:
-    """`slope` [n_policies, n_states] of the policies, `dynamics` [n_states, n_states], moduli of all roots, sorted.
+    """The stable solution in levels around the steady state.
 
-    `impact` [equations, n_policies]: of the equations with respect to today's policies, with tomorrow's on the rule.
+    `jacobian_today`: of the equations with respect to today's policies, with tomorrow's on the decision rule.
     `note`: on which side of its bound a policy moves that rests exactly on it, and what the other side says.
     """
 
-    slope: np.ndarray
-    dynamics: np.ndarray
-    roots: np.ndarray
-    impact: np.ndarray
+    decision_rule: np.ndarray  # g_x [n_policies, n_states]
+    law_of_motion: np.ndarray  # h_x [n_states, n_states]
+    moduli: np.ndarray  # of all eigenvalues, sorted
+    jacobian_today: np.ndarray  # [equations, n_policies]
     note: str = ""
 
 
 def linear_solution(model: Model, steady: SteadyState) -> LinearSolution:
-    """The stable first-order solution. Raises InputError where there is none, or more than one, with the roots."""
-    return solved_at_rest(model, *derivatives(model, steady), steady)
+    """The stable first-order solution. Raises InputError where there is none, or more than one, with the moduli."""
+    return solve_at_rest(model, *differentiate_equations(model, steady), steady)
 
 
-def solved_at_rest(
+def solve_at_rest(
     model: Model, transition: Sequence[np.ndarray], equations: Sequence[np.ndarray], steady: SteadyState
 ) -> LinearSolution:
-    """As `solved`, on one side of each constraint that just binds at the steady state: slack, else binding."""
+    """As `solve_first_order`, on one side of each constraint that just binds at rest: slack, else binding."""
     found, reasons = {}, {}
-    for side, kept in one_sided(model, equations, steady).items():
+    for side, kept in split_kink(model, equations, steady).items():
         try:
-            found[side] = solved(transition, kept, steady)
+            found[side] = solve_first_order(transition, kept, steady)
         except InputError as error:
             reasons[side] = error
     if len(found) + len(reasons) == 1:  # there is no kink
         for error in reasons.values():
             raise error
         return found[""]
-    names = ", ".join(labels(model.policies)[i] for i in just_binding(model, steady)[1])
+    names = ", ".join(labels(model.policies)[i] for i in find_just_binding(model, steady)[1])
     if not found:
         raise InputError(f"{names} rests exactly on a bound. Off it: {reasons['off']}. On it: {reasons['on']}")
     side, other = ("off", "on") if "off" in found else ("on", "off")
@@ -75,10 +75,10 @@ def solved_at_rest(
     return replace(found[side], note=note)
 
 
-def one_sided(model: Model, equations: Sequence[np.ndarray], steady: SteadyState) -> dict[str, Sequence[np.ndarray]]:
+def split_kink(model: Model, equations: Sequence[np.ndarray], steady: SteadyState) -> dict[str, Sequence[np.ndarray]]:
     """The derivatives of the equations by the side of the kink at which the steady state lies: "off" the bounds that
     just bind and "on" them; where none does, one entry with an empty name."""
-    rows, own, beside = just_binding(model, steady)
+    rows, own, beside = find_just_binding(model, steady)
     if not len(rows):
         return {"": equations}
     sides = {}
@@ -90,11 +90,11 @@ def one_sided(model: Model, equations: Sequence[np.ndarray], steady: SteadyState
     return sides
 
 
-def just_binding(model: Model, steady: SteadyState) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def find_just_binding(model: Model, steady: SteadyState) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Constraints at whose kink the steady state lies: the rows of their slackness among the equations, which stand
     last in the order of the multipliers, and the columns of policy and multiplier, [constraints] each."""
-    own, beside, _ = columns(model.policies)
-    at_lower, at_upper = reached(model.policies)
+    own, beside, _ = output_columns(model.policies)
+    at_lower, at_upper = list_reachable_bounds(model.policies)
     lower, upper = (x[own] for x in limits(model.policies))
     bound = np.where(at_upper, upper, lower)[at_lower | at_upper]
     own, beside = own[at_lower | at_upper], beside[at_lower | at_upper]
@@ -104,7 +104,9 @@ def just_binding(model: Model, steady: SteadyState) -> tuple[np.ndarray, np.ndar
     return (len(steady.policies) - len(own) + np.arange(len(own)))[near], own[near], beside[near]
 
 
-def solved(transition: Sequence[np.ndarray], equations: Sequence[np.ndarray], steady: SteadyState) -> LinearSolution:
+def solve_first_order(
+    transition: Sequence[np.ndarray], equations: Sequence[np.ndarray], steady: SteadyState
+) -> LinearSolution:
     """The solution that follows from derivatives of the transition in (s, u), and of the equations in (s, u, s', u').
 
     Raises InputError as `linear_solution` does.
@@ -120,54 +122,48 @@ def solved(transition: Sequence[np.ndarray], equations: Sequence[np.ndarray], st
     rows = np.abs(np.hstack([left, right]) * np.tile(units, 2)).max(1, keepdims=True)
     left, right = left * units / np.where(rows > 0, rows, 1), right * units / np.where(rows > 0, rows, 1)
     try:
-        *_, alpha, beta, _, Z = scipy.linalg.ordqz(right, left, sort=is_stable, output="complex")
+        *_, alpha, beta, _, Z = scipy.linalg.ordqz(right, left, sort=is_inside_circle, output="complex")
     except (ValueError, np.linalg.LinAlgError) as error:  # not finite, or too ill-conditioned to be ordered
         raise InputError(f"the equations near the steady state cannot be solved to first order: {error}") from error
     if (np.maximum(np.abs(alpha), np.abs(beta)) < SINGULAR).any():
         raise InputError("the equations do not determine the policies near the steady state: to first order one of "
                          "them follows from the others")  # fmt: skip
     with np.errstate(divide="ignore"):
-        roots = np.sort(np.abs(alpha) / np.abs(beta))
-    stable = int(np.sum(is_stable(alpha, beta)))
+        moduli = np.sort(np.abs(alpha) / np.abs(beta))
+    stable = int(np.sum(is_inside_circle(alpha, beta)))
     if stable != n or np.linalg.cond(Z[:n, :n]) > 1e12:
         why = "so" if stable != n else "which do not span them, so"
         kind = f"{why} it is indeterminate" if stable > n else f"{why} it has no stable solution"
+        near = [f"{r:.4g}" for r in moduli[max(0, n - 4) : n + 4]]  # which decide
+        listed = ", ".join([*["..."] * (n > 4), *near, *["..."] * (len(moduli) > n + 4)])
         raise InputError(f"near the steady state the model has {stable} stable roots for {n} states, {kind} "
-                         f"(Blanchard and Kahn); the moduli of its roots are {shown(roots, n)}")  # fmt: skip
-    slope = np.real(Z[n:, :n] @ np.linalg.inv(Z[:n, :n])) * units[n:, None] / units[:n]
-    impact = F_u + (F_later_s + F_later_u @ slope) @ T_u
-    return LinearSolution(slope, T_s + T_u @ slope, roots, impact)
+                         f"(Blanchard and Kahn); the moduli of its roots are {listed}")  # fmt: skip
+    g_x = np.real(Z[n:, :n] @ np.linalg.inv(Z[:n, :n])) * units[n:, None] / units[:n]
+    return LinearSolution(g_x, T_s + T_u @ g_x, moduli, F_u + (F_later_s + F_later_u @ g_x) @ T_u)
 
 
-def is_stable(alpha: np.ndarray, beta: np.ndarray) -> np.ndarray:
-    """Whether the root alpha / beta lies inside the unit circle, or on it."""
+def is_inside_circle(alpha: np.ndarray, beta: np.ndarray) -> np.ndarray:
+    """Whether the eigenvalue alpha / beta lies inside the unit circle, or on it."""
     return np.abs(alpha) < UNIT * np.abs(beta)
 
 
-def shown(roots: np.ndarray, n: int) -> str:
-    """The moduli around the n-th, which decide."""
-    near = roots[max(0, n - 4) : n + 4]
-    return ", ".join([*["..."] * (n > 4), *(f"{r:.4g}" for r in near), *["..."] * (len(roots) > n + 4)])
-
-
-def derivatives(model: Model, steady: SteadyState) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def differentiate_equations(model: Model, steady: SteadyState) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """At the steady state: of the transition in (s, u), and of the residuals in (s, u, s', u')."""
     n, m = len(steady.states), len(steady.policies)
     row = np.concatenate([steady.states, steady.policies])
-    moved, equations = np.split(jacobian(partial(system, model, n, m), np.tile(row, 2)), [n])
+    moved, equations = np.split(jacobian(partial(dated_equations, model, n, m), np.tile(row, 2)), [n])
     return np.split(moved[:, : n + m], [n], axis=1), np.split(equations, [n, n + m, 2 * n + m], axis=1)
 
 
-def free_directions(model: Model, steady: SteadyState) -> list[list[str]]:
-    """What may move while the economy stays at rest, a list of names for each direction; empty at an isolated rest."""
-    (T_s, T_u), equations = derivatives(model, steady)
+def find_free_directions(model: Model, steady: SteadyState) -> list[list[str]]:
+    """The variables that may move while the economy stays at rest, by direction; empty if it is isolated."""
+    (T_s, T_u), equations = differentiate_equations(model, steady)
     n = len(steady.states)
     spans, sizes = np.subtract(*reversed(limits(model.policies))), np.abs(steady.policies)
-    units = np.concatenate(
-        [box_widths(model.states), np.where(sizes > SMALL, sizes, np.where(np.isfinite(spans), spans, 1))]
-    )
+    policy_units = np.where(sizes > TINY_POLICY, sizes, np.where(np.isfinite(spans), spans, 1))
+    units = np.concatenate([box_widths(model.states), policy_units])
     found = []
-    for F_s, F_u, F_later_s, F_later_u in one_sided(model, equations, steady).values():
+    for F_s, F_u, F_later_s, F_later_u in split_kink(model, equations, steady).values():
         slopes = np.block([[T_s - np.eye(n), T_u], [F_s + F_later_s, F_u + F_later_u]]) * units
         sizes = np.abs(slopes).max(1, keepdims=True)
         slopes[:n] /= units[:n, None]
@@ -178,7 +174,7 @@ def free_directions(model: Model, steady: SteadyState) -> list[list[str]]:
     return [list(names[np.abs(v) > 0.05 * np.abs(v).max()]) for v in found]
 
 
-def system(model: Model, n: int, m: int, z: tf.Tensor) -> tf.Tensor:
+def dated_equations(model: Model, n: int, m: int, z: tf.Tensor) -> tf.Tensor:
     """Tomorrow's states and the residuals, [batch, n + equations], at (s, u, s', u'), [batch, 2 (n + m)]."""
     tomorrow, errors = without_risk(model, *tf.split(z, [n, m, n, m], axis=1))
-    return tf.concat([tomorrow, tf.transpose(stacked(errors, z.shape[0]))], 1)
+    return tf.concat([tomorrow, tf.transpose(stack_rows(errors, z.shape[0]))], 1)

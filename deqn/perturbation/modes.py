@@ -15,8 +15,7 @@ import scipy.linalg
 import tensorflow as tf
 
 from deqn.model.declaration import Model
-from deqn.model.layout import box_widths, fixed, labels, limits
-from deqn.model.points import mean_shocks, named_point, pack
+from deqn.model.layout import box_widths, fixed, labels, limits, mean_shocks, named_point, pack
 from deqn.perturbation.derivatives import jacobians
 from deqn.perturbation.first_order import LinearSolution
 from deqn.perturbation.steady_state import SteadyState
@@ -49,7 +48,7 @@ class Modes:
     """The eigenvalues of a closed loop: those that no policy moves, and those that follow from the policies.
 
     `kept` [n_states, k]: the combinations of states, in widths of the box, that stay what they were (unit roots that no
-    policy moves). `unit_roots`: what is on the circle, by name; drifts are those of the first-order solution.
+    policy moves). `name_unit_roots`: what is on the circle, by name; drifts are those of the first-order solution.
     """
 
     exogenous: np.ndarray
@@ -59,8 +58,7 @@ class Modes:
 
     @property
     def spectral_radius(self) -> float:
-        """The largest modulus."""
-        return largest([*self.exogenous, *self.endogenous])
+        return largest_modulus([*self.exogenous, *self.endogenous])
 
     @property
     def drifts(self) -> int:
@@ -73,10 +71,10 @@ class Modes:
         own = [abs(x) for x in self.exogenous if abs(abs(x) - 1) > CIRCLE]
         moved = sorted(map(abs, self.endogenous), key=lambda r: abs(r - 1))
         drifting = moved[: self.drifts] if all(abs(r - 1) <= LEARNED for r in moved[: self.drifts]) else []
-        return largest([*own, *moved[len(drifting) :]])
+        return largest_modulus([*own, *moved[len(drifting) :]])
 
 
-def largest(eigenvalues: Sequence[complex]) -> float:
+def largest_modulus(eigenvalues: Sequence[complex]) -> float:
     """The largest modulus, zero where there is none."""
     return float(max(map(abs, eigenvalues), default=0.0))
 
@@ -84,26 +82,26 @@ def largest(eigenvalues: Sequence[complex]) -> float:
 def transition_slopes(model: Model, states: np.ndarray, policies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A [members, n, n] and B [members, n, m] at packed states [members, n] and policies, with shocks at means."""
     n, m = states.shape[1], policies.shape[1]
-    slopes = jacobians(partial(tomorrow, model, n), np.hstack([states, policies]), np.eye(n + m))
+    slopes = jacobians(partial(tomorrow_states, model, n), np.hstack([states, policies]), np.eye(n + m))
     return slopes[:, :, :n], slopes[:, :, n:]
 
 
-def tomorrow(model: Model, n: int, z: tf.Tensor) -> tf.Tensor:
+def tomorrow_states(model: Model, n: int, z: tf.Tensor) -> tf.Tensor:
     """Tomorrow's packed states at packed states and policies z [batch, n + m]."""
     now = named_point(model, z[:, :n], z[:, n:])
     shocks = mean_shocks(model, now, z.dtype)
     return pack(model.transition(now, shocks), model.states, 1, z.shape[0], z.dtype)
 
 
-def equilibrium_modes(model: Model, steady: SteadyState, solution: LinearSolution) -> Modes:
+def split_equilibrium_modes(model: Model, steady: SteadyState, solution: LinearSolution) -> Modes:
     """The modes of the first-order solution."""
     A, B = transition_slopes(model, steady.states[None], steady.policies[None])
     moving = ~fixed(model.states)
-    dynamics = solution.dynamics[moving][:, moving]
-    return modes(model, (A[0][moving][:, moving], B[0][moving]), dynamics, dynamics)
+    h_x = solution.law_of_motion[moving][:, moving]
+    return split_modes(model, (A[0][moving][:, moving], B[0][moving]), h_x, h_x)
 
 
-def modes(
+def split_modes(
     model: Model, slopes: tuple[np.ndarray, np.ndarray], closed_loop: np.ndarray, first_order: np.ndarray | None
 ) -> Modes:
     """The modes of a closed loop C [n, n] at a steady state, where the transition has the `slopes` (A, B).
@@ -117,13 +115,14 @@ def modes(
     widths, names = box_widths(model.states)[moving], np.array(labels(model.states))[moving]
     A, B = slopes
     A, C = (x * widths / widths[:, None] for x in (A, closed_loop))
-    reached, alone = reachable(A, B * policy_units(model) / widths[:, None])
+    reached, alone = split_reachable(A, B * policy_units(model) / widths[:, None])
     by_itself = alone.T @ A @ alone
-    kept = alone @ on_circle(by_itself.T)
-    roots = [*unit_roots(kept, names)]
+    kept = alone @ span_unit_circle(by_itself.T)
+    roots = [*name_unit_roots(kept, names)]
     if first_order is not None:
-        drifting = reached @ on_circle(reached.T @ (first_order * widths / widths[:, None]) @ reached)
-        roots += [drift(column, names) for column in drifting.T]
+        drifting = reached @ span_unit_circle(reached.T @ (first_order * widths / widths[:, None]) @ reached)
+        sizes = np.abs(drifting)  # [n, directions]
+        roots += [UnitRoot("drift", tuple(names[size >= NAMED * size.max()])) for size in sizes.T]
     return Modes(np.linalg.eigvals(by_itself), np.linalg.eigvals(reached.T @ C @ reached), kept, tuple(roots))
 
 
@@ -134,7 +133,7 @@ def policy_units(model: Model) -> np.ndarray:
     return np.where(both, np.where(both, upper, 1.0) - np.where(both, lower, 0.0), 1.0)
 
 
-def reachable(A: np.ndarray, B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def split_reachable(A: np.ndarray, B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Orthonormal bases of the states that policies reach sooner or later, [n, r], and of their complement."""
     n, new, found = len(A), B, np.zeros((len(A), 0))
     floor = RANK * max(np.abs(A).max(initial=0.0), np.abs(B).max(initial=0.0))
@@ -147,7 +146,7 @@ def reachable(A: np.ndarray, B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return found, whole[:, found.shape[1] :]
 
 
-def on_circle(M: np.ndarray) -> np.ndarray:
+def span_unit_circle(M: np.ndarray) -> np.ndarray:
     """An orthonormal basis [n, k] of what M maps into itself with eigenvalues on the unit circle."""
     if not len(M):
         return np.zeros((0, 0))
@@ -156,7 +155,7 @@ def on_circle(M: np.ndarray) -> np.ndarray:
     return Z[:, :count]
 
 
-def unit_roots(kept: np.ndarray, names: np.ndarray) -> Sequence[UnitRoot]:
+def name_unit_roots(kept: np.ndarray, names: np.ndarray) -> Sequence[UnitRoot]:
     """What stays by itself, by name: states one by one, or all together where they are conserved in combination."""
     sizes = np.abs(kept).max(1, initial=0.0)
     if not sizes.any():
@@ -165,9 +164,3 @@ def unit_roots(kept: np.ndarray, names: np.ndarray) -> Sequence[UnitRoot]:
     if len(support) == kept.shape[1]:
         return [UnitRoot("exogenous", (name,)) for name in support]
     return [UnitRoot("conserved", support)]
-
-
-def drift(direction: np.ndarray, names: np.ndarray) -> UnitRoot:
-    """The states that move along one drifting direction [n]."""
-    sizes = np.abs(direction)
-    return UnitRoot("drift", tuple(names[sizes >= NAMED * sizes.max()]))

@@ -16,13 +16,13 @@ import numpy as np
 import scipy.linalg
 import tensorflow as tf
 
-from deqn.equations.residuals import stacked, without_risk
+from deqn.equations.residuals import stack_rows, without_risk
 from deqn.model.declaration import Model
 from deqn.model.layout import in_logs
 from deqn.perturbation.derivatives import bilinear, jacobian
 from deqn.system.errors import InputError
 
-DOUBLINGS, SETTLED = 60, 1e-14
+DOUBLINGS, CONVERGED = 60, 1e-14
 CORRECTIONS = 5
 
 
@@ -34,7 +34,7 @@ def curvature(model: Model, bounds: Callable, rest: np.ndarray, start: np.ndarra
     """
     n, m = len(rest), len(start)
     at = np.concatenate([rest, start, rest, start])
-    equations = system(model, bounds, n, m)
+    equations = equations_in_coordinates(model, bounds, n, m)
     T, F = np.split(jacobian(equations, at), [n])
     T_x, T_u = T[:, :n], T[:, n : n + m]
     _, F_u, F_later_x, F_later_u = np.split(F, [n, n + m, 2 * n + m], axis=1)
@@ -45,17 +45,13 @@ def curvature(model: Model, bounds: Callable, rest: np.ndarray, start: np.ndarra
     D = of_F + np.einsum("ij,jab->iab", ahead, of_T)
     try:
         today = scipy.linalg.lu_factor(F_u + ahead @ T_u)
-        found = doubled(
-            -scipy.linalg.lu_solve(today, D.reshape(m, -1)).reshape(m, n, n),
-            -scipy.linalg.lu_solve(today, F_later_u),
-            dynamics,
-        )
+        constant = -scipy.linalg.lu_solve(today, D.reshape(m, -1)).reshape(m, n, n)
+        return sum_by_doubling(constant, -scipy.linalg.lu_solve(today, F_later_u), dynamics)
     except (ValueError, scipy.linalg.LinAlgError) as error:
         raise InputError(f"there is no second-order solution: {error}") from error
-    return found
 
 
-def system(model: Model, bounds: Callable, n: int, m: int) -> Callable[[tf.Tensor], tf.Tensor]:
+def equations_in_coordinates(model: Model, bounds: Callable, n: int, m: int) -> Callable[[tf.Tensor], tf.Tensor]:
     """Tomorrow's coordinates and the residuals, [batch, n + m], as a function of (x, u, x', u') [batch, 2 (n + m)]."""
     logs = in_logs(model.states)
 
@@ -64,19 +60,19 @@ def system(model: Model, bounds: Callable, n: int, m: int) -> Callable[[tf.Tenso
         states, later = (tf.where(logs, tf.exp(tf.where(logs, part, 0)), part) for part in (x, later_x))
         tomorrow, errors = without_risk(model, states, bounds(u), later, bounds(later_u))
         moved = tf.where(logs, tf.math.log(tf.where(logs, tomorrow, 1)), tomorrow)
-        return tf.concat([moved, tf.transpose(stacked(errors, z.shape[0])[:m])], 1)  # slackness stands last
+        return tf.concat([moved, tf.transpose(stack_rows(errors, z.shape[0])[:m])], 1)  # slackness stands last
 
     return values
 
 
-def doubled(X: np.ndarray, M: np.ndarray, C: np.ndarray) -> np.ndarray:
+def sum_by_doubling(X: np.ndarray, M: np.ndarray, C: np.ndarray) -> np.ndarray:
     """The solution of Q = X + M Q[C, C], [m, n, n]: the sum of M^t X[C^t, C^t]. Raises ValueError if it diverges."""
     for _ in range(DOUBLINGS):
         more = np.einsum("ij,jab->iab", M, C.T @ X @ C)
         X = X + more
         if not np.isfinite(X).all():
             break
-        if np.abs(more).max() <= SETTLED * np.abs(X).max():
+        if np.abs(more).max() <= CONVERGED * np.abs(X).max():
             return X
         M, C = M @ M, C @ C
     raise ValueError("the quadratic terms do not settle")

@@ -7,7 +7,7 @@ method polishes what they find. The search ends after the model's `search_second
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,17 +15,19 @@ import scipy.optimize
 import tensorflow as tf
 from scipy.stats import qmc
 
-from deqn.equations.residuals import stacked, without_risk
-from deqn.model.declaration import Model, Policy
-from deqn.model.layout import box, box_widths, flatten, labels, limits, width
-from deqn.perturbation.derivatives import jacobian
+from deqn.equations.residuals import stack_rows, without_risk
+from deqn.model.declaration import Model
+from deqn.model.layout import box, box_widths, labels, limits, pack_row, width
+from deqn.perturbation.derivatives import jacobian, jacobians
 from deqn.system.errors import InputError
 
 TOLERANCE = 1e-8  # of every equation at the steady state
 ROUNDING = 1e-9  # from zero or a bound: a steady state that lies there but for rounding errors
 STARTS = 16
 SILENT = 3.0  # seconds before a search says anything
-SHOWN = 12  # variables in a message
+LISTED = 12  # variables in a message
+MOVES, NEWTON = 8, 4  # steps of the parameters from the known economy on, and Newton's steps after each
+ROOT = 1e-10
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ def steady_state(model: Model, tell: Callable[[str], None] = lambda text: None) 
     """
     given = model.steady_state()
     if given is not None:
-        return SteadyState(flatten(given, model.states), flatten(given, model.policies))
-    system = System(model, tell)
+        return SteadyState(pack_row(given, model.states), pack_row(given, model.policies))
+    system = RestEquations(model, tell)
     system.check_square()
     ended = "was found in the box"
     try:
@@ -57,15 +59,15 @@ def steady_state(model: Model, tell: Callable[[str], None] = lambda text: None) 
     if system.best is None:
         start = next(system.starts())
         raise InputError(f"no steady state was found: the equations are not finite at any start; at "
-                         f"{system.described(start)}, {system.worst(start)}; give steady_state")  # fmt: skip
+                         f"{system.describe(start)}, {system.describe_worst(start)}; give steady_state")  # fmt: skip
     if not system.smallest <= TOLERANCE:
         remedy = "or another box" if ended.endswith("box") else "or search_seconds, a member of the model, more"
-        raise InputError(f"no steady state {ended}; the closest point is {system.described(system.best)}, where "
-                         f"{system.worst(system.best)}; give steady_state, {remedy}")  # fmt: skip
-    return SteadyState(*np.split(system.rounded(), [system.n_states]))
+        raise InputError(f"no steady state {ended}; the closest point is {system.describe(system.best)}, where "
+                         f"{system.describe_worst(system.best)}; give steady_state, {remedy}")  # fmt: skip
+    return SteadyState(*np.split(system.round_best(), [system.n_states]))
 
 
-class System:
+class RestEquations:
     """The equations of a steady state as a function of one vector: packed states, then packed policies.
 
     `best` is the point with the `smallest` largest error so far. Every evaluation raises TimeoutError once the time of
@@ -93,9 +95,9 @@ class System:
         """The middle of the box with moderate policies, then points of a Sobol set over box and bounds."""
         low, high = self.corners
         sobol = qmc.Sobol(len(low), scramble=True, rng=np.random.default_rng(0))
-        yield spread(np.full(len(low), 0.5), low, high)
+        yield spread_points(np.full(len(low), 0.5), low, high)
         for unit in sobol.random_base2(STARTS.bit_length() - 1):
-            yield spread(unit, low, high)
+            yield spread_points(unit, low, high)
 
     def search(self, start: np.ndarray) -> None:
         """Least squares inside box and bounds, and Newton's method from where they end."""
@@ -105,28 +107,28 @@ class System:
             coarse = scipy.optimize.least_squares(self.values, start, self.slopes, bounds=(low, high), x_scale=scale).x
             self.values(np.clip(scipy.optimize.root(self.values, coarse, jac=self.slopes, tol=1e-14).x, low, high))
 
-    def rounded(self) -> np.ndarray:
-        """The best point, with what is zero or on a bound but for rounding errors put there if the equations agree."""
+    def round_best(self) -> np.ndarray:
+        """The best point; values within rounding errors of zero or a bound move there if the equations still hold."""
         low, high = self.corners
         near = self.best
         for value in (np.zeros(len(near)), low, high):
             near = np.where(np.abs(near - value) < ROUNDING, value, near)
         with contextlib.suppress(ValueError):
-            if np.abs(self._evaluated(near)).max() <= max(TOLERANCE / 100, self.smallest):
+            if np.abs(self._evaluate(near)).max() <= max(TOLERANCE / 100, self.smallest):
                 return near
         return self.best
 
     def values(self, x: np.ndarray) -> np.ndarray:
         """The states' change in widths of the box, then the residuals, at x. Raises ValueError unless finite."""
-        found = self._evaluated(x)
+        found = self._evaluate(x)
         low, high = self.corners
         if np.abs(found).max() < self.smallest and (x >= low).all() and (x <= high).all():
             self.best, self.smallest = x.copy(), np.abs(found).max()
         self._keep_time()
         return found
 
-    def _evaluated(self, x: np.ndarray) -> np.ndarray:
-        return finite(self._equations(tf.constant(x[None])).numpy()[0])
+    def _evaluate(self, x: np.ndarray) -> np.ndarray:
+        return require_finite(self._equations(tf.constant(x[None])).numpy()[0])
 
     def _keep_time(self) -> None:
         """Say once a second what is going on. Raises TimeoutError at the end of the search."""
@@ -141,22 +143,22 @@ class System:
     def slopes(self, x: np.ndarray) -> np.ndarray:
         """Their derivatives, [equations, unknowns]."""
         self._keep_time()
-        return finite(jacobian(self._equations, x))
+        return require_finite(jacobian(self._equations, x))
 
     @tf.function(autograph=False)
     def _equations(self, x: tf.Tensor) -> tf.Tensor:
         """At each row of x [batch, unknowns]: [batch, equations]."""
         states, policies = x[:, : self.n_states], x[:, self.n_states :]
         tomorrow, errors = without_risk(self.model, states, policies, states, policies)
-        return tf.concat([(tomorrow - states) / self._units, tf.transpose(stacked(errors, x.shape[0]))], 1)
+        return tf.concat([(tomorrow - states) / self._units, tf.transpose(stack_rows(errors, x.shape[0]))], 1)
 
-    def described(self, x: np.ndarray) -> str:
+    def describe(self, x: np.ndarray) -> str:
         """x by name, the first of many."""
         named = zip(labels([*self.model.states, *self.model.policies]), x, strict=True)
         words = [f"{name}={value:.4g}" for name, value in named]
-        return ", ".join(words[:SHOWN]) + f" and {len(words) - SHOWN} more" * (len(words) > SHOWN)
+        return ", ".join(words[:LISTED]) + f" and {len(words) - LISTED} more" * (len(words) > LISTED)
 
-    def worst(self, x: np.ndarray) -> str:
+    def describe_worst(self, x: np.ndarray) -> str:
         """The equation with the largest error at x."""
         states, policies = (tf.constant(part[None]) for part in np.split(x, [self.n_states]))
         tomorrow, errors = without_risk(self.model, states, policies, states, policies)
@@ -167,7 +169,7 @@ class System:
         return f"{name} is {sizes[name]:.3g}"
 
 
-def spread(unit: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def spread_points(unit: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Points of the unit cube between the bounds; where one is missing, around a distance of one from the other."""
     below, above = np.isfinite(low), np.isfinite(high)
     floor, ceiling = np.where(below, low, 0.0), np.where(above, high, 0.0)
@@ -177,20 +179,37 @@ def spread(unit: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     return np.where(below & above, inside, outside)
 
 
-def moderate(policies: Sequence[Policy]) -> np.ndarray:
-    """Policies in the middle of their bounds, [n_policies]: where a model may be evaluated before it is solved."""
-    lower, upper = limits(policies)
-    return spread(np.full(len(lower), 0.5), lower, upper)
+def find_middle(model: Model) -> SteadyState:
+    """The middle of the box with moderate policies, which stands in for an unknown steady state."""
+    (low, high), (lower, upper) = box(model.states), limits(model.policies)
+    return SteadyState((low + high) / 2, spread_points(np.full(len(lower), 0.5), lower, upper))
 
 
-def middle(model: Model) -> SteadyState:
-    """The middle of the box with moderate policies: where a model is looked at that is not known to rest."""
-    low, high = box(model.states)
-    return SteadyState((low + high) / 2, moderate(model.policies))
-
-
-def finite(values: np.ndarray) -> np.ndarray:
+def require_finite(values: np.ndarray) -> np.ndarray:
     """The values themselves. Raises ValueError where one is not finite."""
     if not np.isfinite(values).all():
         raise ValueError("not finite")
     return values
+
+
+def continue_root(
+    system: Callable[[tf.Tensor], tf.Tensor], start: np.ndarray, first: np.ndarray, samples: np.ndarray
+) -> np.ndarray:
+    """Roots at parameters `samples` [n, k], by Newton's method from `start` [unknowns], the root at `first` [k], while
+    the parameters move: [n, unknowns]. For a family, in which a search for each economy would take a second or more.
+
+    `system` maps unknowns and parameters [batch, unknowns + k] to as many equations as unknowns. A row without a root
+    is nan.
+    """
+    n, unknowns = len(samples), len(start)
+    directions = np.eye(unknowns + len(first))[:unknowns]
+    roots = np.tile(start, (n, 1))
+    for move in range(1, MOVES + 1):
+        parameters = first + (samples - first) * move / MOVES
+        for _ in range(NEWTON):
+            at = np.hstack([roots, parameters])
+            values, slopes = system(tf.constant(at)).numpy(), jacobians(system, at, directions)
+            usable = np.isfinite(values).all(1) & np.isfinite(slopes).all((1, 2))
+            roots[usable] -= np.einsum("nij,nj->ni", np.linalg.pinv(slopes[usable]), values[usable])
+    left = np.abs(system(tf.constant(np.hstack([roots, samples]))).numpy()).max(1)
+    return np.where((left <= ROOT)[:, None], roots, np.nan)

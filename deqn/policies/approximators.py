@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 
 import keras
 import tensorflow as tf
@@ -9,7 +10,7 @@ import tensorflow as tf
 from deqn.equations.polynomials import chebyshev
 from deqn.settings.schema import Network
 
-NARROW, WIDER, WIDE = 16, 4, 32  # hidden units: up to two states, more for each further one, and at most
+NARROW, WIDER, WIDEST = 16, 4, 32  # hidden units: up to two states, more for each further one, and at most
 
 
 def make_network(inputs: int, outputs: int, settings: Network, dtype: str, seed: int) -> keras.Model:
@@ -19,9 +20,9 @@ def make_network(inputs: int, outputs: int, settings: Network, dtype: str, seed:
     return multilayer_perceptron(inputs, outputs, settings, dtype, seed)
 
 
-def widths(inputs: int, settings: Network) -> list[int]:
+def choose_widths(inputs: int, settings: Network) -> list[int]:
     """Of the hidden layers, those that are set or, without, what as many state variables need."""
-    return settings.hidden or [min(NARROW + WIDER * max(0, inputs - 2), WIDE)] * 2
+    return settings.hidden or [min(NARROW + WIDER * max(0, inputs - 2), WIDEST)] * 2
 
 
 def multilayer_perceptron(inputs: int, outputs: int, settings: Network, dtype: str, seed: int) -> keras.Model:
@@ -32,20 +33,16 @@ def multilayer_perceptron(inputs: int, outputs: int, settings: Network, dtype: s
         return kind(seed=seed + offset) if "seed" in inspect.signature(kind).parameters else kind()
 
     penalty = keras.regularizers.L1L2(settings.l1, settings.l2) if settings.l1 or settings.l2 else None
+    dense = partial(keras.layers.Dense, kernel_regularizer=penalty, dtype=dtype)
     layers = [keras.Input((inputs,), dtype=dtype)]
-    hidden = widths(inputs, settings)
+    hidden = choose_widths(inputs, settings)
     for i, units in enumerate(hidden):
         spread = keras.initializers.RandomUniform(-1, 1, seed=seed + len(hidden) + i)
-        layers.append(
-            keras.layers.Dense(
-                units, kernel_initializer=fresh(i), bias_initializer=spread, kernel_regularizer=penalty, dtype=dtype
-            )
-        )
+        layers.append(dense(units, kernel_initializer=fresh(i), bias_initializer=spread))
         layers.append(keras.layers.Activation(settings.activation, dtype=dtype))
         if settings.dropout:
             layers.append(keras.layers.Dropout(settings.dropout, seed=seed + i, dtype=dtype))
-    layers.append(keras.layers.Dense(outputs, kernel_initializer="zeros", kernel_regularizer=penalty, dtype=dtype))
-    return keras.Sequential(layers)
+    return keras.Sequential([*layers, dense(outputs, kernel_initializer="zeros")])
 
 
 class Approximator(tf.Module):
@@ -57,12 +54,10 @@ class Approximator(tf.Module):
 
     @property
     def dtype(self) -> tf.DType:
-        """The type of the weights."""
         return tf.as_dtype(self.network.weights[0].dtype)
 
     @property
     def floats(self) -> int:
-        """Numbers that one state needs on its way through all layers."""
         kernels = [w.shape for w in self.network.trainable_variables if len(w.shape) == 2]
         return sum(map(sum, kernels))
 
@@ -70,7 +65,7 @@ class Approximator(tf.Module):
         """[n, n_states] -> [n, outputs]."""
         return self.network(self._scale(states), training=training)
 
-    def recorded(self, states: tf.Tensor, record: list) -> tf.Tensor:
+    def record_layers(self, states: tf.Tensor, record: list) -> tf.Tensor:
         """The same; each layer with weights is appended to `record`, with its inputs and outputs."""
         a = self._scale(states)
         for layer in self.network.layers:

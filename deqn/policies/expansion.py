@@ -47,7 +47,6 @@ class Expansion:
 
     @property
     def floats(self) -> int:
-        """Numbers that one state needs on its way through the expansion."""
         return self.rows.floats + (0 if self.curvature is None else self.curvature.shape[1])
 
     def __call__(self, states: tf.Tensor) -> tf.Tensor:

@@ -4,12 +4,14 @@ policy(s) = bounds(anchor(s) + approximator(s)). The approximator's last layer s
 network is its anchor: the first-order solution before the bounds, or the steady state everywhere.
 """
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 
 from deqn.policies.approximators import Approximator
 from deqn.policies.bounds import Bounds
-from deqn.policies.protocol import Anchor
+from deqn.policies.protocol import Anchor, PolicyFunction
 
 
 class PolicyNetwork(tf.Module):
@@ -22,12 +24,10 @@ class PolicyNetwork(tf.Module):
 
     @property
     def network(self) -> keras.Model:
-        """The Keras network, which holds all weights."""
         return self.approximator.network
 
     @property
     def floats(self) -> int:
-        """Numbers that one state needs on its way through the policy function."""
         return self.approximator.floats + self.anchor.floats
 
     def start(self, states: tf.Tensor) -> tf.Tensor:
@@ -38,6 +38,21 @@ class PolicyNetwork(tf.Module):
         """Policies at states; `training` switches dropout on."""
         return self.bounds(self.anchor(states) + self.approximator(states, training))
 
-    def recorded(self, states: tf.Tensor, record: list) -> tf.Tensor:
+    def record_layers(self, states: tf.Tensor, record: list) -> tf.Tensor:
         """Policies at states; each layer with weights is appended to `record`, with its inputs and outputs."""
-        return self.bounds(self.anchor(states) + self.approximator.recorded(states, record))
+        return self.bounds(self.anchor(states) + self.approximator.record_layers(states, record))
+
+
+class EnsemblePolicy:
+    """The mean of policy functions of one model and type; it lies inside their bounds, as each of them does.
+
+    Networks that solve one economy from several seeds err in different directions.
+    """
+
+    def __init__(self, policies: Sequence[PolicyFunction]):
+        self._policies, self.dtype = tuple(policies), policies[0].dtype
+        self.floats = max(policy.floats for policy in policies)
+
+    def __call__(self, states: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """[n, n_states] -> [n, n_policies]."""
+        return tf.add_n([policy(states, training) for policy in self._policies]) / len(self._policies)

@@ -13,23 +13,23 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from deqn.checks.contract import contract
+from deqn.checks.contract import check_contract
 from deqn.checks.diagnosis import (
     check_choices,
     check_closed_form,
+    check_eigenvalues,
     check_gradients,
     check_quadrature,
-    check_roots,
     check_units,
 )
 from deqn.checks.undefined import check_box
 from deqn.economy.members import Members
-from deqn.equations.expectation import expectation, finer_rule, rule
+from deqn.equations.expectation import build_expectation, build_finer_rule, build_rule
 from deqn.families.pseudo_states import gather_members
 from deqn.model.declaration import Model
 from deqn.model.findings import Finding, Line, check
 from deqn.perturbation.steady_state import SteadyState
-from deqn.policies.approximators import widths
+from deqn.policies.approximators import choose_widths
 from deqn.runs.run import check_equations
 from deqn.runs.solution import build
 from deqn.settings.ranges import format_value
@@ -55,7 +55,7 @@ def run_checks(members: Members, settings: Settings, tell: Callable[[str], None]
     """Every check, in the order in which they build on each other; `tell` hears about what takes long."""
     lines, quadrature, rests = {}, settings.expectation, settings.network.anchor != "none"
     yield check("parameters", check_parameters, members)
-    for line in contract(members, partial(rule, quadrature), rests, tell):
+    for line in check_contract(members, partial(build_rule, quadrature), rests, tell):
         lines[line.name] = line
         yield line
     declared, moved, equations, steady = (
@@ -69,7 +69,7 @@ def run_checks(members: Members, settings: Settings, tell: Callable[[str], None]
     if rests:
         yield check("units", check_units, declared, steady, after=[moved, equations])
         linear, sound = settings.network.anchor == "linear", lines["zero residuals"]
-        yield (roots := check("roots", check_roots, declared, steady, linear, after=[sound]))
+        yield (roots := check("roots", check_eigenvalues, declared, steady, linear, after=[sound]))
         needed = [declared, roots]
     yield (economy := check("network", check_network, members, steady, settings, after=needed))
     choices = settings.optimizer, settings.schedule, settings.train, settings.evaluation
@@ -93,7 +93,7 @@ def check_parameters(members: Members) -> Finding:
 
 def refine_expectation(model: Model, quadrature: Quadrature) -> Finding:
     """The expectation under the rule of the evaluation."""
-    return Finding(expectation(model, partial(finer_rule, quadrature)), "")
+    return Finding(build_expectation(model, partial(build_finer_rule, quadrature)), "")
 
 
 def check_weights(weights: dict[str, float], equations: list[str]) -> Finding:
@@ -106,7 +106,7 @@ def check_network(members: Members, steady: SteadyState, settings: Settings) -> 
     """The economy under its untrained network, and the number of weights. Raises InputError for too many."""
     economy = build(members, settings.network, settings.expectation, settings.seed, settings.dtype, steady)
     inputs = economy.policy.network.input_shape[-1]
-    hidden = f" {format_value(widths(inputs, settings.network))}" if settings.network.name == "mlp" else ""
+    hidden = f" {format_value(choose_widths(inputs, settings.network))}" if settings.network.name == "mlp" else ""
     return Finding(economy, f"{settings.network.name}{hidden}: {economy.policy.network.count_params():,} weights")
 
 

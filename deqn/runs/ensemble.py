@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from deqn.economy.exact import Exact
+from deqn.economy.exact import Truth
 from deqn.evaluation.analysis import percent_deviations
 from deqn.evaluation.judgements import judge
 from deqn.evaluation.summary import Summary
-from deqn.policies.ensemble import EnsemblePolicy
+from deqn.policies.network import EnsemblePolicy
 from deqn.runs import publish
 from deqn.runs.publish import Curves
 from deqn.runs.solution import Solution, load_solution
@@ -100,7 +100,7 @@ def publish_ensemble(ensemble: Ensemble, folder: Path) -> Summary:
     return summary
 
 
-def compute_bands(ensemble: Ensemble, exact: Exact | None) -> Curves:
+def compute_bands(ensemble: Ensemble, exact: Truth | None) -> Curves:
     """The curves of the mean, with their spread across the solutions."""
     mean, each = compute_curves(ensemble.mean.economy, exact), [compute_curves(s.economy) for s in ensemble.solutions]
     slices = {}

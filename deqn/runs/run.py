@@ -10,14 +10,14 @@ from pathlib import Path
 from rich.console import Console
 
 from deqn.checks.contract import check_model
-from deqn.checks.diagnosis import check_choices, concerns
+from deqn.checks.diagnosis import check_choices, list_concerns
 from deqn.configuration.job import Job, prepare_job
 from deqn.economy.economy import Economy
-from deqn.equations.expectation import nodes_of, rule
+from deqn.equations.expectation import build_rule, count_product_nodes
 from deqn.evaluation.summary import Summary, Training
 from deqn.families.pseudo_states import gather_members
-from deqn.model.findings import line_of, origin
-from deqn.policies.approximators import widths
+from deqn.model.findings import find_origin, locate_line
+from deqn.policies.approximators import choose_widths
 from deqn.policies.network import PolicyNetwork
 from deqn.runs.record import describe_environment, open_log
 from deqn.runs.solution import Solution, build
@@ -29,7 +29,7 @@ from deqn.system.errors import DeqnError, FileError, InputError, as_known, first
 from deqn.system.interrupt import Interrupt
 from deqn.system.status import show_status
 from deqn.training.checkpoint import write_policy
-from deqn.training.report import Report, Trained
+from deqn.training.report import Report, TrainingResult
 
 log = logging.getLogger("deqn")
 
@@ -94,8 +94,8 @@ def run(
     except Exception as error:
         if shortage := as_known(error):
             raise shortage from error
-        if place := line_of(error):  # whatever it is, it was raised in a function of the model
-            what = origin(error)
+        if place := locate_line(error):  # whatever it is, it was raised in a function of the model
+            what = find_origin(error)
             raise InputError(f"the model failed{place}: {type(what).__name__}: {first_line(what)}") from error
         if isinstance(error, OSError):
             raise FileError(f"{error.filename or folder}: {error.strerror or error}") from error
@@ -116,11 +116,11 @@ def prepare_economy(job: Job, tell: Callable[[str], None]) -> Economy[PolicyNetw
     """The economy to be trained, its model checked. Raises InputError for what no training could mend."""
     settings = job.settings
     members, rests = gather_members(job.model, settings.pseudo_states), settings.network.anchor != "none"
-    steady, equations = check_model(members, partial(rule, settings.expectation), rests, tell)
+    steady, equations = check_model(members, partial(build_rule, settings.expectation), rests, tell)
     check_equations(settings.loss.weights, equations)
     economy = build(members, settings.network, settings.expectation, settings.seed, settings.dtype, steady)
     check_choices(economy, settings.optimizer, settings.schedule, settings.train, settings.evaluation)
-    for concern in concerns(economy):
+    for concern in list_concerns(economy):
         log.warning(concern)
     return economy
 
@@ -132,7 +132,7 @@ def check_equations(weights: dict[str, float], equations: list[str]) -> None:
             raise InputError(f"loss.weights.{name}: the model's equations are {', '.join(equations)}")
 
 
-def begin_summary(job: Job, economy: Economy, trained: Trained) -> Summary:
+def begin_summary(job: Job, economy: Economy, trained: TrainingResult) -> Summary:
     """What is known of a run before its policy is measured."""
     settings, network = job.settings, job.settings.network
     return Summary(
@@ -145,7 +145,7 @@ def begin_summary(job: Job, economy: Economy, trained: Trained) -> Summary:
         training=Training(
             ended=trained.ended, problem=trained.problem, lost_paths=trained.lost_paths,
             error=trained.error if math.isfinite(trained.error) else None,
-            anchor=network.anchor, nodes=nodes_of(settings.expectation, economy.model),
-            hidden=widths(economy.center.states.size, network) if network.name == "mlp" else None,
+            anchor=network.anchor, nodes=count_product_nodes(settings.expectation, economy.model),
+            hidden=choose_widths(economy.center.states.size, network) if network.name == "mlp" else None,
         ),
     )  # fmt: skip

@@ -13,17 +13,16 @@ import tensorflow as tf
 from deqn.configuration.stored import load_stored
 from deqn.economy.anchors import Scale, build_policy
 from deqn.economy.domain import box_states
-from deqn.economy.economy import Economy
+from deqn.economy.economy import Economy, tabulate_states
 from deqn.economy.members import Members
-from deqn.economy.tables import state_frame
-from deqn.equations.expectation import expectation, finer_rule, rule
+from deqn.equations.expectation import build_expectation, build_finer_rule, build_rule
 from deqn.evaluation import analysis, evaluate, moments
 from deqn.evaluation.closed_loop import closed_loop_modes
 from deqn.evaluation.summary import Summary, read_summary
 from deqn.families.pseudo_states import gather_members
 from deqn.model.layout import free_policies, labels, width
 from deqn.perturbation.modes import Modes
-from deqn.perturbation.steady_state import SteadyState, middle, steady_state
+from deqn.perturbation.steady_state import SteadyState, find_middle, steady_state
 from deqn.policies.approximators import Approximator, make_network
 from deqn.policies.network import PolicyNetwork
 from deqn.reporting import html_report, report
@@ -73,7 +72,7 @@ class Solution:
         for a wrong shape or a parameter outside its interval.
         """
         packed = self._packed({**self._parameters(parameters, states), **states, **parameters})
-        return state_frame(self.economy.model, self.economy.policy, packed).drop(
+        return tabulate_states(self.economy.model, self.economy.policy, packed).drop(
             columns=labels(self.economy.model.states)
         )
 
@@ -130,7 +129,7 @@ class Solution:
     def judged(self) -> Economy:
         """The economy under the finer rule of the evaluation."""
         model, settings = self.economy.model, self.settings.expectation
-        return replace(self.economy, expectation=expectation(model, partial(finer_rule, settings)))
+        return replace(self.economy, expectation=build_expectation(model, partial(build_finer_rule, settings)))
 
     def evaluation_states(self, seed: int) -> dict[str, tf.Tensor]:
         """Fresh states of the sets `path` and `box`, packed, [n, n_states]."""
@@ -196,9 +195,9 @@ def build(
     inputs, outputs = (sum(map(width, declared)) for declared in (model.states, free_policies(model.policies)))
     layers = make_network(inputs, outputs, network, dtype, stream(seed, NETWORK))
     approximator = Approximator(layers, Scale(members.domain, MARGIN if network.name == "chebyshev" else 0.0))
-    chosen = expectation(model, partial(rule, quadrature))
+    chosen = build_expectation(model, partial(build_rule, quadrature))
     try:
-        policy = build_policy(members, steady or middle(model), approximator, kind, chosen)
+        policy = build_policy(members, steady or find_middle(model), approximator, kind, chosen)
     except InputError as error:
         raise InputError(f"network.anchor={kind}: {error}; network.anchor=steady_state does without it") from error
     return Economy(members, steady, policy, chosen)

@@ -7,20 +7,19 @@ from pathlib import Path
 
 from rich.console import Console
 
-from deqn.checks.divergence import lost_derivative
+from deqn.checks.undefined import find_lost_derivative
 from deqn.economy.economy import Economy
 from deqn.runs.solution import TRAINING, VALIDATION, stream
 from deqn.settings.schema import Settings
 from deqn.system.interrupt import Interrupt
 from deqn.training.checkpoint import Checkpoints
-from deqn.training.loop import Loop
+from deqn.training.loop import Loop, Rules
 from deqn.training.metrics import Events, Metrics
-from deqn.training.plan import Plan, build_sampler, build_stages
+from deqn.training.plan import Plan, build_stages
 from deqn.training.progress import Display
-from deqn.training.report import Report, Trained
-from deqn.training.rules import Rules
-from deqn.training.sampler import FAR
-from deqn.training.stage import Stage, remaining
+from deqn.training.report import Report, TrainingResult
+from deqn.training.sampler import FAR, Sampler
+from deqn.training.stage import Stage, count_remaining
 from deqn.training.validation import Ledger, Validator
 
 RESULTS = ("summary.json", "failure.json", "report.html", "euler_errors.csv", "comparison.csv", "moments.csv")
@@ -63,10 +62,10 @@ class Journal:
 
 def train(
     economy: Economy, plan: Plan, folder: Path, console: Console, interrupt: Interrupt, watch: Watch | None = None
-) -> Trained:
+) -> TrainingResult:
     """Train the policy in place."""
     chosen = build_stages(economy, plan)
-    validator = Validator(economy, build_sampler(economy, plan.sampling, plan.validation_seed))
+    validator = Validator(economy, Sampler(economy, plan.sampling, plan.validation_seed))
     ledger = Ledger(economy.policy.network.weights)
     checkpoints = Checkpoints(
         folder, network=economy.policy.network, validation=validator.sampler, ledger=ledger,
@@ -95,12 +94,12 @@ def train(
 
 def unfinished(chosen: list[Stage]) -> list[Stage]:
     """The stages that ended before their last step."""
-    return [stage for stage in chosen if stage.step and remaining(stage)]
+    return [stage for stage in chosen if stage.step and count_remaining(stage)]
 
 
 def stuck(economy: Economy, early: list[Stage], error: float) -> str:
     """Why stages ended before their last step though the error is above the tolerance."""
-    cause = lost_derivative(economy, early[-1].batch)
+    cause = find_lost_derivative(economy, early[-1].batch)
     steps = ", ".join(f"{stage.name} after {stage.step} steps" for stage in early)
     return f"stuck ({steps}): no step lowers the error of {error:.1e}" + (f"; {cause}" if cause else "")
 

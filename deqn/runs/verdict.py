@@ -8,7 +8,7 @@ import tensorflow as tf
 from rich.console import Console
 
 from deqn.economy.economy import Economy
-from deqn.economy.exact import Exact
+from deqn.economy.exact import Truth
 from deqn.evaluation import analysis, moments
 from deqn.evaluation.case import Case
 from deqn.evaluation.judgements import judge
@@ -59,7 +59,7 @@ def compose_case(solution: Solution, finer: Economy) -> Case:
 
 
 def compute_curves(
-    economy: Economy, exact: Exact | None = None, start: Callable[[tf.Tensor], tf.Tensor] | None = None
+    economy: Economy, exact: Truth | None = None, start: Callable[[tf.Tensor], tf.Tensor] | None = None
 ) -> publish.Curves:
     """Policies along each state, and responses to each shock, or to each state displaced where there is no shock."""
     model = economy.model

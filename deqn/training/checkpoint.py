@@ -41,20 +41,19 @@ class Checkpoints:
 
     def save(self) -> None:
         """Write a checkpoint, and delete all but the newest. Raises FileError where it cannot be written."""
-        write(self._checkpoint, self._path(max(self.numbers, default=0) + 1))
+        write(self._checkpoint, self._folder / f"ckpt-{max(self.numbers, default=0) + 1}")
         for number in self.numbers[:-KEPT]:
             self._delete(number)
 
     def restore(self) -> list[str]:
-        """Restore the newest checkpoint that is whole; returns what is wrong with those after it, which are deleted.
+        """Restore the newest whole checkpoint; returns what is wrong with the later ones, which are deleted.
 
-        Raises FileError where there is none in which each object is found, and nothing else, or where the system does
-        not let one be read.
+        Raises FileError if no checkpoint holds every object and nothing else, or if the system refuses to read one.
         """
         problems: list[str] = []
         for number in reversed(self.numbers):
             try:
-                read(self._checkpoint, self._path(number))
+                read(self._checkpoint, self._folder / f"ckpt-{number}")
             except FileError as error:
                 if isinstance(error.__cause__, UNREADABLE):
                     raise  # the file may be whole
@@ -64,9 +63,6 @@ class Checkpoints:
                 self._delete(damaged)
             return problems
         raise FileError("; ".join(problems) or f"there is no checkpoint in {self._folder}")
-
-    def _path(self, number: int) -> Path:
-        return self._folder / f"ckpt-{number}"
 
     def _delete(self, number: int) -> None:
         for file in sorted(self._folder.glob(f"ckpt-{number}.*"), reverse=True):  # the index first
@@ -90,19 +86,19 @@ def write(checkpoint: tf.train.Checkpoint, path: Path) -> None:
 def read(checkpoint: tf.train.Checkpoint, path: Path) -> None:
     """Restore a checkpoint. Raises FileError unless each object is found there, and nothing else."""
     try:
-        with readable(path) as name:
+        with escape_brackets(path) as name:
             status = checkpoint.read(name)
         status.assert_existing_objects_matched()
         status.assert_consumed()
     except DAMAGE as error:
         raise FileError(
             f"the checkpoint {path} is incomplete, damaged, of another model or network, or of another release of "
-            f"deqn: {reason(error)}"
+            f"deqn: {first_line(error).split('}} ')[-1]}"  # without the name of TensorFlow's own function
         ) from error
 
 
 @contextlib.contextmanager
-def readable(path: Path) -> Iterator[str]:
+def escape_brackets(path: Path) -> Iterator[str]:
     """A name under which TensorFlow, which takes names for patterns, finds a file whose folder has brackets."""
     if not set("[\\") & set(str(path)):
         yield str(path)
@@ -111,11 +107,6 @@ def readable(path: Path) -> Iterator[str]:
         link = Path(place) / "checkpoints"
         link.symlink_to(path.parent.resolve())
         yield str(link / path.name)
-
-
-def reason(error: Exception) -> str:
-    """What TensorFlow or the system says, without the name of TensorFlow's own function."""
-    return first_line(error).split("}} ")[-1]
 
 
 def write_policy(folder: Path, network: keras.Model) -> None:

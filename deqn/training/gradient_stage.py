@@ -21,12 +21,7 @@ class GradientStage(tf.Module):
     """The state of stochastic gradient training, all of it in variables, and its compiled chunk."""
 
     def __init__(
-        self,
-        objective: Objective,
-        optimizer: keras.optimizers.Optimizer,
-        schedule: Schedule,
-        sampler: Sampler,
-        training: Training,
+        self, objective: Objective, optimizer: keras.Optimizer, schedule: Schedule, sampler: Sampler, training: Training
     ):
         super().__init__(name=type(optimizer).__name__.lower())
         self.objective, self.economy, self.sampler = objective, objective.economy, sampler
@@ -40,10 +35,8 @@ class GradientStage(tf.Module):
         self._shuffles = tf.constant([rng.permutation(sampler.states) for _ in range(SHUFFLES)], tf.int32)
         self.optimizer.build(self.weights)
         self._first_rate = self.learning_rate
-        width = sampler.paths.shape[1]
-        self.loss_sum = tf.Variable(tf.zeros((), sampler.paths.dtype), trainable=False)
-        self.loss_count = tf.Variable(tf.zeros((), sampler.paths.dtype), trainable=False)
-        self.drawn = tf.Variable(tf.zeros((training.batch, width), sampler.paths.dtype), trainable=False)
+        self.loss_sum, self.loss_count = (tf.Variable(0, dtype=sampler.paths.dtype, trainable=False) for _ in range(2))
+        self.drawn = sampler.hold(training.batch)
 
     @property
     def steps_per_cycle(self) -> int:
@@ -56,7 +49,6 @@ class GradientStage(tf.Module):
 
     @property
     def step(self) -> int:
-        """Gradient steps taken."""
         return int(self.optimizer.iterations.numpy())
 
     @property
@@ -65,17 +57,14 @@ class GradientStage(tf.Module):
 
     @property
     def rates(self) -> dict[str, float]:
-        """What metrics.csv tells of the step size."""
         return {"learning_rate": self.learning_rate}
 
     @property
     def done(self) -> bool:
-        """Whether all steps are taken."""
         return self.step >= self.cycles * self.steps_per_cycle
 
     @property
     def batch(self) -> tf.Tensor:
-        """The newest mini-batch."""
         return self.drawn.value()
 
     @property
@@ -83,12 +72,10 @@ class GradientStage(tf.Module):
         return self.step // self.steps_per_cycle * self.sampler.states
 
     def fall_back(self) -> bool:
-        """Go on with points of the box alone; returns whether that is new."""
         return self.sampler.fall_back()
 
     def redraw(self) -> bool:
-        """States are new in every cycle."""
-        return False
+        return False  # states are new in every cycle
 
     def on_plateau(self, reports: int) -> bool:
         """Lower the learning rate where the schedule waits for a plateau, but not below its share `final`."""
@@ -107,7 +94,7 @@ class GradientStage(tf.Module):
         done, finite = tf.constant(0), tf.constant(True)
         while finite and done < cycles:  # not tf.range(cycles), for which XLA would compile every number of cycles anew
             states = self.sampler(self.economy.policy)  # [states, n_states]
-            order = self.shuffled()  # [steps_per_cycle, batch]
+            order = self.shuffle()  # [steps_per_cycle, batch]
             i = tf.constant(0)
             while finite and i < self.steps_per_cycle:
                 self.drawn.assign(tf.gather(states, order[i]))
@@ -124,7 +111,7 @@ class GradientStage(tf.Module):
             self.loss_count.assign(0)
         return mean
 
-    def shuffled(self) -> tf.Tensor:
+    def shuffle(self) -> tf.Tensor:
         """Mini-batches of all epochs as indices of the cycle's states, [steps_per_cycle, batch].
 
         Two stored permutations, drawn anew, are applied one after the other: SHUFFLES^2 orders, for a tenth of the time

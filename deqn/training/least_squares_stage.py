@@ -6,9 +6,9 @@ import tensorflow as tf
 from deqn.optimizers.levenberg_marquardt import LeastSquares
 from deqn.optimizers.rounding import is_precise
 from deqn.settings.schema import Optimizer
-from deqn.training.batch_stage import BatchStage
 from deqn.training.objective import Objective
 from deqn.training.sampler import Sampler
+from deqn.training.stage import BatchStage
 
 PROGRESS, IDLE = 0.98, 5  # a batch whose loss stays above this share of its first is idle; so many end the stage
 
@@ -22,9 +22,8 @@ class LeastSquaresStage(BatchStage):
         self.solver = LeastSquares(objective.residual_function(settings.memory * 2**30), settings.damping)
         self.equations = objective.equations
         self.idle = tf.Variable(0, trainable=False)  # batches in a row without progress worth the name
-        self.first_loss = tf.Variable(0.0, dtype=tf.float64, trainable=False)  # on the current batch
-        self.last_loss = tf.Variable(0.0, dtype=tf.float64, trainable=False)
-        self.noise = tf.Variable(0.0, dtype=tf.float64, trainable=False)  # of rounding errors, on the current batch
+        losses = (tf.Variable(0.0, dtype=tf.float64, trainable=False) for _ in range(3))
+        self.first_loss, self.last_loss, self.noise = losses  # on the current batch; of rounding errors there
         self._training = self._held_out = None
 
     @property
@@ -36,20 +35,19 @@ class LeastSquaresStage(BatchStage):
     @property
     def work(self) -> float:
         """Multiplications of a step, roughly: a gradient of each equation, normal equations, factorization."""
-        n, states = self.solver.parameters, self.sampler.states
+        n, states = self.solver.residuals.parameters, self.sampler.states
         rows = self.equations * states
         dense = min(n, rows) ** 2 * (max(n, rows) + min(n, rows) / 3)
         return rows * self.economy.gradient_work + dense
 
     @property
     def rates(self) -> dict[str, float]:
-        """What metrics.csv tells of the step size."""
         return {"damping": float(self.solver.damping.numpy())}
 
     def chunk(self, cycles: int) -> bool:
         """Iterate; returns whether every loss was finite, and stops before the first that is not."""
         for _ in range(cycles):
-            if self.worn:
+            if self.is_worn:
                 self._refresh()
             elif self._training is None:  # resumed within a batch
                 self._split()
@@ -72,7 +70,6 @@ class LeastSquaresStage(BatchStage):
         return True
 
     def mean_loss(self, reset: bool = False) -> float:
-        """The newest loss."""
         return float(self.last_loss.numpy())
 
     def _refresh(self) -> None:

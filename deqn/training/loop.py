@@ -13,26 +13,53 @@ from typing import Protocol
 
 import numpy as np
 
-from deqn.checks.divergence import diagnose
+from deqn.checks.undefined import diagnose
+from deqn.settings.schema import Training
+from deqn.system.interrupt import Interrupt
 from deqn.training.checkpoint import Checkpoints
-from deqn.training.report import Report, Trained
-from deqn.training.rules import RETURNS, Rules
+from deqn.training.report import Report, TrainingResult
 from deqn.training.stage import Stage
 from deqn.training.validation import Ledger, Validator
 
 CHUNK_SECONDS = 0.5
 MISLED = 10  # times the best error from which a stage goes back to it
+RETURNS = 3  # to the best weights, before a stage ends
 log = logging.getLogger("deqn")
 
 
 class Observer(Protocol):
-    """Who is told of training; an exception that it raises ends the training."""
+    """Who is told of every report and of the newest step of a stage; an exception that it raises ends the training."""
 
-    def report(self, report: Report) -> None:
-        """Told of every report."""
+    def report(self, report: Report) -> None: ...
 
-    def update(self, stage: Stage, loss: float) -> None:
-        """Told of the newest step of a stage, and of its loss."""
+    def update(self, stage: Stage, loss: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class Rules:
+    """When training ends before its last step: its settings, a signal, and two mean errors of the worst equation."""
+
+    training: Training
+    interrupt: Interrupt
+    enough: float = 0.0  # at which slow progress ends the training
+    good_start: float | None = None  # of the start that leaves out the first stage
+
+    def check_reports(self, ledger: Ledger) -> str | None:
+        """Why the reports so far end the training; read from the ledger, so that a resumed run answers the same."""
+        best, patience = ledger.best_error.numpy(), self.training.patience
+        if self.training.target is not None and best <= self.training.target:
+            return "target"
+        if ledger.exact.numpy() or (best <= self.enough and ledger.is_slow):
+            return "enough"
+        if ledger.returns.numpy() >= RETURNS:
+            return "misled"
+        return "patience" if patience is not None and ledger.stale.numpy() >= patience else None
+
+    def check_clock(self, elapsed: float) -> str | None:
+        """Why a signal or the clock ends the training after so many seconds."""
+        if self.interrupt.signal is not None:
+            return "interrupted"
+        return "seconds" if self.training.seconds is not None and elapsed >= self.training.seconds else None
 
 
 @dataclass
@@ -47,14 +74,14 @@ class Loop:
     observer: Observer
     problems: list[str] = field(default_factory=list, init=False)  # of all stages
 
-    def run(self) -> Trained:
+    def run(self) -> TrainingResult:
         """Train and time it.
 
         The network then holds the best weights seen at a report, and the checkpoint the state to go on from.
         """
         began, self._compiling = time.monotonic(), 0.0
         ended = self._train()
-        return Trained(
+        return TrainingResult(
             ended, tuple(self.problems), {stage.name: stage.step for stage in self.stages},
             sum(stage.states_visited for stage in self.stages), self.lost_paths, float(self.ledger.best_error.numpy()),
             self._compiling, time.monotonic() - began - self._compiling,
@@ -62,16 +89,16 @@ class Loop:
 
     def _train(self) -> str:
         self._saved = time.monotonic()
-        reason, stages = None, self._still_to_run()
+        reason, stages = None, self._choose_stages()
         for stage in stages:
             self._stage, self._pace = stage, None
             if stage.step == 0 and not stage.done:
                 self.ledger.recall()  # a stage starts from the best weights so far
                 self.ledger.stale.assign(0)
                 self.ledger.returns.assign(0)
-                stage.sampler.warm_up(self.validator.economy.policy)
+                stage.sampler.advance(self.validator.economy.policy, stage.sampler.burn_in)
             while reason is None and not stage.done:
-                reason = self.rules.satisfied(self.ledger) or self._until_report(stage)
+                reason = self.rules.check_reports(self.ledger) or self._until_report(stage)
             if reason in ("patience", "diverged", "misled") and stage is not stages[-1]:  # the next one may do better
                 log.info("%s ended: %s", stage.name, reason)
                 reason = None
@@ -79,14 +106,14 @@ class Loop:
                 break
         return self._end(reason or "steps")
 
-    def _still_to_run(self) -> Sequence[Stage]:
+    def _choose_stages(self) -> Sequence[Stage]:
         """All stages, less those before one that has begun, and less the first where the start is good enough."""
         if self.step:
             return [s for i, s in enumerate(self.stages) if not any(later.step for later in self.stages[i + 1 :])]
         self._stage = self.stages[0]
         self.ledger.reports.assign(0)
         self._save()  # so that there is always one to go on from
-        self.validator.sampler.warm_up(self.validator.economy.policy)
+        self.validator.sampler.advance(self.validator.economy.policy, self.validator.sampler.burn_in)
         start = self.measure()
         self._note(start)
         good = self.rules.good_start is not None and start.error <= self.rules.good_start
@@ -101,26 +128,23 @@ class Loop:
         while reason is None and cycle < due and not stage.done:
             wanted = 1 if pace is None else max(1, int(CHUNK_SECONDS / pace))
             cycles, began = min(wanted, due - cycle), time.monotonic()
-            finite = stage.chunk(cycles)
+            finite, seconds = stage.chunk(cycles), time.monotonic() - began
             if pace is None:  # the first call compiles
-                self._compiling += time.monotonic() - began
-                pace = math.inf
-            else:
-                pace = (time.monotonic() - began) / cycles
-            self._pace = pace
+                self._compiling += seconds
+            self._pace = pace = math.inf if pace is None else seconds / cycles
             if not finite:
-                return self._diverged(stage)
+                return self._handle_divergence(stage)
             cycle += cycles
             self.observer.update(stage, stage.mean_loss())
             if cycle == due or stage.done:
                 self._report(stage)
-            reason = self.rules.stopped(self.elapsed)
+            reason = self.rules.check_clock(self.elapsed)
             if reason is None and time.monotonic() - self._saved >= self.rules.training.checkpoint_seconds:
                 self._save()
         return reason
 
-    def _diverged(self, stage: Stage) -> str | None:
-        """Note what was not finite; before a stage is given up it tries the box alone, from the best weights."""
+    def _handle_divergence(self, stage: Stage) -> str | None:
+        """Note what was not finite. A stage first falls back to the box alone, from the best weights, then ends."""
         cause = diagnose(self.validator.economy, stage.batch)
         self.problems.append(f"{stage.name} diverged at step {stage.step + 1}: {cause}")
         if not stage.fall_back():
@@ -136,7 +160,6 @@ class Loop:
 
     @property
     def step(self) -> int:
-        """Steps taken by all stages."""
         return sum(stage.step for stage in self.stages)
 
     @property
@@ -151,8 +174,10 @@ class Loop:
         if never_finite and not math.isfinite(errors.error) and self.validator.sampler.fall_back():
             errors = self.validator()  # at points of the box
         value = stage.mean_loss(reset=True) if stage.step else math.nan
-        rates, lost = stage.rates, self.lost_paths
-        return Report(self.step, stage.name, self.elapsed, value, rates, **vars(errors), lost_paths=lost)
+        return Report(
+            step=self.step, stage=stage.name, seconds=self.elapsed, loss=value, rates=stage.rates,
+            lost_paths=self.lost_paths, **vars(errors),
+        )  # fmt: skip
 
     def _report(self, stage: Stage) -> None:
         report = self.measure()
@@ -184,7 +209,7 @@ class Loop:
         self.ledger.reports.assign_add(1)
 
     def _save(self) -> None:
-        """A checkpoint, unless a weight is not finite: the one before is then the last good one."""
+        """Save a checkpoint unless a weight is not finite: the previous one is then the last good one."""
         self.ledger.seconds.assign(self.elapsed)
         self._saved = time.monotonic()
         if all(np.isfinite(w.numpy()).all() for w in self.validator.economy.policy.network.weights):

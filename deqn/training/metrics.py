@@ -22,7 +22,7 @@ class Metrics:
 
     def add(self, report: Report) -> None:
         """Append a report. Raises FileError."""
-        row = row_of(report)
+        row = to_row(report)
         empty = not self._path.exists() or self._path.stat().st_size == 0
         with writing(self._path), self._path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, row, lineterminator="\n")
@@ -44,14 +44,12 @@ class Events:
             old.unlink()
         self._writer = tf.summary.create_file_writer(str(place))
         kind = tf.compat.v1.SummaryMetadata
-        plugin = kind.PluginData(plugin_name="scalars")
-        self._scalar = kind(plugin_data=plugin, data_class="DATA_CLASS_SCALAR")
+        self._scalar = kind(plugin_data=kind.PluginData(plugin_name="scalars"), data_class="DATA_CLASS_SCALAR")
         for row in metrics.kept:
             self._write(row)
 
     def add(self, report: Report) -> None:
-        """Append a report."""
-        self._write({name: str(x) for name, x in row_of(report).items()})
+        self._write({name: str(x) for name, x in to_row(report).items()})
 
     def _write(self, row: dict[str, str]) -> None:
         with self._writer.as_default(int(row["step"])):
@@ -61,7 +59,7 @@ class Events:
         self._writer.flush()
 
 
-def row_of(report: Report) -> dict[str, str | float]:
+def to_row(report: Report) -> dict[str, str | float]:
     """A report as a row of metrics.csv; a rate that its stage does not have is empty."""
     return {
         "step": report.step, "stage": report.stage, "seconds": round(report.seconds, 3), "loss": report.loss,

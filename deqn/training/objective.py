@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from deqn.economy.economy import Economy
-from deqn.equations.residuals import loss, residuals, row_weights, stacked
+from deqn.equations.residuals import loss, residuals, row_weights, stack_rows
 from deqn.optimizers.residual_function import ResidualFunction
 from deqn.settings.schema import Loss
 
@@ -21,7 +21,7 @@ class Objective:
     @property
     def weights(self) -> list[tf.Variable]:
         """The weights of the policy function."""
-        return weights_of(self.economy)
+        return [w.value for w in self.economy.policy.network.trainable_variables]
 
     def loss(self, states: tf.Tensor) -> tf.Tensor:
         """The loss at states [batch, n_states], a scalar."""
@@ -41,12 +41,7 @@ class Objective:
     def equations(self) -> int:
         """The number of equations, rows of vector equations counted one by one."""
         rest = tf.constant(self.economy.center.states[None], self.economy.policy.dtype)
-        return stacked(self.economy.residuals(rest), 1).shape[0]
-
-
-def weights_of(economy: Economy) -> list[tf.Variable]:
-    """The weights of a policy function."""
-    return [w.value for w in economy.policy.network.trainable_variables]
+        return stack_rows(self.economy.residuals(rest), 1).shape[0]
 
 
 def residual_function(
@@ -59,16 +54,13 @@ def residual_function(
 
     def rows(states: tf.Tensor, policy: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
         errors = residuals(economy.model, policy, economy.expectation, states)
-        return stacked(errors, states.shape[0]) * row_weights(errors, weights)  # [equations, batch]
+        return stack_rows(errors, states.shape[0]) * row_weights(errors, weights)  # [equations, batch]
 
-    return ResidualFunction(
-        lambda states: tf.transpose(rows(states, economy.policy)),
-        weights_of(economy),
-        memory,
-        bytes_per_point=8 * (economy.expectation.nodes + 1) * economy.policy.floats,  # both dates
-        jacobian=lambda states: layerwise_jacobian(rows, economy.policy.recorded, states),
-        jit_compile=jit_compile,
-    )
+    values = lambda states: tf.transpose(rows(states, economy.policy))
+    jacobian = lambda states: layerwise_jacobian(rows, economy.policy.record_layers, states)
+    bytes_per_point = 8 * (economy.expectation.nodes + 1) * economy.policy.floats  # both dates
+    variables = [w.value for w in economy.policy.network.trainable_variables]
+    return ResidualFunction(values, variables, memory, bytes_per_point, jacobian, jit_compile)
 
 
 def layerwise_jacobian(rows: Callable, recorded: Callable, states: tf.Tensor) -> tf.Tensor:
@@ -94,7 +86,5 @@ def layerwise_jacobian(rows: Callable, recorded: Callable, states: tf.Tensor) ->
         biases[layer] = biases.get(layer, 0.0) + tf.einsum("eqbj->bej", g)
     parts = []
     for layer in kernels:
-        parts.append(tf.reshape(kernels[layer], (batch, totals.shape[0], -1)))
-        if layer.use_bias:
-            parts.append(biases[layer])
+        parts += [tf.reshape(kernels[layer], (batch, totals.shape[0], -1)), *[biases[layer]] * layer.use_bias]
     return tf.concat(parts, 2)

@@ -5,15 +5,14 @@ from dataclasses import dataclass, replace
 
 from deqn.economy.economy import Economy
 from deqn.optimizers.keras_optimizer import build_optimizer
-from deqn.optimizers.self_scaled_bfgs import fits
+from deqn.optimizers.self_scaled_bfgs import fits_memory
 from deqn.settings.schema import Loss, Optimizer, Sampling, Schedule, Training
-from deqn.training.batch_stage import choose_batch_size
 from deqn.training.gradient_stage import GradientStage
 from deqn.training.least_squares_stage import LeastSquaresStage
 from deqn.training.objective import Objective
 from deqn.training.quasi_newton_stage import QuasiNewtonStage
 from deqn.training.sampler import Sampler
-from deqn.training.stage import Stage
+from deqn.training.stage import Stage, choose_batch_size
 
 log = logging.getLogger("deqn")
 
@@ -44,20 +43,15 @@ def build_stages(economy: Economy, plan: Plan) -> list[Stage]:
     stages: list[Stage] = []
     if chosen.learning_rate is not None:
         optimizer = build_optimizer(chosen, plan.schedule, plan.train.steps)
-        sampler = build_sampler(economy, plan.sampling, plan.seed)
+        sampler = Sampler(economy, plan.sampling, plan.seed)
         stages.append(GradientStage(objective, optimizer, plan.schedule, sampler, plan.train))
     if chosen.iterations is not None:
         states, memory = chosen.states or choose_batch_size(objective), chosen.memory * 2**30
         single = replace(plan.sampling, paths=states, periods=1)  # a date of each of many paths
-        stages.append(LeastSquaresStage(objective, build_sampler(economy, single, plan.seed + 1), chosen))
-        if chosen.polish and not fits(economy.policy.network.count_params(), economy.policy.dtype, memory):
+        stages.append(LeastSquaresStage(objective, Sampler(economy, single, plan.seed + 1), chosen))
+        if chosen.polish and not fits_memory(economy.policy.network.count_params(), economy.policy.dtype, memory):
             log.info("bfgs left out: its matrix exceeds optimizer.memory=%g GiB", chosen.memory)
         elif chosen.polish:
-            sampler = build_sampler(economy, single, plan.seed + 2)
+            sampler = Sampler(economy, single, plan.seed + 2)
             stages.append(QuasiNewtonStage(objective, sampler, chosen.polish))
     return stages
-
-
-def build_sampler(economy: Economy, sampling: Sampling, seed: int) -> Sampler:
-    """Draws states under the policies of an economy."""
-    return Sampler(economy.domain, sampling, seed, economy.policy.dtype)

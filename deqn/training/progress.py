@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from deqn.training.report import Report
-from deqn.training.stage import Stage, remaining
+from deqn.training.stage import Stage, count_remaining
 
 LINE_SECONDS = 5
 
@@ -17,15 +17,13 @@ LINE_SECONDS = 5
 class Display:
     """Shows the progress of one stage after the other; a context, closed before anything else is printed.
 
-    The time left is that of all `stages`, at most: each taken to its last step, though most end before. A step of the
-    stage that runs takes what its steps took so far; one of a stage to come is put in proportion by `Stage.work`, the
-    multiplications of a step. `seconds`: the limit on training time, if there is one.
+    The time left is an upper bound: all `stages` run to their last step. The current stage keeps its pace; the pace of
+    a later one follows from `Stage.work`, the multiplications of a step. `seconds`: the limit on training time, if any.
     """
 
     def __init__(self, console: Console, stages: Sequence[Stage] = (), seconds: float | None = None):
-        self._console, self._stage, self._printed = console, "", time.monotonic()
-        self._stages, self._seconds = stages, seconds
-        self._report: Report | None = None
+        self._console, self._stages, self._seconds = console, stages, seconds
+        self._stage, self._printed, self._report = "", time.monotonic(), None
         self._bar = Progress(TextColumn("{task.description}"), BarColumn(None), MofNCompleteColumn())
         self._live = Live(self._bar, console=console, refresh_per_second=4, transient=True)
 
@@ -56,10 +54,8 @@ class Display:
             self._live.update(Group(self._bar, Text(f"{self._errors(loss, pace)}{left}")))
         elif now - self._printed >= LINE_SECONDS:
             self._printed = now
-            self._console.print(
-                f"{stage.name} {step}/{steps}{left}: {self._errors(loss, pace)}",
-                highlight=False, no_wrap=True, overflow="ellipsis",
-            )  # fmt: skip
+            text = f"{stage.name} {step}/{steps}{left}: {self._errors(loss, pace)}"
+            self._console.print(text, highlight=False, no_wrap=True, overflow="ellipsis")
 
     def _left(self, stage: Stage, pace: float) -> str:
         """The time left, in words; nothing where there is no pace yet."""
@@ -67,21 +63,20 @@ class Display:
             return ""
         names = [s.name for s in self._stages]
         later = self._stages[names.index(stage.name) + 1 :] if stage.name in names else []
-        work = sum(remaining(s) * s.work for s in (stage, *later))
+        work = sum(count_remaining(s) * s.work for s in (stage, *later))
         seconds = work / stage.work / pace
         if self._seconds is not None and self._report is not None:
             seconds = min(seconds, max(self._seconds - self._report.seconds, 0.0))
-        return f", at most {duration(seconds)} left"
+        return f", at most {format_duration(seconds)} left"
 
     def _errors(self, loss: float, pace: float) -> str:
-        text = f"loss {loss:.1e}"
-        if self._report is not None:
-            latest = self._report
+        text, latest = f"loss {loss:.1e}", self._report
+        if latest is not None:
             text = f"error mean {latest.error:.1e} ({latest.worst}), max {max(latest.max.values()):.1e}"
         return f"{text}, {pace:.3g} steps/s" if pace else text
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A time in two digits or so, in a unit that fits."""
     if seconds < 100:
         return f"{seconds:.0f} s"

@@ -4,9 +4,9 @@ import tensorflow as tf
 
 from deqn.optimizers.rounding import is_precise
 from deqn.optimizers.self_scaled_bfgs import SelfScaledBFGS
-from deqn.training.batch_stage import BatchStage
 from deqn.training.objective import Objective
 from deqn.training.sampler import Sampler
+from deqn.training.stage import BatchStage
 
 LIFE, REPORT = 1000, 100  # iterations on the same states, and between reports
 STUCK = 2  # batches in a row without a step end the stage
@@ -34,13 +34,12 @@ class QuasiNewtonStage(BatchStage):
 
     @property
     def rates(self) -> dict[str, float]:
-        """There is none: the line search chooses."""
-        return {}
+        return {}  # the line search chooses
 
     def chunk(self, cycles: int) -> bool:
         """Iterate; returns whether the loss was finite."""
         while cycles > 0 and not self.done:
-            if self.worn:
+            if self.is_worn:
                 self._refresh()
                 if not tf.math.is_finite(self.solver.loss):
                     return False
@@ -58,7 +57,6 @@ class QuasiNewtonStage(BatchStage):
         return True
 
     def mean_loss(self, reset: bool = False) -> float:
-        """The newest loss."""
         return float(self.solver.loss.numpy())
 
     def _refresh(self) -> None:

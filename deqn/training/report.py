@@ -4,25 +4,31 @@ import math
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
-class Report:
-    """What is known at a report: errors are absolute residuals on fresh validation states, by equation."""
+@dataclass(frozen=True, kw_only=True)
+class Errors:
+    """Absolute residuals on validation states; each row of a vector equation is an equation of its own."""
+
+    error: float  # the mean over states of the worst equation, on which training decides
+    worst: str  # that equation, "euler" or "euler[3]"
+    mean: dict[str, float]  # over states and rows, by equation
+    max: dict[str, float]
+    exact: bool = False  # whether every equation is at the rounding error of its own arithmetic
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(Errors):
+    """What is known at a report, with the errors on fresh validation states."""
 
     step: int  # of all stages together
     stage: str
     seconds: float
     loss: float
     rates: dict[str, float]  # the stage's learning rate, or its damping
-    error: float  # the mean over states of the worst equation, on which stopping is decided
-    worst: str  # that equation, "euler" or "euler[3]"
-    mean: dict[str, float]
-    max: dict[str, float]
-    exact: bool = False  # whether all equations are at their rounding errors
     lost_paths: int = 0  # simulated paths drawn anew so far, of training and validation
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingResult:
     """How training went."""
 
     ended: str  # steps, stuck, target, enough, patience, misled, seconds, interrupted or diverged

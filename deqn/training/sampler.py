@@ -2,8 +2,9 @@
 
 import tensorflow as tf
 
-from deqn.economy.domain import Domain, SobolPoints
-from deqn.economy.simulation import step
+from deqn.economy.domain import SobolPoints
+from deqn.economy.economy import Economy
+from deqn.economy.simulation import advance_states
 from deqn.model.layout import in_logs
 from deqn.settings.schema import Sampling
 
@@ -19,14 +20,15 @@ class Sampler(tf.Module):
     variables, so that a checkpoint holds them.
     """
 
-    def __init__(self, domain: Domain, sampling: Sampling, seed: int, dtype: tf.DType):
+    def __init__(self, economy: Economy, sampling: Sampling, seed: int):
         super().__init__()
+        domain, dtype = economy.domain, economy.policy.dtype
         self.states = sampling.paths * sampling.periods
         self.generator = tf.random.Generator.from_seed(seed, alg="philox")
         from_box = round(sampling.box_share * self.states)
         self._from_paths = self.states - from_box
         self._periods = -(-self._from_paths // sampling.paths)
-        self._burn_in, self._shock_scale = sampling.burn_in, sampling.shock_scale
+        self.burn_in, self._shock_scale = sampling.burn_in, sampling.shock_scale
         self._domain, self._model, self._seed = domain, domain.model, seed % 2**31
         self._box = SobolPoints(domain, from_box, seed, dtype) if from_box else None
         self._starts = SobolPoints(domain, sampling.paths, seed + 1, dtype)
@@ -35,15 +37,15 @@ class Sampler(tf.Module):
         self.lost = tf.Variable(0, dtype=tf.int64, trainable=False)  # paths drawn anew
         self.box_only = tf.Variable(False, trainable=False)
 
+    def hold(self, count: int) -> tf.Variable:
+        """Room for packed states [count, n_states], zero at first."""
+        return tf.Variable(tf.zeros((count, self.paths.shape[1]), self.paths.dtype), trainable=False)
+
     def fall_back(self) -> bool:
         """From now on draw points of the box alone; returns whether that is new."""
         new = self._from_paths > 0 and not self.box_only.numpy()
         self.box_only.assign(True)
         return new
-
-    def warm_up(self, policy) -> None:
-        """Leave the dispersed start behind."""
-        self.advance(policy, self._burn_in)
 
     def advance(self, policy, periods: int) -> None:
         """Let the paths go on for so many dates."""
@@ -63,7 +65,7 @@ class Sampler(tf.Module):
     def _advance(self, policy, periods: tf.Tensor) -> None:
         t, states, date, lost = tf.constant(0), self.paths.value(), self.dates.value(), self.lost.value()
         while t < periods:
-            _, states, gone = self._date(policy, states, date)
+            _, states, gone = self._advance_date(policy, states, date)
             t, date, lost = t + 1, date + 1, lost + gone
         self._keep(states, date, lost)
 
@@ -73,20 +75,19 @@ class Sampler(tf.Module):
         states, date, lost = self.paths.value(), self.dates.value(), self.lost.value()
         visited = tf.TensorArray(states.dtype, size=self._periods, element_shape=states.shape)
         for t in tf.range(self._periods):
-            today, states, gone = self._date(policy, states, date)
+            today, states, gone = self._advance_date(policy, states, date)
             visited, date, lost = visited.write(t, today), date + 1, lost + gone
         self._keep(states, date, lost)
         return visited.stack()
 
-    def _date(self, policy, states: tf.Tensor, date: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def _advance_date(self, policy, states: tf.Tensor, date: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Today's states [paths, n_states], tomorrow's, and how many paths were lost in between.
 
-        A path is also lost where it would lead to no numbers a date later. Today's state, of no use for training, is
-        then drawn anew, too.
-        The points of the box depend on seed and date alone: where no path is lost, shocks are what they would be.
+        A path is also lost if it is not finite a date later. Today's state is then useless for training and is redrawn,
+        too. The new points depend on seed and date alone, so that a lost path changes no shock.
         """
-        tomorrow = step(self._model, policy, states, self.generator, self._shock_scale)
-        later = step(self._model, policy, tomorrow, None)
+        tomorrow = advance_states(self._model, policy, states, self.generator, self._shock_scale)
+        later = advance_states(self._model, policy, tomorrow, None)
         lost = self._is_lost(tomorrow) | ~tf.reduce_all(tf.math.is_finite(later), 1)
         shift = tf.random.stateless_uniform((1, states.shape[1]), [self._seed, date], dtype=states.dtype, alg="philox")
         fresh, anew = self._starts.shifted(shift), (lost | self.box_only)[:, None]
@@ -97,9 +98,9 @@ class Sampler(tf.Module):
         """Which states [paths, n_states] are not finite, or more than FAR widths outside the box, [paths]."""
         logs = in_logs(self._model.states)
         low, high = self._domain.corners(states)
-        inside = within(states, low, high)
+        inside = is_within(states, low, high)
         low, high, x = (tf.math.log(tf.where(logs, v, tf.ones_like(v))) for v in (low, high, states))
-        inside &= within(x, low, high) | ~tf.constant(logs)
+        inside &= is_within(x, low, high) | ~tf.constant(logs)
         return ~tf.reduce_all(inside, 1)
 
     def _keep(self, states: tf.Tensor, date: tf.Tensor, lost: tf.Tensor) -> None:
@@ -108,6 +109,6 @@ class Sampler(tf.Module):
         self.lost.assign(lost)
 
 
-def within(x: tf.Tensor, low: tf.Tensor, high: tf.Tensor) -> tf.Tensor:
+def is_within(x: tf.Tensor, low: tf.Tensor, high: tf.Tensor) -> tf.Tensor:
     """Whether x lies between low and high, or at most FAR times their distance outside; false where x is no number."""
     return (x >= low - FAR * (high - low)) & (x <= high + FAR * (high - low))

@@ -1,10 +1,19 @@
-"""What the training loop asks of a stage."""
+"""What the training loop asks of a stage, and what stages on one large batch of states share."""
 
+import math
+from abc import ABC
 from typing import Protocol
 
+import numpy as np
 import tensorflow as tf
 
+from deqn.economy.economy import Economy
+from deqn.training.objective import Objective
 from deqn.training.sampler import Sampler
+
+DATES_BETWEEN = 10  # dates between one batch and the next
+PER_WEIGHT, PER_DIMENSION = 4, 100  # residuals of a batch for each weight, states for each dimension of the state
+BATCH_LIMITS = 640, 8192  # states
 
 
 class Stage(Protocol):
@@ -16,17 +25,17 @@ class Stage(Protocol):
     step: int  # done so far
     steps_per_cycle: int
     work: float  # multiplications of a step, roughly
-    done: bool
+    done: bool  # whether all steps are taken, or no more would help
     batch: tf.Tensor  # the states of the newest step
     states_visited: int
-    rates: dict[str, float]
+    rates: dict[str, float]  # what metrics.csv tells of the step size
     sampler: Sampler
 
     def chunk(self, cycles: int) -> bool:
         """Run cycles; returns whether everything was finite, and stops before what is not."""
 
     def mean_loss(self, reset: bool = False) -> float:
-        """The loss since it was last reset."""
+        """The loss since it was last reset, or the newest one."""
 
     def fall_back(self) -> bool:
         """Draw states from the box alone; returns whether that is new."""
@@ -35,9 +44,71 @@ class Stage(Protocol):
         """Take the next step on other states; returns whether one batch had served for many steps."""
 
     def on_plateau(self, reports: int) -> bool:
-        """Told for how many reports nothing improved; returns whether it answered."""
+        """React to so many reports without improvement; returns whether anything changed."""
 
 
-def remaining(stage: Stage) -> int:
+def count_remaining(stage: Stage) -> int:
     """The steps that a stage has not taken, at most."""
     return max(stage.cycles * stage.steps_per_cycle - stage.step, 0)
+
+
+def choose_batch_size(objective: Objective) -> int:
+    """States of a batch, held-out ones included: enough for every weight and dimension, within BATCH_LIMITS."""
+    economy = objective.economy
+    weights, wanted = economy.policy.network.count_params(), PER_DIMENSION * len(economy.center.states)
+    return int(np.clip(max(math.ceil(5 / 4 * PER_WEIGHT * weights / objective.equations), wanted), *BATCH_LIMITS))
+
+
+class BatchStage(tf.Module, ABC):
+    """A stage whose batch, drawn from the current policy's paths and the box, serves `life` steps."""
+
+    steps_per_cycle = 1
+
+    def __init__(self, name: str, economy: Economy, sampler: Sampler, iterations: int, report_every: int, life: int):
+        super().__init__(name=name)
+        self.economy, self.sampler, self.life = economy, sampler, life
+        self.cycles, self.report_every = iterations, report_every
+        self.iterations = tf.Variable(0, trainable=False)
+        self.draws = tf.Variable(0, trainable=False)
+        self.age = tf.Variable(life, trainable=False)  # iterations on the current batch
+        self.drawn = sampler.hold(sampler.states)
+
+    @property
+    def step(self) -> int:
+        return int(self.iterations.numpy())
+
+    @property
+    def states_visited(self) -> int:
+        return int(self.draws.numpy()) * self.sampler.states
+
+    @property
+    def batch(self) -> tf.Tensor:
+        return self.drawn.value()
+
+    @property
+    def is_worn(self) -> bool:
+        """Whether the batch has served its life, or was given up by `discard`."""
+        return self.age.numpy() >= self.life
+
+    def on_plateau(self, reports: int) -> bool:
+        return False  # there is no rate to lower
+
+    def fall_back(self) -> bool:
+        self.discard()
+        return self.sampler.fall_back()
+
+    def redraw(self) -> bool:
+        self.discard()
+        return True
+
+    def discard(self) -> None:
+        """Let the next iteration begin with other states."""
+        self.age.assign(self.life)
+
+    def draw(self) -> None:
+        """Another batch, some dates after the last."""
+        if self.draws.numpy():
+            self.sampler.advance(self.economy.policy, DATES_BETWEEN)
+        self.drawn.assign(self.sampler(self.economy.policy))
+        self.draws.assign_add(1)
+        self.age.assign(0)

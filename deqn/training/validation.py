@@ -1,27 +1,15 @@
 """Errors on states that training does not see, and what training remembers of them from report to report."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import tensorflow as tf
 
 from deqn.economy.economy import Economy, row_means
 from deqn.optimizers.rounding import ROUND_OFF, nudge
+from deqn.training.report import Errors
 from deqn.training.sampler import Sampler
 
 DIGITS = 1e4  # times the type's precision: only below it the rounding error is measured
 SLOW = 5.0  # factor by which the best error is to fall from report to report
-
-
-@dataclass(frozen=True)
-class Errors:
-    """Absolute residuals on validation states; each row of a vector equation is an equation of its own."""
-
-    error: float  # the mean over states of the worst equation, on which training decides
-    worst: str  # that equation, "euler" or "euler[3]"
-    mean: dict[str, float]  # over states and rows, by equation
-    max: dict[str, float]
-    exact: bool  # whether every equation is at the rounding error of its own arithmetic
 
 
 class Validator(tf.Module):
@@ -37,10 +25,9 @@ class Validator(tf.Module):
         sizes = self._measure(states)
         means = dict(row_means(sizes))
         worst = max(means, key=lambda name: np.nan_to_num(means[name], nan=np.inf))
-        return Errors(
-            means[worst], worst, {n: float(r.mean()) for n, r in sizes.items()},
-            {n: float(r.max()) for n, r in sizes.items()}, self._is_exact(states, sizes, means),
-        )  # fmt: skip
+        mean, largest = ({n: float(f(r)) for n, r in sizes.items()} for f in (np.mean, np.max))
+        exact = self._is_exact(states, sizes, means)
+        return Errors(error=means[worst], worst=worst, mean=mean, max=largest, exact=exact)
 
     def _measure(self, states: tf.Tensor) -> dict[str, np.ndarray]:
         parts = [self.economy.sizes(part) for part in self.economy.slices(states)]
@@ -71,7 +58,7 @@ class Ledger(tf.Module):
         self.exact = tf.Variable(False)  # whether the newest report found rounding errors alone
         self.stale = tf.Variable(0)  # reports without improvement
         self.returns = tf.Variable(0)  # to the best weights, in this stage
-        self.plateau = tf.Variable(0)  # the same since the learning rate was last reduced
+        self.plateau = tf.Variable(0)  # reports without improvement since the learning rate was last reduced
         self.reports = tf.Variable(0)  # rows of metrics.csv
         self.seconds = tf.Variable(0.0, dtype=tf.float64)  # training time up to the checkpoint
         self._weights = weights
@@ -90,7 +77,7 @@ class Ledger(tf.Module):
             self.plateau.assign_add(1)
 
     @property
-    def slow(self) -> bool:
+    def is_slow(self) -> bool:
         """Whether the newest report brought little."""
         return bool(self.error_before.numpy() < SLOW * self.best_error.numpy())
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from deqn.economy.members import OneMember
-from deqn.equations.expectation import expectation, gauss_hermite
+from deqn.equations.expectation import build_expectation, gauss_hermite
 from deqn.evaluation.judgements import judge
 from deqn.models.stochastic_growth import StochasticGrowth
 from deqn.reporting import report
@@ -38,7 +38,7 @@ def every_second_node(dimension):
 SABOTAGE = {
     "a flipped sign": {"members": OneMember(FlippedSign())},
     "beta off by 1e-3": {"members": OneMember(StochasticGrowth(beta=0.989))},
-    "every second node": {"expectation": expectation(StochasticGrowth(), every_second_node)},
+    "every second node": {"expectation": build_expectation(StochasticGrowth(), every_second_node)},
 }
 
 

@@ -13,11 +13,11 @@ import lifecycle
 from conftest import economy
 from deqn.economy.domain import SobolPoints
 from deqn.economy.exact import closed_form
-from deqn.economy.simulation import step
-from deqn.equations.expectation import expectation, gauss_hermite, monomial
+from deqn.economy.simulation import advance_states
+from deqn.equations.expectation import build_expectation, gauss_hermite, monomial
 from deqn.equations.residuals import fischer_burmeister
 from deqn.model.declaration import Point
-from deqn.model.points import point
+from deqn.model.layout import point
 from deqn.models import growth
 from deqn.models.growth import Growth
 from deqn.models.growth_labor import GrowthLabor
@@ -95,7 +95,7 @@ def test_a_productivity_path_without_shocks_is_covered():
     e = economy("model=stochastic_growth", "model.sigma=0")
     states = tf.constant([[6.0, 0.2], [7.0, -0.1]], tf.float64)
     generator = tf.random.Generator.from_seed(0, alg="philox")
-    np.testing.assert_allclose(step(e.model, e.policy, states, generator)[:, 1], [0.18, -0.09], rtol=1e-12)
+    np.testing.assert_allclose(advance_states(e.model, e.policy, states, generator)[:, 1], [0.18, -0.09], rtol=1e-12)
 
 
 @pytest.mark.slow
@@ -183,11 +183,11 @@ def test_the_rule_meets_the_price_that_depends_on_risk_and_half_the_variance_doe
     assert float(middle[0, 0]) == pytest.approx(12.481236, abs=1e-6)
     policy = lambda states, training=False: tf.constant(exact.values(states)["v"].T)
     for rule in (gauss_hermite(1, 5), monomial(1, 5)):
-        e = replace(e, policy=policy, expectation=expectation(model, lambda d, rule=rule: rule))
+        e = replace(e, policy=policy, expectation=build_expectation(model, lambda d, rule=rule: rule))
         tolerance = 1e-10 if len(rule[0]) > 3 else 1e-6  # degree 5 alone leaves the sixth moment
         assert np.abs(e.residuals(at)["price"]).max() < tolerance
     nodes, weights = gauss_hermite(1, 5)
-    halved = replace(e, expectation=expectation(model, lambda d: (nodes / np.sqrt(2), weights)))
+    halved = replace(e, expectation=build_expectation(model, lambda d: (nodes / np.sqrt(2), weights)))
     wrong = float(halved.residuals(tf.constant([[model.xbar]], tf.float64))["price"][0, 0])
     assert wrong == pytest.approx(-5.35e-4, abs=1e-6)
 
