@@ -249,6 +249,13 @@ def test_an_economy_without_a_reference_says_why(kind, reason):
     assert found.exact() is None and reason in found.omitted and found.record() == {"omitted": found.omitted}
 
 
+def test_single_precision_is_judged_in_double():
+    e = economy("model=asset_pricing", "dtype=float32", "network.hidden=[2]", "network.anchor=steady_state")
+    states = np.linspace(*e.domain.corners(tf.constant(e.steady.states[None], tf.float32)), 50)[:, 0]
+    found = reference(e, {"path": tf.constant(states, tf.float32)})
+    assert found.policies == ("v",), found.omitted
+
+
 @pytest.mark.slow
 def test_it_is_the_solution_of_time_iteration(stochastic):
     """Two methods that share no code agree to eight digits, whatever the network has learned."""

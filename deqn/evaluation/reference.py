@@ -80,10 +80,10 @@ def reference(economy: Economy, sets: Mapping[str, tf.Tensor]) -> Reference:
     if reason is not None:
         return Reference(omitted=f"No reference solution: {reason}.")
     region = Region.around(path, in_logs(model.states))
-    covered = {name: tf.boolean_mask(states, region.covers(states)) for name, states in sets.items()}
+    covered = {name: tf.cast(states, tf.float64)[region.covers(states)] for name, states in sets.items()}
     covered = {name: states for name, states in covered.items() if len(states)}
     learned, spread = policies_on(economy, covered), {n: s[:: -(-len(s) // JUDGED)] for n, s in covered.items()}
-    few = tf.cast(tf.concat(list(spread.values()), 0), tf.float64)
+    few = tf.concat(list(spread.values()), 0)
     regions, outside, near = [region], region.outermost(path), policies_at(economy, few)
     for _ in range(max(dates for dates, _ in ATTEMPTS[path.shape[1]])):
         outside = region.outermost(reached(economy, outside))
