@@ -63,7 +63,7 @@ def make_model(parameters):
 def build(chosen, members=None, steady=None):
     """An untrained economy under some settings: of their own model, or of other members."""
     members = members or gather_members(make_model(chosen.model), chosen.pseudo_states)
-    return solution.build(members, chosen.network, chosen.expectation, chosen.seed, chosen.dtype, steady)
+    return solution.build_economy(members, chosen.network, chosen.expectation, chosen.seed, chosen.dtype, steady)
 
 
 def economy(*overrides):

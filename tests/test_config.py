@@ -7,9 +7,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from conftest import MODELS, make_model, settings
-from deqn.configuration.composition import compose
+from deqn.configuration.composition import compose, find_value, split_sweep
 from deqn.configuration.job import prepare_job
-from deqn.configuration.overrides import find_value, split_sweep
 from deqn.configuration.stored import recall_overrides
 from deqn.configuration.validation import validate
 from deqn.configuration.words import PATHS, assign, to_hydra_syntax

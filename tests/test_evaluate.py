@@ -14,7 +14,7 @@ from deqn.economy import economy as economies
 from deqn.economy.domain import SobolPoints
 from deqn.equations.expectation import expectation, finer_rule, rule
 from deqn.evaluation import evaluate
-from deqn.evaluation.closed_loop import closed_loop_modes, is_stable, stability
+from deqn.evaluation.closed_loop import closed_loop_modes, stability
 from deqn.evaluation.judgements import pool_sets
 from deqn.reporting import html_report, latex, report
 from deqn.runs.run import solve
@@ -32,12 +32,12 @@ def test_statistics_are_those_of_numpy():
 
 def test_an_error_relative_to_zero_is_none():
     truth = np.array([0.0, 0.5, -2.0, 1e-18])  # the last is zero, up to rounding
-    found = evaluate.distances(truth + 0.1, truth, "")
+    found = evaluate.measure_distance(truth + 0.1, truth)
     assert found["mean"] == pytest.approx(0.1) and found["max"] == pytest.approx(0.1)
     assert found["mean_relative"] == pytest.approx((0.2 + 0.05) / 2) and found["max_relative"] == pytest.approx(0.2)
-    found = evaluate.distances(np.array([[1e-9, 2e-9]]), np.zeros((1, 2)), "first_order_")
-    assert found["first_order_max"] == 2e-9
-    assert np.isnan(found["first_order_mean_relative"]) and np.isnan(found["first_order_max_relative"])
+    found = evaluate.measure_distance(np.array([[1e-9, 2e-9]]), np.zeros((1, 2)))
+    assert found["max"] == 2e-9
+    assert np.isnan(found["mean_relative"]) and np.isnan(found["max_relative"])
 
 
 def test_tables_leave_out_what_is_relative_to_zero(tmp_path):
@@ -74,15 +74,15 @@ def test_slices_cover_every_state(name, value, monkeypatch):
 def test_the_spectral_radius_is_that_of_theory(growth):
     """k' = alpha beta k^alpha: the slope at the steady state is alpha."""
     measured = stability(growth.economy, growth.closed_loop)
-    assert measured["spectral_radius"] == pytest.approx(0.36, abs=1e-4)
-    assert measured["return_spread"] < 1e-6 and measured["return_distance"] < 1e-4
-    assert is_stable(measured)
+    assert measured.spectral_radius == pytest.approx(0.36, abs=1e-4)
+    assert measured.return_spread < 1e-6 and measured.return_distance < 1e-4
+    assert measured.contracts
 
 
 def test_an_explosive_policy_is_not_stable():
     e = economy("model=growth", "model.delta=0.1")
     e.policy.approximator.network = lambda x, training: 30 * x  # saves all where capital is high
-    assert not is_stable(stability(e, closed_loop_modes(e)))
+    assert not stability(e, closed_loop_modes(e)).contracts
 
 
 @pytest.mark.slow

@@ -34,7 +34,7 @@ def test_a_wider_region_holds_what_it_is_given():
     states = np.random.default_rng(2).normal(size=(500, 2))
     far = np.array([[9.0, 0.0], [0.0, -7.0]])
     region = Region.around(states, np.array([False, False]))
-    wide = region.holding(far)
+    wide = region.enlarge(far)
     assert not region.covers(far).any() and wide.covers(far).all() and wide.covers(states).all()
     assert wide.covers(region.states(np.array([[-1.0, 1.0], [1.0, -1.0]]))).all()
 

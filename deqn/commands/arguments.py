@@ -12,8 +12,8 @@ from typing import NoReturn
 
 from hydra._internal.utils import get_args_parser  # there is no public way to the options of hydra.main
 
+from deqn.configuration.composition import find_value
 from deqn.configuration.loading import check_own_folder
-from deqn.configuration.overrides import find_value
 from deqn.configuration.words import to_hydra_syntax
 from deqn.sweeps.launch import run_hydra
 from deqn.system.errors import FileError, InputError, as_known
@@ -59,7 +59,6 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
 
 
 def is_help(args: argparse.Namespace) -> bool:
-    """Whether nothing is to be run."""
     return bool(args.help or args.hydra_help or args.shell_completion)
 
 
@@ -99,9 +98,8 @@ def read_words(arguments: list[str]) -> dict[str, str]:
 def take_run_folder(given: dict[str, str]) -> Path:
     """The folder of the run, taken out of the words. Raises InputError where none is named, FileError where none is."""
     if "run" not in given:
-        raise InputError(
-            "run=... is missing: the folder of a solved model, as in run=outputs/growth/2026-01-31_12-00-00"
-        )
+        example = "run=outputs/growth/2026-01-31_12-00-00"
+        raise InputError(f"run=... is missing: the folder of a solved model, as in {example}")
     folder = Path(given.pop("run"))
     if not (folder / "summary.json").exists():
         raise FileError(f"run={folder}: there is no finished run in this folder")

@@ -1,4 +1,20 @@
-"""deqn-evaluate: a run that is finished, judged anew. Exit codes: 0 PASS, 2 bad input, 4 FAIL, 5 files, 6 memory."""
+"""deqn-evaluate judges a solution anew: other nodes, paths, box points or seed.
+
+  deqn-evaluate run=outputs/growth/... seed=7
+  deqn-evaluate run=outputs/growth/... evaluation.paths=1000
+  deqn-evaluate run=outputs/growth/... evaluation.box_scale=1.5    a wider box
+  deqn-evaluate run=outputs/growth/... expectation.nodes=20 tolerance=1e-7
+
+  run            folder of a solution
+  evaluation.*   paths, periods, burn_in, box, box_scale, reference
+  expectation.*  the very rule that judges; without, a finer one than training's
+  seed           of the states and shocks
+  tolerance      of the mean path error
+
+Prints the verdict, and writes its tables into a new folder evaluations/<time>
+in that of the run, which stays as it is.
+Exit codes: 0 PASS, 2 bad input, 4 FAIL, 5 files, 6 too little memory.
+"""
 
 from dataclasses import replace
 from datetime import datetime
@@ -16,30 +32,13 @@ from deqn.system.clock import Clock
 from deqn.system.errors import exit_code
 from deqn.system.files import fresh_folder
 
-HELP = """\
-deqn-evaluate judges a solution anew: other nodes, paths, box points or seed.
-
-  deqn-evaluate run=outputs/growth/... seed=7
-  deqn-evaluate run=outputs/growth/... evaluation.paths=1000
-  deqn-evaluate run=outputs/growth/... evaluation.box_scale=1.5    a wider box
-  deqn-evaluate run=outputs/growth/... expectation.nodes=20 tolerance=1e-7
-
-  run            folder of a solution
-  evaluation.*   paths, periods, burn_in, box, box_scale, reference
-  expectation.*  the very rule that judges; without, a finer one than training's
-  seed           of the states and shocks
-  tolerance      of the mean path error
-
-Prints the verdict, and writes its tables into a new folder evaluations/<time>
-in that of the run, which stays as it is.
-Exit codes: 0 PASS, 2 bad input, 4 FAIL, 5 files, 6 too little memory."""
 IDENTITY = ("model", "parameters", "pseudo_states", "changed", "dtype", "steps", "states_visited")
 
 
 def evaluate(arguments: list[str]) -> int:
     """Judge a solution under the settings that the arguments change; returns the exit code."""
     if not arguments or set(arguments) & {"-h", "--help"}:
-        print(HELP)
+        print(__doc__, end="")
         return 0
     folder = take_run_folder(read_words(arguments))
     given = [a for a in arguments if not a.startswith("run=")]
@@ -51,22 +50,22 @@ def evaluate(arguments: list[str]) -> int:
     from deqn.evaluation.judgements import judge
     from deqn.evaluation.summary import Summary
     from deqn.reporting import report
-    from deqn.runs import publish, solution, verdict
+    from deqn.runs import solution, verdict
 
     with clock.phase("evaluate"):
-        found = solution.load_solution(folder)
-        identity = {key: getattr(found.result, key) for key in IDENTITY}  # and nothing that was measured before
+        solved = solution.load_solution(folder)
+        identity = {key: getattr(solved.result, key) for key in IDENTITY}  # and nothing that was measured before
         own = {"status": "evaluated", "tolerance": chosen.tolerance, "seed": chosen.seed, "overrides": given}
-        found = replace(found, settings=chosen, result=Summary(**identity, **own, seconds={}))
-        finer = found.judged
+        solved = replace(solved, settings=chosen, result=Summary(**identity, **own, seconds={}))
+        finer = solved.judged
         if any(a.lstrip("+").startswith("expectation") for a in given):
             finer = replace(finer, expectation=expectation(finer.model, partial(rule, chosen.expectation)))
-        case = verdict.compose_case(found, finer)
+        case = verdict.compose_case(solved, finer)
         summary = judge(case)
     place = Path(fresh_folder(f"{folder}/evaluations/{datetime.now():%Y-%m-%d_%H-%M-%S}"))
-    publish.write_errors(place, summary, case.compared)
+    verdict.write_errors(place, summary, case.compared)
     summary = replace(summary, seconds=clock.seconds())
-    publish.write_summary(place, summary)
+    verdict.write_summary(place, summary)
     report.print_verdict(console, summary, place)
     return exit_code(summary.status, None)
 

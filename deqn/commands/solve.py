@@ -17,9 +17,8 @@ from omegaconf import DictConfig, open_dict, read_write
 
 from deqn.commands import STARTED
 from deqn.commands.arguments import is_help, parse_arguments, run_guarded, show_help
-from deqn.configuration.composition import Composition, compose
+from deqn.configuration.composition import Composition, compose, find_value, split_sweep
 from deqn.configuration.job import Job, make_job
-from deqn.configuration.overrides import find_value, split_sweep
 from deqn.configuration.stored import recall_overrides
 from deqn.configuration.validation import validate
 from deqn.configuration.words import assign
@@ -27,7 +26,7 @@ from deqn.runs.engine import start_run
 from deqn.sweeps.launch import choose_folder, run_hydra, run_sweep, writing_below
 from deqn.system.errors import DeqnError, InputError, exit_code
 from deqn.system.extras import check_launcher
-from deqn.system.files import locked_log
+from deqn.system.files import lock_file
 
 
 def solve(arguments: list[str]) -> int:
@@ -66,7 +65,7 @@ def run_single(flags: list[str], overrides: list[str], composition: Composition,
     else:
         words = [*overrides, assign("hydra.run.dir", job.settings.resume)]
     folder = Path(find_value("hydra.run.dir", words))
-    locked_log(folder).close()  # refused before Hydra leaves its record there
+    lock_file(folder / "run.log", "run").close()  # refused before Hydra leaves its record there
     sys.argv[1:] = [*flags, *words]
     whole = composition.whole
     with read_write(whole.hydra), open_dict(whole.hydra):

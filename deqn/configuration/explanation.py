@@ -18,7 +18,7 @@ from deqn.configuration.words import normalize_name
 from deqn.model.findings import is_of_the_engine
 from deqn.settings.ranges import suggest
 from deqn.system.errors import first_line
-from deqn.system.extras import is_there
+from deqn.system.extras import is_installed
 
 NUMPY = re.compile(r"np\.\w+\(([^()]*)\)")
 
@@ -53,11 +53,9 @@ def explain(error: Exception, overrides: list[str], config_dir: str | None) -> s
         return explain_override(str(unreadable.override).removeprefix("++"))
     known = [normalize_name(k) for k in known]
     sections = {k.split(".")[0] for k in known}
-    for o in parsed:
-        if o.key_or_group.startswith("pseudo_states."):
-            continue
-        if o.key_or_group not in {*known, *groups, *sections} and not o.key_or_group.startswith("hydra"):
-            return explain_unknown_key(o.key_or_group, known, list(groups))
+    for key in (o.key_or_group for o in parsed):
+        if key not in {*known, *groups, *sections} and not key.startswith(("hydra", "pseudo_states.")):
+            return explain_unknown_key(key, known, list(groups))
     for o in parsed:
         try:
             load_config([*chosen, o.input_line], config_dir)
@@ -112,7 +110,6 @@ def find_wrong_encoding(config_dir: str | None) -> str:
 
 
 def list_keys(chosen: list[str], config_dir: str | None) -> list[str]:
-    """All dotted keys of the configuration under the chosen groups."""
     return [k for k in flatten(load_config(chosen, config_dir)) if not k.startswith("hydra.")]
 
 
@@ -144,7 +141,7 @@ def explain_class(target: str, error: Exception) -> str:
     taken = getattr(module, "__file__", None) or ("Python itself" if root in sys.builtin_module_names else None)
     if own.exists() and taken is not None and Path(taken).resolve() != own.resolve():
         return f"{root}.py is not read, since an installed module has that name ({taken}); rename the file"
-    if not is_there(root):
+    if not is_installed(root):
         return f"{describe_cause(error)}; {root}.py is looked for in the folder of the command, and on PYTHONPATH"
     cause = error
     while cause.__cause__ is not None:

@@ -55,11 +55,10 @@ def check_own_folder(config_dir: str | None) -> None:
     if not Path(config_dir).is_dir():
         raise InputError(f"--config-dir {config_dir}: there is no such folder")
     for name in PRIMARY:
-        if (Path(config_dir) / name).exists():
-            raise InputError(
-                f"{Path(config_dir) / name} cannot stand in the place of the package's own {name}; rename it, and put "
-                "its settings into a file of the folder model/, or of the group that they belong to"
-            )
+        own = Path(config_dir) / name
+        if own.exists():
+            raise InputError(f"{own} cannot stand in the place of the package's own {name}; rename it, and put its "
+                             "settings into a file of the folder model/, or of the group that they belong to")  # fmt: skip
 
 
 @contextlib.contextmanager

@@ -7,10 +7,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from deqn.configuration.composition import find_value
 from deqn.configuration.explanation import describe_cause
 from deqn.configuration.loading import COMPOSITION_ERRORS, flatten
 from deqn.configuration.model_class import build_model
-from deqn.configuration.overrides import find_value
 from deqn.configuration.validation import validate
 from deqn.model.declaration import Model
 from deqn.settings.schema import Settings

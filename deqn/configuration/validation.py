@@ -39,11 +39,10 @@ def validate(config: DictConfig) -> tuple[Settings, type[Model]]:
 def check_settings(settings: Settings) -> None:
     """All that can be known of the settings without the model's class. Raises InputError."""
     check_fields(settings, "")
-    if settings.train.batch > settings.sampling.paths * settings.sampling.periods:
-        raise InputError(
-            f"train.batch={settings.train.batch} exceeds the states of a cycle, sampling.paths x sampling.periods = "
-            f"{settings.sampling.paths * settings.sampling.periods}"
-        )
+    cycle = settings.sampling.paths * settings.sampling.periods
+    if settings.train.batch > cycle:
+        raise InputError(f"train.batch={settings.train.batch} exceeds the states of a cycle, sampling.paths x "
+                         f"sampling.periods = {cycle}")  # fmt: skip
     if (settings.expectation.draws or 0) % 2:
         raise InputError(f"expectation.draws={settings.expectation.draws} is odd; antithetic draws come in pairs")
     check_patience(settings)
@@ -74,15 +73,14 @@ def check_pseudo_states(settings: Settings, kind: type[Model]) -> None:
 
 
 def check_patience(settings: Settings) -> None:
-    """Patience counts reports, of which gradient steps alone give one every `report_every`. Raises InputError."""
+    """Only gradient stages report every `report_every` steps: their patience can end. Raises InputError."""
     training = settings.train
-    if training.patience is not None and settings.optimizer.iterations is None:
-        if training.patience * training.report_every >= training.steps:
-            raise InputError(
-                f"train.patience={training.patience} is never reached: train.steps={training.steps} has a report every "
-                f"train.report_every={training.report_every} steps; allowed is patience x report_every in "
-                f"[1, {max(training.steps - 1, 1)}]"
-            )
+    if training.patience is None or settings.optimizer.iterations is not None:
+        return
+    if training.patience * training.report_every >= training.steps:
+        raise InputError(f"train.patience={training.patience} is never reached: train.steps={training.steps} has a "
+                         f"report every train.report_every={training.report_every} steps; allowed is patience x "
+                         f"report_every in [1, {max(training.steps - 1, 1)}]")  # fmt: skip
 
 
 def check_least_squares(settings: Settings) -> None:

@@ -26,8 +26,8 @@ from deqn.policies.approximators import Approximator
 from deqn.policies.expansion import to_coordinates
 from deqn.training.objective import residual_function
 
-STATES, ITERATIONS = 3, 12  # fitted states for each coefficient of a policy; steps at most
-MARGIN = 1.3  # the sides of the polynomial's domain, against those of the region: tomorrow may lie outside
+STATES_PER_COEFFICIENT, ITERATIONS = 3, 12  # fitted states for each coefficient of a policy; steps at most
+REGION_MARGIN = 1.3  # the sides of the polynomial's domain, against those of the region: tomorrow may lie outside
 MEMORY = 2**30
 DAMPING = 1e-11  # small: polynomials are linear in their coefficients
 
@@ -36,7 +36,7 @@ Policies = dict[str, dict[str, np.ndarray]]  # set of states -> policy -> values
 
 @dataclass(frozen=True)
 class RegionScale:
-    """What the polynomials read: the coordinates of a region, MARGIN times as wide."""
+    """What the polynomials read: the coordinates of a region, REGION_MARGIN times as wide."""
 
     center: np.ndarray
     inverse: np.ndarray
@@ -64,19 +64,17 @@ class Projection:
     def __init__(self, economy: Economy, region: Region, degree: int):
         """Raises InputError where there is no first-order solution, from which the fit starts."""
         n = len(region.center)
-        last = keras.layers.Dense(
-            sum(map(width, free_policies(economy.model.policies))),
-            use_bias=False, kernel_initializer="zeros", dtype="float64",
-        )  # fmt: skip
+        outputs = sum(map(width, free_policies(economy.model.policies)))
+        last = keras.layers.Dense(outputs, use_bias=False, kernel_initializer="zeros", dtype="float64")
         network = keras.Sequential([keras.Input((n,), dtype="float64"), Continued(degree, "float64"), last])
-        scale = RegionScale(region.center, np.linalg.inv(MARGIN * region.axes).T, region.in_logs)
+        scale = RegionScale(region.center, np.linalg.inv(REGION_MARGIN * region.axes).T, region.in_logs)
         approximator = Approximator(network, scale)
         policy = build_policy(economy.members, economy.steady, approximator, "linear", economy.expectation)
         self.economy = replace(economy, policy=policy)
         # A fit takes a few seconds, and XLA would need longer to compile it.
         self._residuals = residual_function(self.economy, {}, MEMORY, jit_compile=False)
         self._solver, self._kernel = LeastSquares(self._residuals, DAMPING), last.kernel
-        count = STATES * math.comb(n + degree, degree)
+        count = STATES_PER_COEFFICIENT * math.comb(n + degree, degree)
         sobol = qmc.Sobol(n, scramble=True, rng=np.random.default_rng(5)).random_base2((2 * count).bit_length())
         unit = np.sin(np.pi * (sobol - 0.5))  # denser at the edges, as Chebyshev's nodes are
         states = tf.constant(region.states(unit))
@@ -118,8 +116,8 @@ class Projection:
 
 def policies_at(economy: Economy, states: tf.Tensor) -> dict[str, np.ndarray]:
     """The policies by name, [1, n] or [size, 1, n], at packed states [n, n_states]."""
-    found = unpack(economy.policy(tf.cast(states, economy.policy.dtype)), economy.model.policies, 1)
-    return {name: value.numpy() for name, value in found.items()}
+    packed = economy.policy(tf.cast(states, economy.policy.dtype))
+    return {name: value.numpy() for name, value in unpack(packed, economy.model.policies, 1).items()}
 
 
 def policies_on(economy: Economy, sets: Mapping[str, tf.Tensor]) -> Policies:

@@ -35,19 +35,19 @@ class Region:
         still = sizes <= 1e-12 * np.abs(x).max(0)
         sizes = np.where(still, THIN * (sizes.max() or 1.0), sizes)
         directions = np.linalg.eigh(np.cov((x / sizes).T).reshape(len(logs), -1))[1]
-        return cls(logs, np.zeros(len(logs)), sizes[:, None] * directions).fitted(states)
+        return cls(logs, np.zeros(len(logs)), sizes[:, None] * directions).fit(states)
 
-    def fitted(self, states: np.ndarray) -> "Region":
+    def fit(self, states: np.ndarray) -> "Region":
         """The region along the same components that just holds packed states."""
         along = self.unit(states)
         low, high = along.min(0), along.max(0)
         half = np.maximum((high - low) / 2, THIN * np.max(high - low))
         return replace(self, center=self.center + self.axes @ ((low + high) / 2), axes=self.axes * half)
 
-    def holding(self, states: np.ndarray) -> "Region":
+    def enlarge(self, states: np.ndarray) -> "Region":
         """The region that holds further packed states, too."""
         corners = self.states(np.array([[-1.0], [1.0]]) * np.ones(len(self.center)))
-        return self.fitted(np.concatenate([corners, states]))
+        return self.fit(np.concatenate([corners, states]))
 
     def states(self, unit: np.ndarray) -> np.ndarray:
         """Packed states at coordinates in [-1, 1], [n, n_states]; beyond it, outside the region."""
@@ -69,14 +69,13 @@ class Region:
         return states[np.unique(np.argmax(self.unit(states) @ directions, 0))]
 
 
-def reached(economy: Economy, states: np.ndarray) -> np.ndarray:
+def reach_tomorrow(economy: Economy, states: np.ndarray) -> np.ndarray:
     """Packed states to which the nodes of tomorrow lead from states [n, n_states], normal shocks up to FARTHEST."""
     model, nodes = economy.model, economy.expectation
     today = tf.constant(states, economy.policy.dtype)
     now = point(model, economy.policy, today)
-    tomorrow = pack(
-        model.transition(now, nodes.shocks(today.dtype)), model.states, nodes.nodes, len(states), today.dtype
-    )
+    moved = model.transition(now, nodes.shocks(today.dtype))
+    tomorrow = pack(moved, model.states, nodes.nodes, len(states), today.dtype)
     possible = np.broadcast_to(nodes.weights_given(now, today.dtype), (nodes.nodes, len(states))) != 0
     for shock in model.shocks:
         if isinstance(shock, Normal):

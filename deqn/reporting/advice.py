@@ -6,14 +6,14 @@ Every sentence follows from summary.json alone. Needs no TensorFlow.
 import math
 from collections.abc import Iterator
 
-from deqn.evaluation.summary import Sample, Stability, Summary, Training, from_content
+from deqn.evaluation.summary import Sample, Stability, Summary, TrainingRecord, from_content
 from deqn.system.files import finite, number
 
 FAR_WORSE = 30  # times: an error on one set that dwarfs the same on the other
 COARSE = 5  # times: an error under the verdict's quadrature that dwarfs the same under training's
 MORE_STATES = "optimizer.states=8000"
 SINGLE = 1e-3  # error up to which single precision may be what holds a run up
-UNKNOWN = from_content(Training, {})  # of a solution that is judged anew
+UNKNOWN = from_content(TrainingRecord, {})  # of a solution that is judged anew
 
 
 def explain_instability(s: Stability) -> str:
@@ -101,12 +101,9 @@ def mean_errors(summary: Summary) -> tuple[float | None, float | None]:
 def leaves_box(summary: Summary) -> bool:
     """Whether the equations are solved in the box and paths go where they are not, or where there are no numbers."""
     error, box = mean_errors(summary)
-    return (
-        box is not None
-        and box <= summary.tolerance
-        and not has_drift(summary.stability)
-        and (error is None or error > max(summary.tolerance, FAR_WORSE * box))
-    )
+    if box is None or box > summary.tolerance or has_drift(summary.stability):
+        return False
+    return error is None or error > max(summary.tolerance, FAR_WORSE * box)
 
 
 def has_coarse_quadrature(summary: Summary) -> bool:
@@ -151,7 +148,7 @@ def suggest(summary: Summary) -> Iterator[str]:
     yield "deqn-check, which looks for faults of the model"
 
 
-def suggest_starts(training: Training) -> Iterator[str]:
+def suggest_starts(training: TrainingRecord) -> Iterator[str]:
     """Where to begin instead, after a policy that explodes."""
     if training.anchor != "steady_state":
         yield "network.anchor=steady_state, another start"

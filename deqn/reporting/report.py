@@ -7,10 +7,11 @@ from pathlib import Path
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from deqn.evaluation.summary import ConstraintErrors, Statistics, Summary
 from deqn.reporting.advice import describe_failure, describe_sample, describe_stability, explain_instability
+from deqn.system.clock import PHASES
 from deqn.system.files import number
 
 HEADINGS = {"mean": "mean", "median": "median", "p99": "p99", "p99.9": "p999", "max": "max"}  # heading: statistic
@@ -73,11 +74,8 @@ def compose_rows(summary: Summary) -> Iterator[Row]:
     for kind, policies in summary.policy_errors.items():
         for policy, s in policies.items():
             yield Row(f"{policy} - {kind.replace('_', ' ')}", s)
-    known = {"closed form": summary.closed_form}
-    if summary.reference is not None and summary.reference.mean is not None:
-        known["reference"] = summary.reference
-    for kind, exact in known.items():
-        if exact is not None:
+    for kind, exact in {"closed form": summary.closed_form, "reference": summary.reference}.items():
+        if exact is not None and exact.mean is not None:
             yield Row(f"residual of the {kind}", {"mean": exact.mean, "max": exact.max}, muted=True)
 
 
@@ -91,10 +89,8 @@ def print_verdict(console: Console, summary: Summary, folder: Path) -> None:
     """The verdict as a table of at most 80 columns."""
     colour = "green" if grade(summary) == "PASS" else "red"
     console.print(f"\n[bold {colour}]{grade(summary)}[/] {summary.model}: {explain_status(summary)}", highlight=False)
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-    table.add_column("absolute residual")
-    for name in HEADINGS:
-        table.add_column(name, justify="right")
+    columns = [Column(heading, justify="right") for heading in HEADINGS]
+    table = Table("absolute residual", *columns, box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for row in compose_rows(summary):
         table.add_row(row.label, *row.format_cells(number), style="dim" if row.muted else None)
     console.print(table)
@@ -133,11 +129,8 @@ def compose_remarks(summary: Summary) -> Iterator[str]:
         yield from describe_stability(summary.stability)
         yield from describe_sample(summary.sample)
         yield from describe_failure(summary)
-    seconds = summary.seconds
-    yield (
-        f"{seconds['total']:.0f} s: import {seconds['import']:.0f}, compile {seconds['compile']:.0f}, "
-        f"train {seconds['train']:.0f}, evaluate {seconds['evaluate']:.0f}, report {seconds['report']:.0f}."
-    )
+    phases = ", ".join(f"{phase} {summary.seconds[phase]:.0f}" for phase in PHASES)
+    yield f"{summary.seconds['total']:.0f} s: {phases}."
     for name, terciles in summary.errors_by_thirds["path"].items():
         low, high = summary.pseudo_states[name]
         means = ", ".join(number(tercile["mean"]) for tercile in terciles)

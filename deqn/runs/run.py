@@ -14,13 +14,13 @@ from deqn.checks.diagnosis import check_choices, concerns
 from deqn.configuration.job import Job, prepare_job
 from deqn.economy.economy import Economy
 from deqn.equations.expectation import nodes_of, rule
-from deqn.evaluation.summary import Summary, Training
+from deqn.evaluation.summary import Summary, TrainingRecord
 from deqn.families.pseudo_states import gather_members
 from deqn.model.findings import line_of, origin
 from deqn.policies.approximators import widths
 from deqn.policies.network import PolicyNetwork
 from deqn.runs.record import describe_environment, open_log
-from deqn.runs.solution import Solution, build
+from deqn.runs.solution import Solution, build_economy
 from deqn.runs.training import plan_training, train
 from deqn.runs.verdict import conclude
 from deqn.system import files
@@ -35,12 +35,9 @@ log = logging.getLogger("deqn")
 
 
 def solve(
-    model: str,
-    overrides: Sequence[str] = (),
-    folder: str | Path | None = None,
-    config_dir: str | None = None,
+    model: str, overrides: Sequence[str] = (), folder: str | Path | None = None, config_dir: str | None = None,
     quiet: bool = False,
-) -> Solution:
+) -> Solution:  # fmt: skip
     """Solve a model and leave a run folder behind, as `deqn-solve model=<model> <overrides>` does.
 
     `folder`: a new one under outputs/ where None, that of the run to go on with if `resume=` is given. `config_dir`: a
@@ -117,16 +114,16 @@ def prepare_economy(job: Job, tell: Callable[[str], None]) -> Economy[PolicyNetw
     settings = job.settings
     members, rests = gather_members(job.model, settings.pseudo_states), settings.network.anchor != "none"
     steady, equations = check_model(members, partial(rule, settings.expectation), rests, tell)
-    check_equations(settings.loss.weights, equations)
-    economy = build(members, settings.network, settings.expectation, settings.seed, settings.dtype, steady)
+    check_loss_weights(settings.loss.weights, equations)
+    economy = build_economy(members, settings.network, settings.expectation, settings.seed, settings.dtype, steady)
     check_choices(economy, settings.optimizer, settings.schedule, settings.train, settings.evaluation)
     for concern in concerns(economy):
         log.warning(concern)
     return economy
 
 
-def check_equations(weights: dict[str, float], equations: list[str]) -> None:
-    """Refuse a loss weight for an equation that the model does not have. Raises InputError."""
+def check_loss_weights(weights: dict[str, float], equations: list[str]) -> None:
+    """Refuse a weight of an equation that the model does not have. Raises InputError."""
     for name in weights:
         if name not in equations:
             raise InputError(f"loss.weights.{name}: the model's equations are {', '.join(equations)}")
@@ -142,7 +139,7 @@ def begin_summary(job: Job, economy: Economy, trained: Trained) -> Summary:
         tolerance=settings.tolerance, seed=settings.seed, dtype=settings.dtype,
         seconds={}, steps={"adam": 0, "levenberg_marquardt": 0, "bfgs": 0, **trained.steps},
         states_visited=trained.states_visited,
-        training=Training(
+        training=TrainingRecord(
             ended=trained.ended, problem=trained.problem, lost_paths=trained.lost_paths,
             error=trained.error if math.isfinite(trained.error) else None,
             anchor=network.anchor, nodes=nodes_of(settings.expectation, economy.model),

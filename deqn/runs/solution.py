@@ -38,7 +38,7 @@ MARGIN = 0.3  # by which a polynomial's domain is wider than the box: tomorrow's
 NETWORK, TRAINING, VALIDATION, EVALUATION, SIMULATION = range(5)
 
 
-def stream(seed: int, purpose: int) -> int:
+def derive_seed(seed: int, purpose: int) -> int:
     """The seed of one purpose's random numbers."""
     return int(np.random.SeedSequence([seed, purpose]).generate_state(1)[0] >> 1)
 
@@ -72,10 +72,9 @@ class Solution:
         given take the usual values. Raises KeyError for a state that is missing or a parameter that is none, ValueError
         for a wrong shape or a parameter outside its interval.
         """
-        packed = self._packed({**self._parameters(parameters, states), **states, **parameters})
-        return state_frame(self.economy.model, self.economy.policy, packed).drop(
-            columns=labels(self.economy.model.states)
-        )
+        packed = self._pack({**self._complete(parameters, states), **states, **parameters})
+        table = state_frame(self.economy.model, self.economy.policy, packed)
+        return table.drop(columns=labels(self.economy.model.states))
 
     def simulate(self, periods: int = 200, paths: int = 100, seed: int = 1, **parameters: float) -> pd.DataFrame:
         """Simulated paths after the evaluation's burn-in: columns `path`, `period` and every variable.
@@ -84,15 +83,15 @@ class Solution:
         """
         chosen = replace(self.settings.evaluation, periods=periods, paths=paths)
         of = evaluate.center_row(self.member(parameters)) if parameters else None
-        states = evaluate.path_states(self.economy, chosen, stream(seed, SIMULATION), of, self.closed_loop)
-        return analysis.simulation(self.economy, states)
+        states = evaluate.path_states(self.economy, chosen, derive_seed(seed, SIMULATION), of, self.closed_loop)
+        return analysis.tabulate_paths(self.economy, states)
 
     def euler_errors(self, seed: int | None = None) -> pd.DataFrame:
         """Absolute residuals on fresh states with the finer rule: rows (set, equation), columns the statistics."""
-        judged = self.judged
-        sets = self.evaluation_states(self.settings.seed if seed is None else seed)
-        tables = {name: evaluate.error_summary(evaluate.euler_errors(judged, states)) for name, states in sets.items()}
-        rows = {(name, equation): s for name, table in tables.items() for equation, s in table.items()}
+        rows: dict[tuple[str, str], dict[str, float]] = {}
+        for where, states in self.evaluation_states(self.settings.seed if seed is None else seed).items():
+            table = evaluate.error_summary(evaluate.euler_errors(self.judged, states))
+            rows |= {(where, equation): statistics for equation, statistics in table.items()}
         return pd.DataFrame(rows).T.rename_axis(["set", "equation"])
 
     def irf(self, name: str, size: float = 1.0, periods: int = 40, **parameters: float) -> pd.DataFrame:
@@ -134,16 +133,16 @@ class Solution:
 
     def evaluation_states(self, seed: int) -> dict[str, tf.Tensor]:
         """Fresh states of the sets `path` and `box`, packed, [n, n_states]."""
-        chosen, seed = self.settings.evaluation, stream(seed, EVALUATION)
-        walked = evaluate.path_states(self.economy, chosen, seed, loop=self.closed_loop)
+        chosen, seed = self.settings.evaluation, derive_seed(seed, EVALUATION)
+        path = evaluate.path_states(self.economy, chosen, seed, loop=self.closed_loop)
         box = box_states(self.economy.domain, chosen, seed, self.economy.policy.dtype)
-        return {"path": tf.reshape(walked, (-1, walked.shape[-1])), "box": box}
+        return {"path": tf.reshape(path, (-1, path.shape[-1])), "box": box}
 
     def member(self, parameters: Mapping[str, float]) -> Economy:
         """The economy resting at given parameters, at the usual ones where there is none."""
         if not parameters:
             return self.economy
-        values = tuple(float(x) for x in self._parameters(parameters, {}).values())
+        values = tuple(float(x) for x in self._complete(parameters, {}).values())
         if values not in self._members:
             self._members[values] = replace(self.economy, steady=self.economy.members.rest_at(values))
         return self._members[values]
@@ -153,7 +152,7 @@ class Solution:
         """The economies of a family that were asked for, by their parameters."""
         return {}
 
-    def _parameters(self, given: Mapping[str, Any], states: Mapping[str, Any]) -> dict[str, Any]:
+    def _complete(self, given: Mapping[str, Any], states: Mapping[str, Any]) -> dict[str, Any]:
         """All parameters of a family, the usual ones where not given here or among the states. Raises KeyError."""
         known, values = self.economy.members.parameters, dict(given)
         for name in given:
@@ -163,12 +162,11 @@ class Solution:
             values[name] = given.get(name, states.get(name, baseline))
             outside = np.abs(np.asarray(values[name], float) - (low + high) / 2) / (high - low) > 0.5 + ROUNDING
             if outside.any():
-                raise ValueError(
-                    f"{name}={values[name]} lies outside [{low:g}, {high:g}], for which the family is solved"
-                )
+                interval = f"[{low:g}, {high:g}]"
+                raise ValueError(f"{name}={values[name]} lies outside {interval}, for which the family is solved")
         return {name: values[name] for name in known.names}
 
-    def _packed(self, states: Mapping[str, Any]) -> tf.Tensor:
+    def _pack(self, states: Mapping[str, Any]) -> tf.Tensor:
         columns: list[np.ndarray] = []
         for s in self.economy.model.states:
             names = labels([s])
@@ -183,18 +181,18 @@ class Solution:
         return tf.constant(np.stack(np.broadcast_arrays(*columns), 1), self.economy.policy.dtype)
 
 
-def build(
+def build_economy(
     members: Members, network: Network, quadrature: Quadrature, seed: int, dtype: str, steady: SteadyState | None = None
 ) -> Economy[PolicyNetwork]:
     """The economy of its members, with an untrained policy function and an expectation.
 
-    `steady` is the baseline's steady state, where it is known already; with `network.anchor` none there is none. Raises
-    InputError where the steady state is not found, or where the solution that the anchor is to be does not exist.
+    `steady`: the baseline's steady state, where it is known already; with `network.anchor` none there is none. Raises
+    InputError where the steady state, or the local solution that is the anchor, is not found.
     """
     model, kind = members.model, network.anchor
     steady = None if kind == "none" else steady or steady_state(model)
     inputs, outputs = (sum(map(width, declared)) for declared in (model.states, free_policies(model.policies)))
-    layers = make_network(inputs, outputs, network, dtype, stream(seed, NETWORK))
+    layers = make_network(inputs, outputs, network, dtype, derive_seed(seed, NETWORK))
     approximator = Approximator(layers, Scale(members.domain, MARGIN if network.name == "chebyshev" else 0.0))
     chosen = expectation(model, partial(rule, quadrature))
     try:
@@ -213,6 +211,6 @@ def load_solution(folder: str | Path) -> Solution:
     except (OSError, ValueError) as error:
         raise FileError(f"{folder} does not hold a finished run: {error}") from error
     members = gather_members(model, settings.pseudo_states)
-    economy = build(members, settings.network, settings.expectation, settings.seed, settings.dtype)
+    economy = build_economy(members, settings.network, settings.expectation, settings.seed, settings.dtype)
     read_policy(folder, economy.policy.network)
     return Solution(economy, settings.assessment, result, folder)

@@ -7,9 +7,9 @@ from typing import Any
 from omegaconf import OmegaConf
 from rich.console import Console
 
+from deqn.configuration.composition import parse_overrides
 from deqn.configuration.job import prepare_job
 from deqn.configuration.loading import list_group_options
-from deqn.configuration.overrides import parse_overrides
 from deqn.evaluation.summary import Summary, read_summary
 from deqn.runs.run import run
 from deqn.sweeps.space import Search
@@ -23,15 +23,10 @@ def solve_afresh(search: Search, words: dict[str, str], trial: int, console: Con
         summary = read_summary(done.parent)
         if summary.final and summary.signal is None:
             return summary
-    overrides = [*search.overrides(words), f"seed={next_seed(search)}"]
+    overrides = [*search.overrides(words), f"seed={search.fresh_seed}"]
     job = prepare_job(overrides, search.config_dir)
     folder = Path(fresh_folder(str(search.folder / f"best_trial_{trial}")))
     return run(job, folder, console, Clock()).result
-
-
-def next_seed(search: Search) -> int:
-    """The seed after that of the trials."""
-    return (search.seed + 1) % 2**31
 
 
 def write_best(search: Search, words: dict[str, str], error: float, summary: Summary) -> tuple[str, ...]:
@@ -40,10 +35,8 @@ def write_best(search: Search, words: dict[str, str], error: float, summary: Sum
     `error`: the mean path error (share) by which the settings were chosen; `summary`: that of the fresh solution.
     """
     fresh = summary.path_error.mean
-    found = (
-        f"mean path error {number(error)} under seed {search.seed}, which chose it; "
-        f"{number(fresh)} under seed {next_seed(search)}"
-    )
+    found = (f"mean path error {number(error)} under seed {search.seed}, which chose it; "
+             f"{number(fresh)} under seed {search.fresh_seed}")  # fmt: skip
     file = search.folder / "tuned" / "best.yaml"
     make_folder(file.parent, exist_ok=True)
     overrides = search.overrides(words)

@@ -13,16 +13,15 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from deqn.configuration.composition import read_hydra_job
+from deqn.configuration.composition import find_value, read_hydra_job
 from deqn.configuration.job import make_job
 from deqn.configuration.loading import search_own_folder
-from deqn.configuration.overrides import find_value
 from deqn.configuration.words import assign
 from deqn.runs.engine import import_engine, start_run
-from deqn.system.errors import FileError, InputError, as_known, exit_code, first_line
+from deqn.system.errors import DeqnError, FileError, InputError, as_known, exit_code, first_line
 from deqn.system.extras import LAUNCHERS
 from deqn.system.files import fresh_folder, make_folder, number, write_json
-from deqn.system.processes import died, forked
+from deqn.system.processes import explain_death, run_in_fork
 
 
 def run_sweep(flags: list[str], overrides: list[str], config_dir: str | None, jobs: list[list[str]]) -> int:
@@ -69,7 +68,7 @@ def solve_sweep_job(config: DictConfig) -> None:
         code, received = sweep_job(config, name, beside), None
     else:
         import_engine(quiet=beside)
-        with forked(partial(sweep_job, config, name, beside)) as fork:
+        with run_in_fork(partial(sweep_job, config, name, beside)) as fork:
             pass
         code, received = fork.code, fork.signal
     if received is not None:
@@ -77,7 +76,7 @@ def solve_sweep_job(config: DictConfig) -> None:
     if code > 128:
         sys.exit(code)
     if code != 0:
-        write_failure(folder, died(code), 1, name, beside)
+        write_failure(folder, explain_death(code), 1, name, beside)
 
 
 def sweep_job(config: DictConfig, name: str, beside: bool) -> int:
@@ -90,9 +89,8 @@ def sweep_job(config: DictConfig, name: str, beside: bool) -> int:
             seconds = f"{summary.seconds['total']:.0f} s"
             print(f"{name}: {summary.status}, mean path error {number(error)}, {seconds}", flush=True)
     except Exception as error:  # the traceback stands in the job's run.log
-        known = as_known(error)
-        reason = f"{type(error).__name__}: {error}" if known is None else str(known)
-        write_failure(folder, reason, 1 if known is None else known.exit_code, name, beside)
+        failure = as_known(error) or DeqnError(f"{type(error).__name__}: {error}")
+        write_failure(folder, str(failure), failure.exit_code, name, beside)
     return 0 if signal is None else exit_code(summary.status, signal)
 
 

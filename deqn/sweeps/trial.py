@@ -13,9 +13,9 @@ from deqn.configuration.job import make_job
 from deqn.evaluation.summary import Summary
 from deqn.runs.run import run
 from deqn.system.clock import Clock
-from deqn.system.errors import FileError, as_known, first_line
+from deqn.system.errors import DeqnError, FileError, as_known, first_line
 from deqn.system.lazy_tensorflow import find_devices
-from deqn.system.processes import died, forked
+from deqn.system.processes import explain_death, run_in_fork
 from deqn.training.report import Report
 
 
@@ -45,7 +45,7 @@ def solve_trial(
     given up, None where it is not.
     """
     ours, theirs = Pipe()
-    with forked(lambda: report_to(theirs, composition, folder)) as fork:
+    with run_in_fork(lambda: report_to(theirs, composition, folder)) as fork:
         theirs.close()
         with console.status(name), ours:
             try:
@@ -57,7 +57,7 @@ def solve_trial(
         return Outcome(signal=fork.signal)
     if isinstance(message, FileError):
         raise message
-    return Outcome(reason=died(fork.code), code=1) if message is None else message
+    return Outcome(reason=explain_death(fork.code), code=1) if message is None else message
 
 
 def report_to(connection: Connection, composition: Composition, folder: Path) -> int:
@@ -78,8 +78,7 @@ def report_to(connection: Connection, composition: Composition, folder: Path) ->
     except FileError as error:
         message = error
     except Exception as error:  # the traceback stands in the trial's run.log
-        known = as_known(error)
-        reason = f"{type(error).__name__}: {first_line(error)}" if known is None else str(known)
-        message = Outcome(reason=reason, code=1 if known is None else known.exit_code)
+        failure = as_known(error) or DeqnError(f"{type(error).__name__}: {first_line(error)}")
+        message = Outcome(reason=str(failure), code=failure.exit_code)
     connection.send(message)
     return 0

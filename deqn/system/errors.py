@@ -36,10 +36,8 @@ def as_known(error: BaseException) -> DeqnError | None:
     while cause is not None:
         refused = isinstance(cause, MemoryError) or type(cause).__name__ == "ResourceExhaustedError"
         if refused or any(word in str(cause) for word in REFUSED):
-            return MemoryShortage(
-                f"too little memory ({type(cause).__name__}); allow the process more, or lower train.batch, "
-                "optimizer.states or evaluation.box"
-            )
+            return MemoryShortage(f"too little memory ({type(cause).__name__}); allow the process more, or lower "
+                                  f"train.batch, optimizer.states or evaluation.box")  # fmt: skip
         cause = cause.__cause__
     return None
 

@@ -16,11 +16,11 @@ def check_launcher(launcher: str | None) -> None:
 
 def check_extra(extra: str, module: str, what: str) -> None:
     """The module that an extra brings is there. Raises InputError with the command that installs it."""
-    if not is_there(module):
+    if not is_installed(module):
         raise InputError(f'{what} needs an extra of the package: pip install "deqn[{extra}]"')
 
 
-def is_there(module: str) -> bool:
+def is_installed(module: str) -> bool:
     """Whether a module could be imported, as far as its file tells."""
     try:
         return find_spec(module) is not None

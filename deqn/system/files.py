@@ -45,7 +45,7 @@ def writing(path: Path) -> Iterator[None]:
         raise FileError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def locked(path: Path, user: str) -> TextIO:
+def lock_file(path: Path, user: str) -> TextIO:
     """A file to append to, made where it is missing: while it is open, no other `user`, such as a run, can open it.
 
     Raises FileError.
@@ -60,27 +60,22 @@ def locked(path: Path, user: str) -> TextIO:
     return stream
 
 
-def locked_log(folder: Path) -> TextIO:
-    """The folder's run.log, which one run at a time holds open. Raises FileError."""
-    return locked(folder / "run.log", "run")
-
-
 @contextlib.contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to; the file takes its own name once it is complete. Raises FileError."""
-    half = path.with_name(f"{path.stem}.tmp{path.suffix}")
+def atomic_write(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path`, which takes its name once it is complete. Raises FileError."""
+    temporary = path.with_name(f"{path.stem}.tmp{path.suffix}")
     try:
         with writing(path):
-            yield half
-            os.replace(half, path)
+            yield temporary
+            os.replace(temporary, path)
     finally:
-        half.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all. Raises FileError."""
-    with whole(path) as half:
-        half.write_text(text, encoding="utf-8")
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -10,20 +10,18 @@ from rich.status import Status
 @contextlib.contextmanager
 def show_status(console: Console) -> Iterator[Callable[[str], None]]:
     """A function that shows a text: the newest on a terminal until the end, elsewhere the first alone."""
-    status: list[Status] = []
+    status = Status("", console=console)
+    told: list[str] = []
 
     def tell(text: str) -> None:
-        if status:
-            status[0].update(text)
-            return
-        status.append(Status(text, console=console))
+        status.update(text)
         if console.is_terminal:
-            status[0].start()
-        else:
+            status.start()
+        elif not told:
             console.print(text, highlight=False, markup=False, soft_wrap=True)
+        told.append(text)
 
     try:
         yield tell
     finally:
-        for shown in status:
-            shown.stop()
+        status.stop()
