@@ -58,7 +58,8 @@ def check_own_folder(config_dir: str | None) -> None:
         own = Path(config_dir) / name
         if own.exists():
             raise InputError(f"{own} cannot stand in the place of the package's own {name}; rename it, and put its "
-                             "settings into a file of the folder model/, or of the group that they belong to")  # fmt: skip
+                             "settings into a file of the folder model/, or of the group that "
+                             "they belong to")  # fmt: skip
 
 
 @contextlib.contextmanager
