@@ -14,7 +14,7 @@ from deqn.economy import economy as economies
 from deqn.economy.domain import SobolPoints
 from deqn.equations.expectation import expectation, finer_rule, rule
 from deqn.evaluation import evaluate
-from deqn.evaluation.closed_loop import closed_loop_modes, stability
+from deqn.evaluation.closed_loop import assess_stability, find_closed_loop_modes
 from deqn.evaluation.judgements import pool_sets
 from deqn.reporting import html_report, latex, report
 from deqn.runs.run import solve
@@ -24,9 +24,9 @@ from deqn.training.batch_stage import BatchStage
 
 def test_statistics_are_those_of_numpy():
     sizes = np.abs(np.random.default_rng(0).normal(size=(3, 1000)))
-    s = evaluate.statistics(sizes)
+    s = evaluate.compute_statistics(sizes)
     assert s["mean"] == sizes.mean() and s["max"] == sizes.max() and s["p99"] == np.quantile(sizes, 0.99)
-    pooled = evaluate.error_summary({"a": sizes, "b": 2 * sizes})
+    pooled = evaluate.summarize_errors({"a": sizes, "b": 2 * sizes})
     assert pooled["all"]["max"] == 2 * sizes.max() and set(pooled) == {"a", "b", "all"}
 
 
@@ -73,7 +73,7 @@ def test_slices_cover_every_state(name, value, monkeypatch):
 
 def test_the_spectral_radius_is_that_of_theory(growth):
     """k' = alpha beta k^alpha: the slope at the steady state is alpha."""
-    measured = stability(growth.economy, growth.closed_loop)
+    measured = assess_stability(growth.economy, growth.closed_loop)
     assert measured.spectral_radius == pytest.approx(0.36, abs=1e-4)
     assert measured.return_spread < 1e-6 and measured.return_distance < 1e-4
     assert measured.contracts
@@ -82,7 +82,7 @@ def test_the_spectral_radius_is_that_of_theory(growth):
 def test_an_explosive_policy_is_not_stable():
     e = economy("model=growth", "model.delta=0.1")
     e.policy.approximator.network = lambda x, training: 30 * x  # saves all where capital is high
-    assert not stability(e, closed_loop_modes(e)).contracts
+    assert not assess_stability(e, find_closed_loop_modes(e)).contracts
 
 
 @pytest.mark.slow
@@ -96,7 +96,7 @@ def test_the_verdict_is_measured_where_training_never_was(monkeypatch, tmp_path)
     solution = solve("stochastic_growth", overrides, folder=tmp_path / "run", quiet=True)
     trained = {tuple(row) for batch in seen for row in batch}
     assert len(seen) == 3 and len(trained) == 300
-    for states in solution.evaluation_states(0).values():
+    for states in solution.draw_evaluation_states(0).values():
         assert not trained & {tuple(row) for row in states.numpy()}
 
 

@@ -10,8 +10,8 @@ from conftest import build, settings
 from deqn import Model, Normal, Policy, State
 from deqn.checks.diagnosis import check_roots
 from deqn.economy.members import OneMember
-from deqn.evaluation.closed_loop import closed_loop_modes, stability
-from deqn.evaluation.evaluate import choose_sample, find_worst_equation, path_states
+from deqn.evaluation.closed_loop import assess_stability, find_closed_loop_modes
+from deqn.evaluation.evaluate import choose_sample, find_worst_equation, sample_paths
 from deqn.evaluation.summary import Sample, WorstEquation
 from deqn.perturbation.modes import on_circle, reachable
 from deqn.perturbation.steady_state import steady_state
@@ -112,8 +112,8 @@ def economy(model):
 
 def roots(model):
     e = economy(model)
-    loop = closed_loop_modes(e)
-    return [(root.kind, root.states) for root in loop.unit_roots], stability(e, loop)
+    loop = find_closed_loop_modes(e)
+    return [(root.kind, root.states) for root in loop.unit_roots], assess_stability(e, loop)
 
 
 def test_a_conserved_quantity_is_named_and_does_not_fail():
@@ -139,14 +139,14 @@ def test_a_drift_by_the_policies_is_named_and_is_no_explosion():
 
 def test_an_explosive_state_that_no_policy_moves_fails():
     e = economy(Carbon())
-    loop = closed_loop_modes(e)
-    assert not stability(e, replace(loop, exogenous=np.array([1.01, 0.8]))).contracts
+    loop = find_closed_loop_modes(e)
+    assert not assess_stability(e, replace(loop, exogenous=np.array([1.01, 0.8]))).contracts
 
 
 def test_a_policy_that_explodes_is_not_taken_for_a_drift():
     e = economy(Smoothing())
-    loop = closed_loop_modes(e)
-    assert not stability(e, replace(loop, endogenous=np.array([1.02]))).contracts
+    loop = find_closed_loop_modes(e)
+    assert not assess_stability(e, replace(loop, endogenous=np.array([1.02]))).contracts
 
 
 @pytest.mark.slow
@@ -162,7 +162,7 @@ def test_the_spread_of_a_slow_economy_does_not_depend_on_the_box(wide):
     """The sd of an AR(1) is sigma / sqrt(1 - rho^2): 0.158; 20,000 draws of persistence .998 tell it to a tenth."""
     e = economy(Slow(wide=wide))
     chosen = settings("model=stochastic_growth", "evaluation.paths=1000", "evaluation.periods=20").evaluation
-    z = path_states(e, chosen, seed=3, loop=closed_loop_modes(e)).numpy()[..., 1]
+    z = sample_paths(e, chosen, seed=3, loop=find_closed_loop_modes(e)).numpy()[..., 1]
     assert z.std() == pytest.approx(0.01 / np.sqrt(1 - 0.998**2), rel=0.1)
 
 
@@ -170,7 +170,7 @@ def test_the_spread_of_a_slow_economy_does_not_depend_on_the_box(wide):
 def test_starts_are_forgotten_by_the_largest_eigenvalue():
     chosen = settings("model=stochastic_growth").evaluation
     dates = {
-        rho: choose_sample(Slow(rho=rho), chosen, closed_loop_modes(economy(Slow(rho=rho))))
+        rho: choose_sample(Slow(rho=rho), chosen, find_closed_loop_modes(economy(Slow(rho=rho))))
         for rho in (0.5, 0.998, 1.0)
     }
     assert dates[0.5].burn_in == 200 and not dates[0.5].at_rest

@@ -17,7 +17,7 @@ from deqn.economy.members import OneMember
 from deqn.equations.expectation import expectation, finer_rule
 from deqn.evaluation import evaluate
 from deqn.evaluation.analysis import slice_policies
-from deqn.evaluation.closed_loop import closed_loop_modes
+from deqn.evaluation.closed_loop import find_closed_loop_modes
 from deqn.evaluation.reference import solve_reference
 from deqn.evaluation.summary import ReferenceSolution
 from deqn.model.declaration import Discrete, Model, Normal, Policy, State
@@ -44,7 +44,7 @@ def compared(model, exact, size):
     judged = replace(built, policy=WithError(exact, size), expectation=judging)
     chosen = replace(settings().evaluation, paths=50, periods=100, burn_in=100)
     found = replace(judged, policy=WithError(exact, 0.0))
-    walked = evaluate.path_states(found, chosen, 3, loop=closed_loop_modes(found))
+    walked = evaluate.sample_paths(found, chosen, 3, loop=find_closed_loop_modes(found))
     sets = {
         "path": tf.reshape(walked, (-1, walked.shape[-1])),
         "box": box_states(judged.domain, chosen, 4, judged.policy.dtype),
@@ -264,8 +264,8 @@ def test_single_precision_is_judged_in_double():
 @pytest.mark.slow
 def test_it_is_the_solution_of_time_iteration(stochastic):
     """Two methods that share no code agree to eight digits, whatever the network has learned."""
-    sets = stochastic.evaluation_states(0)
-    worse = replace(stochastic.judged, policy=WithError(lambda s: stochastic.economy.policy(s), 1e-5))
+    sets = stochastic.draw_evaluation_states(0)
+    worse = replace(stochastic.finer_economy, policy=WithError(lambda s: stochastic.economy.policy(s), 1e-5))
     found = solve_reference(worse, sets)
     k, z = sets["path"].numpy().T
     c = time_iteration.stochastic_growth(0.36, 0.99, 1.0, 0.1, 0.9, 0.04, points=(241, 61))(k, z)
@@ -277,8 +277,8 @@ def test_it_is_the_solution_of_time_iteration(stochastic):
 @pytest.mark.slow
 def test_figures_leave_it_out_where_it_does_not_hold(stochastic):
     """A slice across the whole box leaves the region of the simulated states."""
-    states = stochastic.evaluation_states(0)["path"]
-    worse = replace(stochastic.judged, policy=WithError(lambda s: stochastic.economy.policy(s), 1e-4))
+    states = stochastic.draw_evaluation_states(0)["path"]
+    worse = replace(stochastic.finer_economy, policy=WithError(lambda s: stochastic.economy.policy(s), 1e-4))
     found = solve_reference(worse, {"path": states[states[:, 1] > 0]})
     slices = slice_policies(stochastic.economy, exact=found.exact)
     assert slices["z"]["exact s"].isna().any() and slices["z"]["exact s"].notna().any()

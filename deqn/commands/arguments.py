@@ -16,7 +16,7 @@ from deqn.configuration.composition import find_value
 from deqn.configuration.loading import check_own_folder
 from deqn.configuration.words import to_hydra_syntax
 from deqn.sweeps.launch import run_hydra
-from deqn.system.errors import FileError, InputError, as_known
+from deqn.system.errors import FileError, InputError, to_deqn_error
 from deqn.system.streams import make_lasting
 
 COMPLETION = re.compile(r"(install|uninstall|query)=")
@@ -32,7 +32,7 @@ def run_guarded(program: str, command: Callable[[list[str]], int]) -> NoReturn:
     except KeyboardInterrupt:
         code = 130
     except Exception as error:
-        failure = as_known(error)
+        failure = to_deqn_error(error)
         if failure is None:
             raise
         print(f"{program}: {failure}", file=sys.stderr)

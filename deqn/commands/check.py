@@ -14,7 +14,7 @@ from deqn.runs.engine import start_engine
 from deqn.system.errors import InputError
 
 
-def check(arguments: list[str]) -> int:
+def run_check(arguments: list[str]) -> int:
     """Check the arguments, then the model that they describe, and return the exit code."""
     args = parse_arguments(arguments)
     if is_help(args):
@@ -30,4 +30,4 @@ def check(arguments: list[str]) -> int:
     return inspect(settings, model, composition.name, console, STARTED)
 
 
-main = partial(run_guarded, "deqn-check", check)  # the console script
+main = partial(run_guarded, "deqn-check", run_check)  # the console script

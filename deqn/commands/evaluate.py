@@ -29,13 +29,13 @@ from deqn.configuration.validation import validate
 from deqn.runs.engine import start_engine
 from deqn.settings.schema import Assessment
 from deqn.system.clock import Clock
-from deqn.system.errors import exit_code
-from deqn.system.files import fresh_folder
+from deqn.system.errors import choose_exit_code
+from deqn.system.files import claim_new_folder
 
 IDENTITY = ("model", "parameters", "pseudo_states", "changed", "dtype", "steps", "states_visited")
 
 
-def evaluate(arguments: list[str]) -> int:
+def run_evaluate(arguments: list[str]) -> int:
     """Judge a solution under the settings that the arguments change; returns the exit code."""
     if not arguments or set(arguments) & {"-h", "--help"}:
         print(__doc__, end="")
@@ -57,17 +57,17 @@ def evaluate(arguments: list[str]) -> int:
         identity = {key: getattr(solved.result, key) for key in IDENTITY}  # and nothing that was measured before
         own = {"status": "evaluated", "tolerance": chosen.tolerance, "seed": chosen.seed, "overrides": given}
         solved = replace(solved, settings=chosen, result=Summary(**identity, **own, seconds={}))
-        finer = solved.judged
+        finer = solved.finer_economy
         if any(a.lstrip("+").startswith("expectation") for a in given):
             finer = replace(finer, expectation=expectation(finer.model, partial(rule, chosen.expectation)))
         case = verdict.compose_case(solved, finer)
         summary = judge(case)
-    place = Path(fresh_folder(f"{folder}/evaluations/{datetime.now():%Y-%m-%d_%H-%M-%S}"))
+    place = Path(claim_new_folder(f"{folder}/evaluations/{datetime.now():%Y-%m-%d_%H-%M-%S}"))
     verdict.write_errors(place, summary, case.compared)
     summary = replace(summary, seconds=clock.seconds())
     verdict.write_summary(place, summary)
     report.print_verdict(console, summary, place)
-    return exit_code(summary.status, None)
+    return choose_exit_code(summary.status, None)
 
 
 def read_assessment(given: list[str], folder: Path) -> Assessment:
@@ -78,4 +78,4 @@ def read_assessment(given: list[str], folder: Path) -> Assessment:
     return settings.assessment
 
 
-main = partial(run_guarded, "deqn-evaluate", evaluate)  # the console script
+main = partial(run_guarded, "deqn-evaluate", run_evaluate)  # the console script

@@ -30,7 +30,7 @@ from deqn.system.files import make_folder, write_text
 HORIZONS = (0, 1, 2, 4, 8, 16)  # in the table, beside the last
 
 
-def respond(arguments: list[str]) -> int:
+def run_irf(arguments: list[str]) -> int:
     """Tabulate and draw the responses that the arguments ask for; returns the exit code."""
     if not arguments or set(arguments) & {"-h", "--help"}:
         print(__doc__, end="")
@@ -54,7 +54,7 @@ def respond(arguments: list[str]) -> int:
         known = ["run", "shock", "size", "periods", *solved.result.pseudo_states]
         raise InputError(f"unknown key '{unknown[0]}': {suggest(unknown[0], known)}keys are {', '.join(known)}")
     try:
-        shocked, baseline = analysis.impulse_response(solved.member(parameters), str(shock), size, int(periods))
+        shocked, baseline = analysis.impulse_response(solved.choose_member(parameters), str(shock), size, int(periods))
     except (KeyError, ValueError) as error:
         raise InputError(error.args[0]) from error
     lost = [name for name in shocked if not math.isfinite(shocked[name].to_numpy().sum())]
@@ -84,4 +84,4 @@ def parse_number(key: str, value: Any) -> float:
     return parsed
 
 
-main = partial(run_guarded, "deqn-irf", respond)  # the console script
+main = partial(run_guarded, "deqn-irf", run_irf)  # the console script

@@ -8,7 +8,7 @@ from deqn.system.errors import InputError
 from deqn.system.extras import check_extra
 
 
-def tune(arguments: list[str]) -> int:
+def run_tune(arguments: list[str]) -> int:
     """Check the declared search, run it or go on with it, and return the exit code of its best settings."""
     args = parse_arguments(arguments)
     if is_help(args):
@@ -25,4 +25,4 @@ def tune(arguments: list[str]) -> int:
     return run_search(search, console)
 
 
-main = partial(run_guarded, "deqn-tune", tune)  # the console script
+main = partial(run_guarded, "deqn-tune", run_tune)  # the console script

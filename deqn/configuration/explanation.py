@@ -13,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, ValueType
 from hydra.errors import OverrideParseException
 
-from deqn.configuration.loading import COMPOSITION_ERRORS, flatten, list_group_options, load_config
+from deqn.configuration.loading import COMPOSITION_ERRORS, flatten_config, list_group_options, load_config
 from deqn.configuration.words import normalize_name
 from deqn.model.findings import is_of_the_engine
 from deqn.settings.ranges import suggest
@@ -110,7 +110,7 @@ def find_wrong_encoding(config_dir: str | None) -> str:
 
 
 def list_keys(chosen: list[str], config_dir: str | None) -> list[str]:
-    return [k for k in flatten(load_config(chosen, config_dir)) if not k.startswith("hydra.")]
+    return [k for k in flatten_config(load_config(chosen, config_dir)) if not k.startswith("hydra.")]
 
 
 def explain_unknown_key(key: str, known: list[str], groups: list[str]) -> str:

@@ -87,10 +87,10 @@ def list_group_options(config_dir: str | None) -> dict[str, list[str]]:
         return {group: loader.get_group_options(group) for group in loader.list_groups("") if group != "hydra"}
 
 
-def flatten(node: Any, prefix: str = "") -> dict[str, Any]:
+def flatten_config(node: Any, prefix: str = "") -> dict[str, Any]:
     """The leaves of a nested mapping under dotted keys."""
     if isinstance(node, DictConfig):
         node = OmegaConf.to_container(node, resolve=False)
     if not isinstance(node, dict) or not node:
         return {prefix.rstrip("."): node}
-    return {k: v for key, value in node.items() for k, v in flatten(value, f"{prefix}{key}.").items()}
+    return {k: v for key, value in node.items() for k, v in flatten_config(value, f"{prefix}{key}.").items()}

@@ -17,7 +17,7 @@ from deqn.system.errors import InputError
 LONGEST = 5000  # dates that paths from dispersed starts are followed, at most
 
 
-def closed_loop_modes(economy: Economy) -> Modes:
+def find_closed_loop_modes(economy: Economy) -> Modes:
     """The modes of the closed loop at the steady state; in a family those of the member with the largest modulus."""
     model, policy, rests = economy.model, economy.policy, stack_rests(economy)  # [members, n_states]
     try:
@@ -43,7 +43,7 @@ def stack_rests(economy: Economy) -> tf.Tensor:
     return tf.constant(np.stack([rest.states for rest in rests]), economy.policy.dtype)
 
 
-def stability(economy: Economy, loop: Modes) -> Stability:
+def assess_stability(economy: Economy, loop: Modes) -> Stability:
     """The closed loop with shocks at their means: its eigenvalues, and how far dispersed starts stay apart.
 
     In a family this is the worst among its baseline, the corners of its parameters, and some members in between.

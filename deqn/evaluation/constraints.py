@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from deqn.economy.economy import Economy
 from deqn.equations.residuals import gap, stacked
-from deqn.evaluation.evaluate import statistics
+from deqn.evaluation.evaluate import compute_statistics
 from deqn.evaluation.summary import ConstraintErrors
 from deqn.model.declaration import Multiplier
 from deqn.model.layout import columns, labels, multipliers
@@ -102,5 +102,6 @@ def summarize_constraints(errors: dict[str, np.ndarray], binds: dict[str, Bindin
         binding = np.concatenate([r[w] for r, w in zip(errors.values(), where, strict=True)])
         slack = np.concatenate([r[~w] for r, w in zip(errors.values(), where, strict=True)])
         shares = (float(part.mean()) for part in (flags, flags & ~sensitive, flags | sensitive))
-        summaries[name] = ConstraintErrors(*shares, *(statistics(r) if r.size else None for r in (binding, slack)))
+        sides = (compute_statistics(r) if r.size else None for r in (binding, slack))
+        summaries[name] = ConstraintErrors(*shares, *sides)
     return summaries

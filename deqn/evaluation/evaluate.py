@@ -29,7 +29,7 @@ BURN_IN = (200, 10_000)  # dates of the burn-in, at least and at most
 QUANTILES = {"median": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
 
 
-def path_states(
+def sample_paths(
     economy: Economy, evaluation: Evaluation, seed: int, of: tf.Tensor | None = None, loop: Modes | None = None
 ) -> tf.Tensor:
     """Fresh simulated states [periods, paths, n_states], the first dates left out (see `choose_sample`).
@@ -67,17 +67,17 @@ def euler_errors(economy: Economy, states: tf.Tensor) -> dict[str, np.ndarray]:
     return {name: np.concatenate([p[name].numpy() for p in parts], 1) for name in parts[0]}
 
 
-def statistics(sizes: np.ndarray) -> dict[str, float]:
+def compute_statistics(sizes: np.ndarray) -> dict[str, float]:
     """Mean, median, upper percentiles and maximum of absolute residuals."""
     quantiles = np.quantile(sizes, list(QUANTILES.values()))
     named = dict(zip(QUANTILES, map(float, quantiles), strict=True))
     return {"mean": float(np.mean(sizes)), **named, "max": float(np.max(sizes))}
 
 
-def error_summary(errors: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
+def summarize_errors(errors: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
     """Statistics by equation, and over all of them as `all`."""
     pooled = np.concatenate([r.ravel() for r in errors.values()])
-    return {name: statistics(r) for name, r in errors.items()} | {"all": statistics(pooled)}
+    return {name: compute_statistics(r) for name, r in errors.items()} | {"all": compute_statistics(pooled)}
 
 
 def find_worst_equation(errors: dict[str, np.ndarray]) -> WorstEquation:

@@ -112,12 +112,12 @@ def measure_errors(where: str, case: Case) -> dict[str, Any]:
     """Absolute residuals on a set of states, and the equation with the largest ones."""
     errors = case.errors[where]
     worst = evaluate.find_worst_equation(errors)
-    return {"worst_equation": {where: worst}, "euler_errors": {where: evaluate.error_summary(errors)}}
+    return {"worst_equation": {where: worst}, "euler_errors": {where: evaluate.summarize_errors(errors)}}
 
 
 def measure_stability(case: Case) -> dict[str, Any]:
     """The closed loop, and whether it is stable."""
-    measured = closed_loop.stability(case.economy, case.loop)
+    measured = closed_loop.assess_stability(case.economy, case.loop)
     return {"stability": measured, "stable": measured.contracts}
 
 
@@ -132,7 +132,7 @@ def measure_first_order(case: Case) -> dict[str, Any]:
         usable = np.isfinite(np.concatenate(list(errors.values()))).all(0)  # cut at bounds, a rule may have none
         defined[where] = float(usable.mean())
         if usable.any():
-            measured[where] = evaluate.error_summary({equation: e[:, usable] for equation, e in errors.items()})
+            measured[where] = evaluate.summarize_errors({equation: e[:, usable] for equation, e in errors.items()})
     return {"first_order": FirstOrder(measured, defined, linear.roots.tolist(), linear.note)}
 
 

@@ -77,7 +77,7 @@ class Projection:
         count = STATES_PER_COEFFICIENT * math.comb(n + degree, degree)
         sobol = qmc.Sobol(n, scramble=True, rng=np.random.default_rng(5)).random_base2((2 * count).bit_length())
         unit = np.sin(np.pi * (sobol - 0.5))  # denser at the edges, as Chebyshev's nodes are
-        states = tf.constant(region.states(unit))
+        states = tf.constant(region.to_states(unit))
         self._fitted, self._held_out = states[:count], states[count : count + count // 4]
 
     def solve(self, judged: tf.Tensor, policies: Mapping[str, np.ndarray], settled: float) -> bool:
@@ -86,19 +86,19 @@ class Projection:
         They do where a step moves them, at the states `judged` [n, n_states], by less than the share `settled` of their
         distance from the given policies.
         """
-        values = policies_at(self.economy, judged)
+        values = evaluate_policies(self.economy, judged)
         for _ in range(ITERATIONS):
             losses = self._solver.iterate(self._fitted, self._held_out)
             if losses is None:
                 return False
-            before, values = values, policies_at(self.economy, judged)
+            before, values = values, evaluate_policies(self.economy, judged)
             if not losses[1] < losses[0] or all(
                 np.abs(v - before[p]).max() <= settled * np.abs(v - policies[p]).max() for p, v in values.items()
             ):
                 return True
         return False
 
-    def correction(self, finer: Expectation, states: Mapping[str, tf.Tensor]) -> Policies:
+    def estimate_shift(self, finer: Expectation, states: Mapping[str, tf.Tensor]) -> Policies:
         """By how much another quadrature would move the policies, to first order, in absolute value."""
         other, rows = replace(self.economy, expectation=finer), []
         for part in other.slices(self._fitted):
@@ -107,24 +107,24 @@ class Projection:
             rows.append(tf.transpose(change * row_weights(errors, {})))
         J = self._residuals.jacobian(self._fitted)
         step = np.linalg.lstsq(J, np.concatenate(rows).ravel(), rcond=None)[0]
-        start, before = self._kernel.numpy(), policies_on(self.economy, states)
+        start, before = self._kernel.numpy(), evaluate_on_sets(self.economy, states)
         self._kernel.assign(start - step.reshape(start.shape))
-        moved = gaps(policies_on(self.economy, states), before)
+        moved = measure_gaps(evaluate_on_sets(self.economy, states), before)
         self._kernel.assign(start)
         return moved
 
 
-def policies_at(economy: Economy, states: tf.Tensor) -> dict[str, np.ndarray]:
+def evaluate_policies(economy: Economy, states: tf.Tensor) -> dict[str, np.ndarray]:
     """The policies by name, [1, n] or [size, 1, n], at packed states [n, n_states]."""
     packed = economy.policy(tf.cast(states, economy.policy.dtype))
     return {name: value.numpy() for name, value in unpack(packed, economy.model.policies, 1).items()}
 
 
-def policies_on(economy: Economy, sets: Mapping[str, tf.Tensor]) -> Policies:
+def evaluate_on_sets(economy: Economy, sets: Mapping[str, tf.Tensor]) -> Policies:
     """The policies by set of states and name."""
-    return {name: policies_at(economy, states) for name, states in sets.items()}
+    return {name: evaluate_policies(economy, states) for name, states in sets.items()}
 
 
-def gaps(values: Policies, others: Policies) -> Policies:
+def measure_gaps(values: Policies, others: Policies) -> Policies:
     """Absolute differences."""
     return {s: {p: np.abs(v - others[s][p]) for p, v in named.items()} for s, named in values.items()}

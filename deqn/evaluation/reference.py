@@ -20,13 +20,13 @@ import tensorflow as tf
 from deqn.economy.economy import Economy
 from deqn.economy.exact import Exact
 from deqn.equations.expectation import expectation, gauss_hermite, normal_count
-from deqn.evaluation.projection import Policies, Projection, gaps, policies_at, policies_on
+from deqn.evaluation.projection import Policies, Projection, evaluate_on_sets, evaluate_policies, measure_gaps
 from deqn.evaluation.region import Region, reach_tomorrow
 from deqn.evaluation.summary import ReferenceSolution
 from deqn.model.declaration import Model
 from deqn.model.layout import fixed, free_policies, in_logs, multipliers, width
 from deqn.system.errors import InputError
-from deqn.system.files import number
+from deqn.system.files import format_error
 
 ATTEMPTS = {  # by the number of states: dates whose states the region holds, and degree of the polynomial
     1: ((1, 10), (2, 14), (1, 18), (2, 24)),
@@ -34,7 +34,7 @@ ATTEMPTS = {  # by the number of states: dates whose states the region holds, an
 }
 COEFFICIENTS = 1000  # of all policies together, at most
 AGREEMENT = 0.1  # of the distance that is reported, within which two solutions agree
-SETTLED = 0.01  # of that distance: smaller steps change nothing
+STEP_SHARE = 0.01  # of that distance: smaller steps change nothing
 FINER_NODES = {1: 24, 2: 14, 3: 9, 4: 5, 5: 4, 6: 3}  # nodes of the finer quadrature, by the number of normal shocks
 JUDGED = 256  # states of each set at which a fit tells whether it moves on
 
@@ -63,14 +63,14 @@ def solve_reference(economy: Economy, sets: Mapping[str, tf.Tensor]) -> Referenc
     reason = find_obstacle(model) if economy.steady is not None else "it starts from the solution near a steady state"
     if reason is not None:
         return Reference.omit(reason)
-    region = Region.around(path, in_logs(model.states))
+    region = Region.enclose(path, in_logs(model.states))
     covered = {name: tf.cast(states, tf.float64)[region.covers(states)] for name, states in sets.items()}
     covered = {name: states for name, states in covered.items() if len(states)}
-    learned, spread = policies_on(economy, covered), {n: s[:: -(-len(s) // JUDGED)] for n, s in covered.items()}
+    learned, spread = evaluate_on_sets(economy, covered), {n: s[:: -(-len(s) // JUDGED)] for n, s in covered.items()}
     few = tf.concat(list(spread.values()), 0)
-    regions, outside, near = [region], region.outermost(path), policies_at(economy, few)
+    regions, outside, near = [region], region.find_outermost(path), evaluate_policies(economy, few)
     for _ in range(max(dates for dates, _ in ATTEMPTS[path.shape[1]])):
-        outside = region.outermost(reach_tomorrow(economy, outside))
+        outside = region.find_outermost(reach_tomorrow(economy, outside))
         regions.append(regions[-1].enlarge(outside))
     values = differing = projection = None
     for dates, degree in list_attempts(model):
@@ -78,19 +78,19 @@ def solve_reference(economy: Economy, sets: Mapping[str, tf.Tensor]) -> Referenc
             attempt = Projection(economy, regions[dates], degree)
         except InputError as error:
             return Reference.omit(str(error))
-        if not attempt.solve(few, near, SETTLED):
+        if not attempt.solve(few, near, STEP_SHARE):
             continue
-        projection, before, values = attempt, values, policies_on(attempt.economy, covered)
+        projection, before, values = attempt, values, evaluate_on_sets(attempt.economy, covered)
         if before is not None:
-            differing = gaps(values, before)
-            if not find_doubtful(differing, gaps(values, learned)):
+            differing = measure_gaps(values, before)
+            if not find_doubtful(differing, measure_gaps(values, learned)):
                 break
     if differing is None:
         return Reference.omit("the projection method did not converge")
     finer = expectation(model, partial(gauss_hermite, nodes=FINER_NODES.get(normal_count(model))))
-    shift = projection.correction(finer, covered)
+    shift = projection.estimate_shift(finer, covered)
     differing = {s: {p: x + shift[s][p] for p, x in named.items()} for s, named in differing.items()}
-    return judge_policies(projection.economy, region, covered, differing, gaps(values, learned))
+    return judge_policies(projection.economy, region, covered, differing, measure_gaps(values, learned))
 
 
 def list_attempts(model: Model) -> list[tuple[int, int]]:
@@ -138,14 +138,14 @@ def judge_policies(
     if left_out:
         worst = max(left_out, key=lambda p: agreement[p]["max"] / max(distance[p]["max"], np.finfo(float).tiny))
         omitted = (f"No reference for {', '.join(left_out)}: two solutions by projection differ by up to "
-                   f"{number(agreement[worst]['max'])}, and that is too much to judge a policy that is "
-                   f"{number(distance[worst]['max'])} from them.")  # fmt: skip
+                   f"{format_error(agreement[worst]['max'])}, and that is too much to judge a policy that is "
+                   f"{format_error(distance[worst]['max'])} from them.")  # fmt: skip
     judged = tuple(p for p in names if p not in left_out)
     if not judged:
         return Reference(ReferenceSolution(agreement, omitted=omitted))
 
     def values(at: tf.Tensor) -> dict[str, np.ndarray]:
-        policies = policies_at(economy, at)
+        policies = evaluate_policies(economy, at)
         return {name: policies[name] for name in judged}
 
     parts = [economy.residuals(part[:JUDGED]) for part in states.values()]

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin
 
-from deqn.system.files import finite
+from deqn.system.files import without_nonfinite
 
 Statistics = dict[str, float]  # of absolute residuals (shares): mean, median, p90, p99, p999, max
 CONVERGENCE_SPREAD = 0.01  # of the box: paths that end closer have come together
@@ -163,7 +163,7 @@ class Summary:
 
     def to_json(self) -> dict[str, Any]:
         """The content of summary.json; numbers that are not finite become None."""
-        content = finite(to_content(self))
+        content = without_nonfinite(to_content(self))
         return content | {"signal": self.signal} if content.pop("final") else content
 
     @classmethod

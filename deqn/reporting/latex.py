@@ -10,7 +10,7 @@ from deqn.evaluation.summary import Summary
 from deqn.reporting.report import HEADINGS, compose_rows, tabulate_comparison
 from deqn.system.files import write_text
 
-VARIABLES = 40  # at most, in a table
+TABLE_ROWS = 40  # at most, in a table
 
 
 def write_tables(folder: Path, summary: Summary, compared: pd.DataFrame | None, moments: pd.DataFrame) -> None:
@@ -24,7 +24,7 @@ def write_tables(folder: Path, summary: Summary, compared: pd.DataFrame | None, 
     if compared is not None:
         comparison = tabulate_comparison(compared).map(format_scientific)
         write_text(place / "comparison.tex", to_tabular("policy", comparison))
-    few = moments.loc[select_variables(list(moments.index), VARIABLES)].drop(columns=["min", "max"])
+    few = moments.loc[select_variables(list(moments.index), TABLE_ROWS)].drop(columns=["min", "max"])
     heading = lambda c: rf"$\rho_{c[-1]}$" if c.startswith("autocorrelation_") else c
     few.columns = ["s.e." if c.endswith("_se") else heading(c) for c in few]
     left_out = f"% {len(few)} of {len(moments)} variables; all are in moments.csv\n" if len(few) < len(moments) else ""

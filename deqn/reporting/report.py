@@ -12,7 +12,7 @@ from rich.table import Column, Table
 from deqn.evaluation.summary import ConstraintErrors, Statistics, Summary
 from deqn.reporting.advice import describe_failure, describe_sample, describe_stability, explain_instability
 from deqn.system.clock import PHASES
-from deqn.system.files import number
+from deqn.system.files import format_error
 
 HEADINGS = {"mean": "mean", "median": "median", "p99": "p99", "p99.9": "p999", "max": "max"}  # heading: statistic
 COMPARED = {
@@ -92,7 +92,7 @@ def print_verdict(console: Console, summary: Summary, folder: Path) -> None:
     columns = [Column(heading, justify="right") for heading in HEADINGS]
     table = Table("absolute residual", *columns, box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for row in compose_rows(summary):
-        table.add_row(row.label, *row.format_cells(number), style="dim" if row.muted else None)
+        table.add_row(row.label, *row.format_cells(format_error), style="dim" if row.muted else None)
     console.print(table)
     for line in compose_remarks(summary):
         console.print(line, highlight=False)
@@ -108,7 +108,7 @@ def explain_status(summary: Summary) -> str:
     """Why the run passed or failed, in a few words."""
     worst, several = summary.path_error, len(summary.euler_errors["path"]) > 2
     name = f" ({worst.equation})" if several or "[" in worst.equation else ""
-    compared = f"mean path error {number(worst.mean)}{name}, tolerance {summary.tolerance:g}"
+    compared = f"mean path error {format_error(worst.mean)}{name}, tolerance {summary.tolerance:g}"
     if summary.status in ("diverged", "interrupted"):
         return f"{summary.status}; {compared}"
     return compared if summary.stable is not False else f"{compared}; {explain_instability(summary.stability)}"
@@ -133,5 +133,5 @@ def compose_remarks(summary: Summary) -> Iterator[str]:
     yield f"{summary.seconds['total']:.0f} s: {phases}."
     for name, terciles in summary.errors_by_thirds["path"].items():
         low, high = summary.pseudo_states[name]
-        means = ", ".join(number(tercile["mean"]) for tercile in terciles)
+        means = ", ".join(format_error(tercile["mean"]) for tercile in terciles)
         yield f"{name} in [{low:g}, {high:g}]: mean path error by thirds {means}."

@@ -47,7 +47,7 @@ def open_log(folder: Path) -> Iterator[None]:
             stream.close()
 
 
-def describe_environment(job: Job) -> dict[str, Any]:
+def record_environment(job: Job) -> dict[str, Any]:
     """Versions, device, threads, seed, command line, and the git revisions of the package and of the model's file."""
     threading = tf.config.threading
     return {

@@ -19,13 +19,13 @@ from deqn.families.pseudo_states import gather_members
 from deqn.model.findings import line_of, origin
 from deqn.policies.approximators import widths
 from deqn.policies.network import PolicyNetwork
-from deqn.runs.record import describe_environment, open_log
+from deqn.runs.record import open_log, record_environment
 from deqn.runs.solution import Solution, build_economy
 from deqn.runs.training import plan_training, train
 from deqn.runs.verdict import conclude
 from deqn.system import files
 from deqn.system.clock import Clock
-from deqn.system.errors import DeqnError, FileError, InputError, as_known, first_line
+from deqn.system.errors import DeqnError, FileError, InputError, first_line, to_deqn_error
 from deqn.system.interrupt import Interrupt
 from deqn.system.status import show_status
 from deqn.training.checkpoint import write_policy
@@ -50,7 +50,7 @@ def solve(
     if job.settings.resume is not None:
         folder = job.settings.resume
     elif folder is None:
-        folder = files.fresh_folder(f"outputs/{job.name}/{datetime.now():%Y-%m-%d_%H-%M-%S}")
+        folder = files.claim_new_folder(f"outputs/{job.name}/{datetime.now():%Y-%m-%d_%H-%M-%S}")
     return run(job, Path(folder), Console(quiet=quiet), clock)
 
 
@@ -78,7 +78,7 @@ def run(
             log.info("deqn-solve %s", " ".join(job.overrides))
             with clock.phase("compile"), show_status(console) as tell:
                 economy = prepare_economy(job, tell)
-            files.write_json(folder / "environment.json", describe_environment(job))
+            files.write_json(folder / "environment.json", record_environment(job))
             files.write_text(folder / "config.yaml", job.config_yaml)  # now it is a run, and can be resumed
             trained = train(economy, plan_training(settings), folder, console, interrupt, watch)
             clock.phases["compile"] += trained.compile_seconds
@@ -89,7 +89,7 @@ def run(
     except DeqnError:
         raise
     except Exception as error:
-        if shortage := as_known(error):
+        if shortage := to_deqn_error(error):
             raise shortage from error
         if place := line_of(error):  # whatever it is, it was raised in a function of the model
             what = origin(error)

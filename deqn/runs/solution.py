@@ -18,7 +18,7 @@ from deqn.economy.members import Members
 from deqn.economy.tables import state_frame
 from deqn.equations.expectation import expectation, finer_rule, rule
 from deqn.evaluation import analysis, evaluate, moments
-from deqn.evaluation.closed_loop import closed_loop_modes
+from deqn.evaluation.closed_loop import find_closed_loop_modes
 from deqn.evaluation.summary import Summary, read_summary
 from deqn.families.pseudo_states import gather_members
 from deqn.model.layout import free_policies, labels, width
@@ -29,11 +29,11 @@ from deqn.policies.network import PolicyNetwork
 from deqn.reporting import html_report, report
 from deqn.settings.schema import Assessment, Network, Quadrature
 from deqn.system.errors import FileError, InputError
-from deqn.system.files import number
+from deqn.system.files import format_error
 from deqn.training.checkpoint import read_policy
 
-ROUNDING = 1e-5  # of an interval, by which a parameter in single precision may lie outside
-MARGIN = 0.3  # by which a polynomial's domain is wider than the box: tomorrow's states may lie outside
+INTERVAL_ROUNDING = 1e-5  # of an interval, by which a parameter in single precision may lie outside
+DOMAIN_MARGIN = 0.3  # by which a polynomial's domain is wider than the box: tomorrow's states may lie outside
 # Seeds of independent random streams, told apart from each other and from one run seed to the next.
 NETWORK, TRAINING, VALIDATION, EVALUATION, SIMULATION = range(5)
 
@@ -53,7 +53,7 @@ class Solution:
     folder: Path
 
     def __repr__(self) -> str:
-        error = number(self.result.path_error.mean)
+        error = format_error(self.result.path_error.mean)
         return f"Solution({report.grade(self.result)} {self.result.model}, mean path error {error}, {self.folder})"
 
     def _repr_html_(self) -> str:
@@ -82,15 +82,15 @@ class Solution:
         The paths of a family spread over its members; with `parameters`, `beta=0.97`, all are of one member.
         """
         chosen = replace(self.settings.evaluation, periods=periods, paths=paths)
-        of = evaluate.center_row(self.member(parameters)) if parameters else None
-        states = evaluate.path_states(self.economy, chosen, derive_seed(seed, SIMULATION), of, self.closed_loop)
+        of = evaluate.center_row(self.choose_member(parameters)) if parameters else None
+        states = evaluate.sample_paths(self.economy, chosen, derive_seed(seed, SIMULATION), of, self.closed_loop)
         return analysis.tabulate_paths(self.economy, states)
 
     def euler_errors(self, seed: int | None = None) -> pd.DataFrame:
         """Absolute residuals on fresh states with the finer rule: rows (set, equation), columns the statistics."""
         rows: dict[tuple[str, str], dict[str, float]] = {}
-        for where, states in self.evaluation_states(self.settings.seed if seed is None else seed).items():
-            table = evaluate.error_summary(evaluate.euler_errors(self.judged, states))
+        for where, states in self.draw_evaluation_states(self.settings.seed if seed is None else seed).items():
+            table = evaluate.summarize_errors(evaluate.euler_errors(self.finer_economy, states))
             rows |= {(where, equation): statistics for equation, statistics in table.items()}
         return pd.DataFrame(rows).T.rename_axis(["set", "equation"])
 
@@ -103,7 +103,7 @@ class Solution:
         """
         if periods < 1:
             raise ValueError(f"periods={periods}; an impulse response has at least one")
-        shocked, baseline = analysis.impulse_response(self.member(parameters), name, size, periods)
+        shocked, baseline = analysis.impulse_response(self.choose_member(parameters), name, size, periods)
         return shocked - baseline
 
     def moments(self, periods: int = 200, paths: int = 100, seed: int = 1, **parameters: float) -> pd.DataFrame:
@@ -123,22 +123,22 @@ class Solution:
     @cached_property
     def closed_loop(self) -> Modes | None:
         """The eigenvalues of the closed loop at the steady state; None where there is none."""
-        return None if self.economy.steady is None else closed_loop_modes(self.economy)
+        return None if self.economy.steady is None else find_closed_loop_modes(self.economy)
 
     @cached_property
-    def judged(self) -> Economy:
+    def finer_economy(self) -> Economy:
         """The economy under the finer rule of the evaluation."""
         model, settings = self.economy.model, self.settings.expectation
         return replace(self.economy, expectation=expectation(model, partial(finer_rule, settings)))
 
-    def evaluation_states(self, seed: int) -> dict[str, tf.Tensor]:
+    def draw_evaluation_states(self, seed: int) -> dict[str, tf.Tensor]:
         """Fresh states of the sets `path` and `box`, packed, [n, n_states]."""
         chosen, seed = self.settings.evaluation, derive_seed(seed, EVALUATION)
-        path = evaluate.path_states(self.economy, chosen, seed, loop=self.closed_loop)
+        path = evaluate.sample_paths(self.economy, chosen, seed, loop=self.closed_loop)
         box = box_states(self.economy.domain, chosen, seed, self.economy.policy.dtype)
         return {"path": tf.reshape(path, (-1, path.shape[-1])), "box": box}
 
-    def member(self, parameters: Mapping[str, float]) -> Economy:
+    def choose_member(self, parameters: Mapping[str, float]) -> Economy:
         """The economy resting at given parameters, at the usual ones where there is none."""
         if not parameters:
             return self.economy
@@ -160,8 +160,8 @@ class Solution:
                 raise KeyError(f"no parameter {name!r} is a state; there are {', '.join(known.names) or 'none'}")
         for name, low, high, baseline in zip(*known, strict=True):
             values[name] = given.get(name, states.get(name, baseline))
-            outside = np.abs(np.asarray(values[name], float) - (low + high) / 2) / (high - low) > 0.5 + ROUNDING
-            if outside.any():
+            away = np.abs(np.asarray(values[name], float) - (low + high) / 2) / (high - low)
+            if (away > 0.5 + INTERVAL_ROUNDING).any():
                 interval = f"[{low:g}, {high:g}]"
                 raise ValueError(f"{name}={values[name]} lies outside {interval}, for which the family is solved")
         return {name: values[name] for name in known.names}
@@ -193,7 +193,7 @@ def build_economy(
     steady = None if kind == "none" else steady or steady_state(model)
     inputs, outputs = (sum(map(width, declared)) for declared in (model.states, free_policies(model.policies)))
     layers = make_network(inputs, outputs, network, dtype, derive_seed(seed, NETWORK))
-    approximator = Approximator(layers, Scale(members.domain, MARGIN if network.name == "chebyshev" else 0.0))
+    approximator = Approximator(layers, Scale(members.domain, DOMAIN_MARGIN if network.name == "chebyshev" else 0.0))
     chosen = expectation(model, partial(rule, quadrature))
     try:
         policy = build_policy(members, steady or middle(model), approximator, kind, chosen)

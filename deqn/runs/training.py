@@ -23,7 +23,7 @@ from deqn.training.sampler import FAR
 from deqn.training.stage import Stage, remaining
 from deqn.training.validation import Ledger, Validator
 
-RESULTS = ("summary.json", "failure.json", "report.html", "euler_errors.csv", "comparison.csv", "moments.csv")
+RESULT_FILES = ("summary.json", "failure.json", "report.html", "euler_errors.csv", "comparison.csv", "moments.csv")
 Watch = Callable[[Report], None]  # is told of every report, and ends the run by raising an exception of its own
 log = logging.getLogger("deqn")
 
@@ -73,7 +73,7 @@ def train(
     )  # fmt: skip
     if plan.resumed:
         restore(checkpoints, folder, console)
-        for name in RESULTS:  # of the policy as it was
+        for name in RESULT_FILES:  # of the policy as it was
             (folder / name).unlink(missing_ok=True)
     metrics = Metrics(folder, rows=int(ledger.reports.numpy()) if any(stage.step for stage in chosen) else 0)
     records = [metrics, Events(folder, metrics)] if plan.train.tensorboard else [metrics]

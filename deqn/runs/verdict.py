@@ -25,7 +25,7 @@ def conclude(solution: Solution, console: Console, interrupt: Interrupt, clock: 
     """Evaluate on fresh states, write every table, then every figure and the page of all, and print the verdict."""
     settings, folder = solution.settings, solution.folder
     with clock.phase("evaluate"):
-        case = compose_case(solution, solution.judged)
+        case = compose_case(solution, solution.finer_economy)
         summary = judge(case)
     with clock.phase("report"):
         write_errors(folder, summary, case.compared)
@@ -51,7 +51,7 @@ def compose_case(solution: Solution, finer: Economy) -> Case:
     """What is judged of a solution; `finer` has the expectation that judges."""
     settings = solution.settings
     return Case(
-        economy=solution.economy, finer=finer, sets=solution.evaluation_states(settings.seed),
+        economy=solution.economy, finer=finer, sets=solution.draw_evaluation_states(settings.seed),
         loop=solution.closed_loop, evaluation=settings.evaluation, quadrature=settings.expectation,
         trained=solution.result,
     )  # fmt: skip

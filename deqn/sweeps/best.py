@@ -14,7 +14,7 @@ from deqn.evaluation.summary import Summary, read_summary
 from deqn.runs.run import run
 from deqn.sweeps.space import Search
 from deqn.system.clock import Clock
-from deqn.system.files import fresh_folder, make_folder, number, write_text
+from deqn.system.files import claim_new_folder, format_error, make_folder, write_text
 
 
 def solve_afresh(search: Search, words: dict[str, str], trial: int, console: Console) -> Summary:
@@ -25,7 +25,7 @@ def solve_afresh(search: Search, words: dict[str, str], trial: int, console: Con
             return summary
     overrides = [*search.overrides(words), f"seed={search.fresh_seed}"]
     job = prepare_job(overrides, search.config_dir)
-    folder = Path(fresh_folder(str(search.folder / f"best_trial_{trial}")))
+    folder = Path(claim_new_folder(str(search.folder / f"best_trial_{trial}")))
     return run(job, folder, console, Clock()).result
 
 
@@ -35,8 +35,8 @@ def write_best(search: Search, words: dict[str, str], error: float, summary: Sum
     `error`: the mean path error (share) by which the settings were chosen; `summary`: that of the fresh solution.
     """
     fresh = summary.path_error.mean
-    found = (f"mean path error {number(error)} under seed {search.seed}, which chose it; "
-             f"{number(fresh)} under seed {search.fresh_seed}")  # fmt: skip
+    found = (f"mean path error {format_error(error)} under seed {search.seed}, which chose it; "
+             f"{format_error(fresh)} under seed {search.fresh_seed}")  # fmt: skip
     file = search.folder / "tuned" / "best.yaml"
     make_folder(file.parent, exist_ok=True)
     overrides = search.overrides(words)

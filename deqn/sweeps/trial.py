@@ -13,13 +13,13 @@ from deqn.configuration.job import make_job
 from deqn.evaluation.summary import Summary
 from deqn.runs.run import run
 from deqn.system.clock import Clock
-from deqn.system.errors import DeqnError, FileError, as_known, first_line
+from deqn.system.errors import DeqnError, FileError, first_line, to_deqn_error
 from deqn.system.lazy_tensorflow import find_devices
 from deqn.system.processes import explain_death, run_in_fork
 from deqn.training.report import Report
 
 
-class Behind(Exception):
+class TrialBehind(Exception):
     """Ends a trial, in its process, for the reason that the search gives."""
 
 
@@ -45,7 +45,7 @@ def solve_trial(
     given up, None where it is not.
     """
     ours, theirs = Pipe()
-    with run_in_fork(lambda: report_to(theirs, composition, folder)) as fork:
+    with run_in_fork(lambda: run_and_report(theirs, composition, folder)) as fork:
         theirs.close()
         with console.status(name), ours:
             try:
@@ -60,25 +60,25 @@ def solve_trial(
     return Outcome(reason=explain_death(fork.code), code=1) if message is None else message
 
 
-def report_to(connection: Connection, composition: Composition, folder: Path) -> int:
+def run_and_report(connection: Connection, composition: Composition, folder: Path) -> int:
     """Run a trial, ask after every report whether it is to go on, and send what became of it; the work of the fork."""
 
     def watch(report: Report) -> None:
         connection.send((float(report.error), float(report.seconds)))
         reason = connection.recv()
         if reason is not None:
-            raise Behind(reason)
+            raise TrialBehind(reason)
 
     try:
         find_devices()
         summary = run(make_job(composition), folder, Console(quiet=True), Clock(), watch).result
         message = Outcome(summary=summary, signal=summary.signal)
-    except Behind as behind:
+    except TrialBehind as behind:
         message = Outcome(reason=str(behind))
     except FileError as error:
         message = error
     except Exception as error:  # the traceback stands in the trial's run.log
-        failure = as_known(error) or DeqnError(f"{type(error).__name__}: {first_line(error)}")
+        failure = to_deqn_error(error) or DeqnError(f"{type(error).__name__}: {first_line(error)}")
         message = Outcome(reason=str(failure), code=failure.exit_code)
     connection.send(message)
     return 0

@@ -25,8 +25,8 @@ from deqn.sweeps.best import solve_afresh, write_best
 from deqn.sweeps.space import Dimension, Search, format_number
 from deqn.sweeps.sweep import publish, show
 from deqn.sweeps.trial import Outcome, solve_trial
-from deqn.system.errors import DeqnError, FileError, InputError, exit_code, first_line
-from deqn.system.files import fresh_folder, lock_file, make_folder, number, write_text
+from deqn.system.errors import DeqnError, FileError, InputError, choose_exit_code, first_line
+from deqn.system.files import claim_new_folder, format_error, lock_file, make_folder, write_text
 from deqn.system.lazy_tensorflow import find_devices
 
 AT_LEAST = 5  # finished trials before one is pruned
@@ -115,7 +115,7 @@ def run_trial(study: optuna.Study, search: Search, console: Console) -> int | No
         seen[milliseconds] = error if math.isfinite(error) else math.inf
         trial.report(error, milliseconds)
         if is_behind(seen, others):
-            return f"error {number(error)} after {seconds:.0f} s of training"
+            return f"error {format_error(error)} after {seconds:.0f} s of training"
         return None
 
     try:
@@ -124,7 +124,7 @@ def run_trial(study: optuna.Study, search: Search, console: Console) -> int | No
     except DeqnError as error:
         outcome = Outcome(reason=str(error), code=error.exit_code)
     else:
-        folder = Path(fresh_folder(str(search.folder / "trials" / str(trial.number))))
+        folder = Path(claim_new_folder(str(search.folder / "trials" / str(trial.number))))
         trial.set_user_attr("folder", f"trials/{folder.name}")
         outcome = solve_trial(composition, folder, console, name, judge)
     if outcome.signal is not None:
@@ -159,16 +159,16 @@ def record_error(study: optuna.Study, trial: Trial, summary: Summary) -> str:
     """Tell the study what a trial found; returns it in words."""
     error, seconds = summary.path_error.mean, summary.seconds
     if summary.status == "diverged":
-        record_failure(study, trial, "diverged; its run.log says more", exit_code("diverged", None))
+        record_failure(study, trial, "diverged; its run.log says more", choose_exit_code("diverged", None))
         return "diverged"
     if not math.isfinite(error):
-        record_failure(study, trial, "its errors are not finite", exit_code("not_converged", None))
+        record_failure(study, trial, "its errors are not finite", choose_exit_code("not_converged", None))
         return "errors that are not finite"
     times = {"import_seconds": seconds["import"], "seconds": seconds["total"]}
     for key, value in {"status": summary.status, "max": summary.euler_errors["path"]["all"]["max"], **times}.items():
         trial.set_user_attr(key, value)
     study.tell(trial, error)
-    return f"{summary.status}, mean path error {number(error)}, {seconds['total']:.0f} s"
+    return f"{summary.status}, mean path error {format_error(error)}, {seconds['total']:.0f} s"
 
 
 def record_failure(study: optuna.Study, trial: Trial, reason: str, code: int) -> None:
@@ -184,7 +184,7 @@ def rank_trials(study: optuna.Study) -> list[FrozenTrial]:
     def rank(t: FrozenTrial) -> tuple[Any, ...]:
         if t.state != TrialState.COMPLETE:
             return (t.state, math.inf, math.inf)
-        return (t.state, float(number(t.value)), t.user_attrs["seconds"] - t.user_attrs["import_seconds"])
+        return (t.state, float(format_error(t.value)), t.user_attrs["seconds"] - t.user_attrs["import_seconds"])
 
     return sorted(list_ended(study), key=rank)
 
@@ -223,4 +223,4 @@ def conclude_search(study: optuna.Study, search: Search, console: Console) -> in
     publish(search.folder, rows, list(search.space), "trial", remarks)
     for line in remarks:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    return exit_code(summary.status, None)
+    return choose_exit_code(summary.status, None)

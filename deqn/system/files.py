@@ -14,7 +14,7 @@ import numpy as np
 from deqn.system.errors import FileError
 
 
-def fresh_folder(wanted: str) -> str:
+def claim_new_folder(wanted: str) -> str:
     """Claim a new folder: the wanted one, or the first of wanted_2, wanted_3, ... that does not exist."""
     for n in range(1, 1000):
         path = Path(wanted if n == 1 else f"{wanted}_{n}")
@@ -37,7 +37,7 @@ def make_folder(path: Path, exist_ok: bool) -> bool:
 
 
 @contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
+def guard_write(path: Path) -> Iterator[None]:
     """Name the file in what the system says where it cannot be written. Raises FileError."""
     try:
         yield
@@ -50,7 +50,7 @@ def lock_file(path: Path, user: str) -> TextIO:
 
     Raises FileError.
     """
-    with writing(path):
+    with guard_write(path):
         stream = path.open("a", encoding="utf-8")
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -65,7 +65,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """A temporary file beside `path`, which takes its name once it is complete. Raises FileError."""
     temporary = path.with_name(f"{path.stem}.tmp{path.suffix}")
     try:
-        with writing(path):
+        with guard_write(path):
             yield temporary
             os.replace(temporary, path)
     finally:
@@ -80,15 +80,15 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write JSON; a number that is not finite becomes null."""
-    write_text(path, json.dumps(finite(content), indent=1) + "\n")
+    write_text(path, json.dumps(without_nonfinite(content), indent=1) + "\n")
 
 
-def finite(content: Any) -> Any:
+def without_nonfinite(content: Any) -> Any:
     """Nested content with plain numbers, and None for those that JSON cannot hold."""
     if isinstance(content, dict):
-        return {key: finite(value) for key, value in content.items()}
+        return {key: without_nonfinite(value) for key, value in content.items()}
     if isinstance(content, list | tuple | np.ndarray):
-        return [finite(value) for value in content]
+        return [without_nonfinite(value) for value in content]
     if isinstance(content, np.generic):
         content = content.item()
     if isinstance(content, float) and not math.isfinite(content):
@@ -96,6 +96,6 @@ def finite(content: Any) -> Any:
     return content
 
 
-def number(x: float) -> str:
+def format_error(x: float | None) -> str:
     """Two digits, as in 1.2e-05."""
     return "-" if x is None else f"{x:.1e}"
