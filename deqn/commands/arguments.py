@@ -63,7 +63,6 @@ def is_help(args: argparse.Namespace) -> bool:
 
 
 def has_solve_options(args: argparse.Namespace) -> bool:
-    """Whether there is an option that has a meaning for deqn-solve alone."""
     return args.multirun or args.cfg or args.info or find_value("resume", args.overrides) is not None
 
 

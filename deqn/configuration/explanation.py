@@ -66,7 +66,6 @@ def explain(error: Exception, overrides: list[str], config_dir: str | None) -> s
 
 
 def explain_sweep(o: Override) -> str:
-    """The message for several values where there is one job."""
     words = o.input_line.lstrip("+")
     key, _, values = words.partition("=")
     hint = f"; a list is written {key}=[{values}]" if o.value_type == ValueType.SIMPLE_CHOICE_SWEEP else ""

@@ -75,7 +75,6 @@ def open_configs(config_dir: str | None) -> Iterator[None]:
 
 
 def load_config(overrides: list[str], config_dir: str | None) -> DictConfig:
-    """What Hydra composes, its own settings included."""
     with open_configs(config_dir):
         return hydra.compose("config", overrides=overrides, return_hydra_config=True)
 

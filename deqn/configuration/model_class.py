@@ -115,7 +115,6 @@ def check_type(key: str, value: Any, f: dataclasses.Field) -> None:
 
 
 def is_numeral(text: str) -> bool:
-    """Whether a text would be a number without its quotes."""
     try:
         return math.isfinite(float(text))
     except ValueError:
@@ -138,7 +137,6 @@ def to_tuples(value: Any) -> Any:
 
 
 def is_number(x: Any) -> bool:
-    """Whether a value is a number, and not true or false."""
     return isinstance(x, int | float) and not isinstance(x, bool)
 
 

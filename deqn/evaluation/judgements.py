@@ -88,7 +88,7 @@ class Case:
 
     @cached_property
     def compared(self) -> pd.DataFrame | None:
-        """The comparison with it, see `evaluate.compare`."""
+        """A row for each set of states and policy, see `evaluate.compare`."""
         if self.exact is None:
             return None
         rule = None if self.linear is None else self.linear[1]
@@ -116,7 +116,6 @@ def measure_errors(where: str, case: Case) -> dict[str, Any]:
 
 
 def measure_stability(case: Case) -> dict[str, Any]:
-    """The closed loop, and whether it is stable."""
     measured = closed_loop.assess_stability(case.economy, case.loop)
     return {"stability": measured, "stable": measured.contracts}
 
@@ -174,7 +173,6 @@ def pool_sets(compared: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 
 def measure_constraints(case: Case) -> dict[str, Any]:
-    """Where constraints bind, and the errors on either side of each kink."""
     binding = {where: find_binding(case.finer, states) for where, states in case.sets.items()}
     return {"constraints": {where: summarize_constraints(case.errors[where], b) for where, b in binding.items()}}
 
@@ -186,7 +184,6 @@ def measure_terciles(case: Case) -> dict[str, Any]:
 
 
 def record_sample(case: Case) -> dict[str, Any]:
-    """How the paths were sampled."""
     return {"sample": evaluate.choose_sample(case.economy.model, case.evaluation, case.loop)}
 
 

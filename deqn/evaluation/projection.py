@@ -121,10 +121,8 @@ def evaluate_policies(economy: Economy, states: tf.Tensor) -> dict[str, np.ndarr
 
 
 def evaluate_on_sets(economy: Economy, sets: Mapping[str, tf.Tensor]) -> Policies:
-    """The policies by set of states and name."""
     return {name: evaluate_policies(economy, states) for name, states in sets.items()}
 
 
 def measure_gaps(values: Policies, others: Policies) -> Policies:
-    """Absolute differences."""
     return {s: {p: np.abs(v - others[s][p]) for p, v in named.items()} for s, named in values.items()}

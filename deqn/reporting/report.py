@@ -100,7 +100,6 @@ def print_verdict(console: Console, summary: Summary, folder: Path) -> None:
 
 
 def grade(summary: Summary) -> str:
-    """The verdict in a word."""
     return "PASS" if summary.status == "converged" else "FAIL"
 
 

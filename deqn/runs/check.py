@@ -108,7 +108,6 @@ def make_table(lines: list[Line]) -> Table:
 
 
 def describe_line(line: Line) -> tuple[tuple[str, str], tuple[str, str]]:
-    """The words and styles of a check's result, and of what was found."""
     if line.lacking is not None:
         return ("skipped", "dim"), (f"needs {line.lacking}", "dim")
     if line.failures:

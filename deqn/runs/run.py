@@ -84,7 +84,7 @@ def run(
             clock.phases["compile"] += trained.compile_seconds
             clock.phases["train"] += trained.train_seconds
             write_policy(folder, economy.policy.network)
-            solution = Solution(economy, settings.assessment, begin_summary(job, economy, trained), folder)
+            solution = Solution(economy, settings, begin_summary(job, economy, trained), folder)
             return conclude(solution, console, interrupt, clock)
     except DeqnError:
         raise

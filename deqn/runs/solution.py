@@ -11,14 +11,11 @@ import pandas as pd
 import tensorflow as tf
 
 from deqn.configuration.stored import load_stored
-from deqn.economy.anchors import Scale, build_policy
-from deqn.economy.domain import box_states
+from deqn.economy import anchors, domain, tables
 from deqn.economy.economy import Economy
 from deqn.economy.members import Members
-from deqn.economy.tables import state_frame
 from deqn.equations.expectation import expectation, finer_rule, rule
-from deqn.evaluation import analysis, evaluate, moments
-from deqn.evaluation.closed_loop import find_closed_loop_modes
+from deqn.evaluation import analysis, closed_loop, evaluate, moments
 from deqn.evaluation.summary import Summary, read_summary
 from deqn.families.pseudo_states import gather_members
 from deqn.model.layout import free_policies, labels, width
@@ -27,7 +24,7 @@ from deqn.perturbation.steady_state import SteadyState, middle, steady_state
 from deqn.policies.approximators import Approximator, make_network
 from deqn.policies.network import PolicyNetwork
 from deqn.reporting import html_report, report
-from deqn.settings.schema import Assessment, Network, Quadrature
+from deqn.settings.schema import Network, Quadrature, Settings
 from deqn.system.errors import FileError, InputError
 from deqn.system.files import format_error
 from deqn.training.checkpoint import read_policy
@@ -48,7 +45,7 @@ class Solution:
     """A policy function together with the model that it solves, and the result of the run that found it."""
 
     economy: Economy
-    settings: Assessment
+    settings: Settings
     result: Summary
     folder: Path
 
@@ -73,7 +70,7 @@ class Solution:
         for a wrong shape or a parameter outside its interval.
         """
         packed = self._pack({**self._complete(parameters, states), **states, **parameters})
-        table = state_frame(self.economy.model, self.economy.policy, packed)
+        table = tables.state_frame(self.economy.model, self.economy.policy, packed)
         return table.drop(columns=labels(self.economy.model.states))
 
     def simulate(self, periods: int = 200, paths: int = 100, seed: int = 1, **parameters: float) -> pd.DataFrame:
@@ -123,7 +120,7 @@ class Solution:
     @cached_property
     def closed_loop(self) -> Modes | None:
         """The eigenvalues of the closed loop at the steady state; None where there is none."""
-        return None if self.economy.steady is None else find_closed_loop_modes(self.economy)
+        return None if self.economy.steady is None else closed_loop.find_closed_loop_modes(self.economy)
 
     @cached_property
     def finer_economy(self) -> Economy:
@@ -135,7 +132,7 @@ class Solution:
         """Fresh states of the sets `path` and `box`, packed, [n, n_states]."""
         chosen, seed = self.settings.evaluation, derive_seed(seed, EVALUATION)
         path = evaluate.sample_paths(self.economy, chosen, seed, loop=self.closed_loop)
-        box = box_states(self.economy.domain, chosen, seed, self.economy.policy.dtype)
+        box = domain.box_states(self.economy.domain, chosen, seed, self.economy.policy.dtype)
         return {"path": tf.reshape(path, (-1, path.shape[-1])), "box": box}
 
     def choose_member(self, parameters: Mapping[str, float]) -> Economy:
@@ -149,7 +146,6 @@ class Solution:
 
     @cached_property
     def _members(self) -> dict[tuple[float, ...], Economy]:
-        """The economies of a family that were asked for, by their parameters."""
         return {}
 
     def _complete(self, given: Mapping[str, Any], states: Mapping[str, Any]) -> dict[str, Any]:
@@ -192,11 +188,12 @@ def build_economy(
     model, kind = members.model, network.anchor
     steady = None if kind == "none" else steady or steady_state(model)
     inputs, outputs = (sum(map(width, declared)) for declared in (model.states, free_policies(model.policies)))
+    margin = DOMAIN_MARGIN if network.name == "chebyshev" else 0.0
     layers = make_network(inputs, outputs, network, dtype, derive_seed(seed, NETWORK))
-    approximator = Approximator(layers, Scale(members.domain, DOMAIN_MARGIN if network.name == "chebyshev" else 0.0))
+    approximator = Approximator(layers, anchors.Scale(members.domain, margin))
     chosen = expectation(model, partial(rule, quadrature))
     try:
-        policy = build_policy(members, steady or middle(model), approximator, kind, chosen)
+        policy = anchors.build_policy(members, steady or middle(model), approximator, kind, chosen)
     except InputError as error:
         raise InputError(f"network.anchor={kind}: {error}; network.anchor=steady_state does without it") from error
     return Economy(members, steady, policy, chosen)
@@ -213,4 +210,4 @@ def load_solution(folder: str | Path) -> Solution:
     members = gather_members(model, settings.pseudo_states)
     economy = build_economy(members, settings.network, settings.expectation, settings.seed, settings.dtype)
     read_policy(folder, economy.policy.network)
-    return Solution(economy, settings.assessment, result, folder)
+    return Solution(economy, settings, result, folder)

@@ -45,7 +45,6 @@ class Journal:
     watch: Watch | None = None
 
     def report(self, report: Report) -> None:
-        """Write and show a report."""
         for record in self.records:
             record.add(report)
         self.display.report(report)

@@ -140,16 +140,6 @@ class Evaluation:
     figures: bool = allow((True, False))
 
 
-@dataclass(frozen=True)
-class Assessment:
-    """By what a solution is judged: the rule that training used, fresh states, and the tolerance of the verdict."""
-
-    expectation: Quadrature
-    evaluation: Evaluation
-    seed: int
-    tolerance: float
-
-
 @dataclass
 class Settings:
     """All settings of a run. Not frozen, since Hydra composes into it."""
@@ -168,8 +158,3 @@ class Settings:
     tolerance: float = allow("(0, inf)")
     resume: str | None = None
     pseudo_states: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def assessment(self) -> Assessment:
-        """By what the solution will be judged."""
-        return Assessment(self.expectation, self.evaluation, self.seed, self.tolerance)

@@ -113,5 +113,4 @@ def list_ends(values: Dimension) -> tuple[str, ...]:
 
 
 def format_number(x: float | str, digits: int = 12) -> str:
-    """A number, or a word, as an override has it."""
     return x if isinstance(x, str) else f"{x:.{digits}g}"

@@ -87,7 +87,6 @@ def list_points(values: Dimension) -> list[Any]:
 
 
 def count_points(search: Search) -> float:
-    """How many points the space has."""
     if any(getattr(values, "step", 1) is None for values in search.space.values()):
         return math.inf
     return math.prod(len(list_points(values)) for values in search.space.values())
@@ -172,7 +171,6 @@ def record_error(study: optuna.Study, trial: Trial, summary: Summary) -> str:
 
 
 def record_failure(study: optuna.Study, trial: Trial, reason: str, code: int) -> None:
-    """Tell the study why a trial has no error."""
     trial.set_user_attr("reason", reason)
     trial.set_user_attr("code", code)
     study.tell(trial, state=TrialState.FAIL)
@@ -200,7 +198,6 @@ def tabulate_trial(t: FrozenTrial, search: Search) -> dict[str, Any]:
 
 
 def list_words(trial: Trial | FrozenTrial, search: Search, digits: int = 12) -> dict[str, str]:
-    """The word that a trial has for each key of the space."""
     return {key: format_number(trial.params[key], digits) for key in search.space}
 
 

@@ -25,6 +25,5 @@ class Clock:
             self.phases[name] += time.monotonic() - began
 
     def seconds(self) -> dict[str, float]:
-        """All phases and the total, rounded to milliseconds."""
         elapsed = {"total": time.monotonic() - self.started, **self.phases}
         return {name: round(x, 3) for name, x in elapsed.items()}
