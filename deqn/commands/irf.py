@@ -9,7 +9,7 @@
            means the shock
   size     standard deviations, or of a state a share of its value (1)
   periods  dates after the shock (40)
-  others   parameters of a family, beta=0.97; the usual ones where left out
+  others   parameters of a family, beta=0.97; those of the model where left out
 
 Writes impulse_responses/<shock>_<size>.csv and .png (parameters in the name,
 too) into the run's folder: the path with the shock, the path without it, and

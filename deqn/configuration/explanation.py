@@ -45,9 +45,9 @@ def explain(error: Exception, overrides: list[str], config_dir: str | None) -> s
         try:
             known = list_keys(chosen, config_dir)
         except COMPOSITION_ERRORS as in_file:
-            found = re.search(r"full_key: (\S+)", str(in_file.__cause__ or in_file))
-            typo = found and found[1] not in known
-            why = explain_unknown_key(found[1], known, list(groups)) if typo else describe_cause(in_file)
+            key = re.search(r"full_key: (\S+)", str(in_file.__cause__ or in_file))
+            typo = key and key[1] not in known
+            why = explain_unknown_key(key[1], known, list(groups)) if typo else describe_cause(in_file)
             return f"in a YAML file: {why}"
     except OverrideParseException as unreadable:
         return explain_override(str(unreadable.override).removeprefix("++"))

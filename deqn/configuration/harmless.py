@@ -33,9 +33,9 @@ def check_harmless(whole: DictConfig, overrides: list[str], config_dir: str | No
         if ".." in choice.split("/") or choice.startswith("/"):
             raise InputError(f"{group}={choice} leads out of the folder of its group; give a name in it")
     if config_dir is not None or any("hydra" in word for word in overrides):
-        allowed, found = list_shipped_calls(*(choices[group] for group in GROUPS)), list_calls(whole.hydra)
-        for key in (*found, *allowed):
-            if allowed.get(key) != found.get(key):
+        allowed, given = list_shipped_calls(*(choices[group] for group in GROUPS)), list_calls(whole.hydra)
+        for key in (*given, *allowed):
+            if allowed.get(key) != given.get(key):
                 raise InputError(f"hydra.{key} could run code, which no configuration may; leave it out")
     for key, value in flatten_config(whole.hydra.launcher).items():
         if "\n" in str(value):

@@ -49,7 +49,7 @@ def search_own_folder(config_dir: str | None) -> Iterator[None]:
 
 
 def check_own_folder(config_dir: str | None) -> None:
-    """A folder exists, and no file of the user's takes the place of the primary configuration. Raises InputError."""
+    """Refuse a folder that is missing, or whose file would replace the primary configuration. Raises InputError."""
     if config_dir is None:
         return
     if not Path(config_dir).is_dir():

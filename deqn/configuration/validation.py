@@ -37,7 +37,7 @@ def validate(config: DictConfig) -> tuple[Settings, type[Model]]:
 
 
 def check_settings(settings: Settings) -> None:
-    """All that can be known of the settings without the model's class. Raises InputError."""
+    """Check what can be known of the settings without the model's class. Raises InputError."""
     check_fields(settings, "")
     cycle = settings.sampling.paths * settings.sampling.periods
     if settings.train.batch > cycle:
@@ -56,7 +56,7 @@ def check_settings(settings: Settings) -> None:
 
 
 def check_pseudo_states(settings: Settings, kind: type[Model]) -> None:
-    """Each is a parameter, a number of the model, with an interval inside its range. Raises InputError."""
+    """Check that each is a real parameter of the model, with an interval inside its range. Raises InputError."""
     numbers = [f.name for f in dataclasses.fields(kind) if is_real(f)]
     for name, interval in settings.pseudo_states.items():
         key = f"pseudo_states.{name}"
@@ -73,7 +73,7 @@ def check_pseudo_states(settings: Settings, kind: type[Model]) -> None:
 
 
 def check_patience(settings: Settings) -> None:
-    """Only gradient stages report every `report_every` steps: their patience can end. Raises InputError."""
+    """Refuse a patience that never ends: only gradient stages report every `report_every` steps. Raises InputError."""
     training = settings.train
     if training.patience is None or settings.optimizer.iterations is not None:
         return
@@ -84,7 +84,7 @@ def check_patience(settings: Settings) -> None:
 
 
 def check_least_squares(settings: Settings) -> None:
-    """Levenberg-Marquardt minimizes squared residuals as they are. Raises InputError for what does not fit."""
+    """Refuse what does not fit Levenberg-Marquardt, which minimizes plain squared residuals. Raises InputError."""
     name, network = settings.optimizer.name, settings.network
     for key in ("dropout", "l1", "l2"):
         if getattr(network, key):
@@ -117,7 +117,7 @@ def check_fields(settings: Any, prefix: str) -> None:
 
 
 def check_belongs(group: str, f: dataclasses.Field, value: Any, choice: str) -> None:
-    """A setting is given exactly where the choice of its group, the first field, uses it. Raises InputError."""
+    """Check that a setting is given where its group's choice, the first field, uses it. Raises InputError."""
     choices = f.metadata["choices"]
     if value is not None and choice not in choices:
         raise InputError(f"{group}.{f.name}={value} is not used by {choice}; it belongs to {', '.join(choices)}")

@@ -1,7 +1,7 @@
 """summary.json as typed values: what a run was asked for, how its training went, and what was measured afterwards.
 
-A field without a default stands in the file always, as null where it is None; one with a default is left out instead.
-A file of an earlier release lacks keys: they are read as None. Needs no TensorFlow.
+A field without a default is always in the file, as null if it is None; a field with a default is then left out. Keys
+that a file of an earlier release lacks are read as None. Needs no TensorFlow.
 """
 
 import json

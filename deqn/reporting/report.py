@@ -45,15 +45,15 @@ def tabulate_errors(summary: Summary) -> pd.DataFrame:
 def list_sides(summary: Summary) -> Iterator[tuple[str, str, str, str, Statistics]]:
     """Set, multiplier, binding or slack, the share of states there, and the statistics of all equations there."""
     for where, constraints in summary.constraints.items():
-        for name, found in constraints.items():
-            for side, statistics in (("binding", found.binding), ("slack", found.slack)):
+        for name, errors in constraints.items():
+            for side, statistics in (("binding", errors.binding), ("slack", errors.slack)):
                 if statistics is not None:
-                    yield where, name, side, format_share(found, side), statistics
+                    yield where, name, side, format_share(errors, side), statistics
 
 
-def format_share(found: ConstraintErrors, side: str) -> str:
+def format_share(errors: ConstraintErrors, side: str) -> str:
     """The share of states at which a constraint is binding, or slack; both ends where the policies' errors decide."""
-    known = (found.share if x is None else x for x in (found.share_low, found.share_high, found.share))
+    known = (errors.share if x is None else x for x in (errors.share_low, errors.share_high, errors.share))
     *ends, share = (x if side == "binding" else 1 - x for x in known)
     low, high = (f"{100 * end:.1f}" for end in sorted(ends))
     return f"{share:.1%}" if low == high else f"{low}-{high}%"

@@ -13,8 +13,8 @@ from deqn.evaluation.analysis import percent_deviations
 
 def tabulate_responses(shocked: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
     """An impulse response as a table: a row for each period and variable, in levels."""
-    found = {"with_shock": shocked, "without": baseline, "deviation": shocked - baseline}
-    long = [path.rename_axis(index="period", columns="variable").stack().rename(name) for name, path in found.items()]
+    paths = {"with_shock": shocked, "without": baseline, "deviation": shocked - baseline}
+    long = [path.rename_axis(index="period", columns="variable").stack().rename(name) for name, path in paths.items()]
     return pd.concat(long, axis=1).reset_index()
 
 

@@ -87,7 +87,7 @@ def describe_parameters(members: Members) -> Finding:
 
 
 def check_weights(weights: dict[str, float], equations: list[str]) -> Finding:
-    """Loss weights of equations that exist. Raises InputError."""
+    """Check that loss weights are those of equations. Raises InputError."""
     check_loss_weights(weights, equations)
     return Finding(None, ", ".join(f"{name} {weight:g}" for name, weight in weights.items()))
 

@@ -55,7 +55,7 @@ def solve(
 
 
 def check_words(model: str, overrides: Sequence[str]) -> None:
-    """The arguments of `solve` are words of the command line. Raises InputError."""
+    """Check that the arguments of `solve` are words of the command line. Raises InputError."""
     if not isinstance(model, str):
         raise InputError(f"model is the name of a file in the folder model/, such as 'growth', not {model!r:.60}")
     words = [f"{key}={value}" for key, value in overrides.items()] if isinstance(overrides, dict) else overrides
@@ -69,7 +69,7 @@ def run(
 ) -> Solution:
     """Train, evaluate and report; everything is written into `folder`. Raises InputError and FileError.
 
-    `watch` is told of every report of training, and ends the run by raising an exception of its own.
+    `watch` receives every report of training, and ends the run by raising an exception of its own.
     """
     settings = job.settings
     try:

@@ -65,8 +65,8 @@ class Solution:
         """Policies and definitions at given states, one row each.
 
         `states`: name -> number or [n] for a scalar state, [size] or [size, n] for a vector; or its columns `k[0]`,
-        `k[1]`, ... as in a table from `simulate`. `parameters`, in a family: numbers or [n], `beta=0.97`; those not
-        given take the usual values. Raises KeyError for a state that is missing or a parameter that is none, ValueError
+        `k[1]`, ... as in a table from `simulate`. `parameters`, in a family: numbers or [n], `beta=0.97`; the others
+        take their baseline values. Raises KeyError for a state that is missing or a parameter that is none, ValueError
         for a wrong shape or a parameter outside its interval.
         """
         packed = self._pack({**self._complete(parameters, states), **states, **parameters})
@@ -95,8 +95,8 @@ class Solution:
         """Deviations, in levels, of every variable from the path without the shock, dates 0 to `periods`.
 
         `name` is a shock, moved by `size` standard deviations, or a state, displaced by the share `size` of its value.
-        A name of both means the shock. In a family the economy has the `parameters`, else the usual ones. Raises
-        KeyError for another name, ValueError for fewer than one period.
+        A name of both means the shock. In a family the economy has the `parameters`, or else those of the baseline.
+        Raises KeyError for another name, ValueError for fewer than one period.
         """
         if periods < 1:
             raise ValueError(f"periods={periods}; an impulse response has at least one")
@@ -136,7 +136,7 @@ class Solution:
         return {"path": tf.reshape(path, (-1, path.shape[-1])), "box": box}
 
     def choose_member(self, parameters: Mapping[str, float]) -> Economy:
-        """The economy resting at given parameters, at the usual ones where there is none."""
+        """The economy that rests at given parameters; without any, at those of the baseline."""
         if not parameters:
             return self.economy
         values = tuple(float(x) for x in self._complete(parameters, {}).values())
@@ -149,18 +149,17 @@ class Solution:
         return {}
 
     def _complete(self, given: Mapping[str, Any], states: Mapping[str, Any]) -> dict[str, Any]:
-        """All parameters of a family, the usual ones where not given here or among the states. Raises KeyError."""
-        known, values = self.economy.members.parameters, dict(given)
-        for name in given:
-            if name not in known.names:
-                raise KeyError(f"no parameter {name!r} is a state; there are {', '.join(known.names) or 'none'}")
+        """All parameters of a family, the baseline's where not given here or among the states. Raises KeyError."""
+        known, values = self.economy.members.parameters, {}
+        if unknown := [name for name in given if name not in known.names]:
+            raise KeyError(f"no parameter {unknown[0]!r} is a state; there are {', '.join(known.names) or 'none'}")
         for name, low, high, baseline in zip(*known, strict=True):
             values[name] = given.get(name, states.get(name, baseline))
             away = np.abs(np.asarray(values[name], float) - (low + high) / 2) / (high - low)
             if (away > 0.5 + INTERVAL_ROUNDING).any():
                 interval = f"[{low:g}, {high:g}]"
                 raise ValueError(f"{name}={values[name]} lies outside {interval}, for which the family is solved")
-        return {name: values[name] for name in known.names}
+        return values
 
     def _pack(self, states: Mapping[str, Any]) -> tf.Tensor:
         columns: list[np.ndarray] = []

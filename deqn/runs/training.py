@@ -24,7 +24,7 @@ from deqn.training.stage import Stage, remaining
 from deqn.training.validation import Ledger, Validator
 
 RESULT_FILES = ("summary.json", "failure.json", "report.html", "euler_errors.csv", "comparison.csv", "moments.csv")
-Watch = Callable[[Report], None]  # is told of every report, and ends the run by raising an exception of its own
+Watch = Callable[[Report], None]  # receives every report, and ends the run by raising an exception of its own
 log = logging.getLogger("deqn")
 
 

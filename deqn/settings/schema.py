@@ -32,8 +32,8 @@ def allow_for(
     choices: tuple[str, ...], allowed: str | tuple[Any, ...] | None, not_empty: bool = False, optional: bool = False
 ) -> Any:
     """A setting that belongs to some choices of its group; under the others it stays unset."""
-    found = {"allowed": allowed, "not_empty": not_empty, "choices": choices, "optional": optional}
-    return field(default=None, metadata=found)
+    metadata = {"allowed": allowed, "not_empty": not_empty, "choices": choices, "optional": optional}
+    return field(default=None, metadata=metadata)
 
 
 @dataclass

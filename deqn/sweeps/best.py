@@ -35,19 +35,19 @@ def write_best(search: Search, words: dict[str, str], error: float, summary: Sum
     `error`: the mean path error (share) by which the settings were chosen; `summary`: that of the fresh solution.
     """
     fresh = summary.path_error.mean
-    found = (f"mean path error {format_error(error)} under seed {search.seed}, which chose it; "
-             f"{format_error(fresh)} under seed {search.fresh_seed}")  # fmt: skip
+    errors = (f"mean path error {format_error(error)} under seed {search.seed}, which chose it; "
+              f"{format_error(fresh)} under seed {search.fresh_seed}")  # fmt: skip
     file = search.folder / "tuned" / "best.yaml"
     make_folder(file.parent, exist_ok=True)
     overrides = search.overrides(words)
-    head = f"# @package _global_\n# The best found by: deqn-tune {' '.join(search.declaration)}\n# {found}.\n"
+    head = f"# @package _global_\n# The best found by: deqn-tune {' '.join(search.declaration)}\n# {errors}.\n"
     best = OmegaConf.create(nest_overrides(search.model, overrides, search.config_dir))
     write_text(file, head + OmegaConf.to_yaml(best))
     use = f"deqn-solve --config-dir {shlex.quote(str(search.folder))} tuned=best"
     if search.config_dir is not None:
         own = shlex.quote(search.config_dir)
         use = f"cp -r {shlex.quote(str(file.parent))} {own} && deqn-solve --config-dir {own} tuned=best"
-    return f"best: {' '.join(f'{key}={word}' for key, word in words.items())}", found, use
+    return f"best: {' '.join(f'{key}={word}' for key, word in words.items())}", errors, use
 
 
 def nest_overrides(model: str, overrides: list[str], config_dir: str | None) -> dict[str, Any]:

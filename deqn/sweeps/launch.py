@@ -25,7 +25,7 @@ from deqn.system.processes import explain_death, run_in_fork
 
 
 def run_sweep(flags: list[str], overrides: list[str], config_dir: str | None, jobs: list[list[str]]) -> int:
-    """All jobs of a sweep, by whatever launcher; then their common summary. Non-zero if any job failed."""
+    """Run all jobs of a sweep, by whatever launcher, and summarize them; returns the largest exit code."""
     if find_value("hydra.sweep.subdir", overrides) is not None:
         raise InputError("hydra.sweep.subdir is not supported: the folders of a sweep's jobs are numbered")
     overrides = choose_folder("hydra.sweep.dir", overrides, "outputs/sweeps")
@@ -52,9 +52,9 @@ def run_sweep(flags: list[str], overrides: list[str], config_dir: str | None, jo
 
 
 def launch_sweep_job(config: DictConfig) -> None:
-    """One job of a sweep, in a process of its own: its failure leaves the others to run; a signal ends the sweep.
+    """Run a job of a sweep in a process of its own. If it fails, the others still run; a signal ends the sweep.
 
-    Jobs beside each other print nothing but a line at the end of each. One that a cluster starts again goes on.
+    Parallel jobs print only a line at their end. A job that a cluster starts again goes on.
     """
     job = HydraConfig.get()
     launcher, folder = job.runtime.choices["hydra/launcher"], Path(job.runtime.output_dir)
@@ -125,7 +125,7 @@ def run_hydra(work: Callable[[DictConfig], None], config_dir: str | None, folder
 
 @contextlib.contextmanager
 def guard_writes_below(folder: str) -> Iterator[None]:
-    """Name the file, or else the folder, where Hydra cannot write. Raises FileError."""
+    """Raise a system error of the block as a FileError that names the file, or else the folder."""
     try:
         yield
     except OSError as error:

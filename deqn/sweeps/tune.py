@@ -1,19 +1,20 @@
 """A search for the settings with the smallest error: Optuna's tree-structured Parzen estimator (Bergstra et al. 2011).
 
-What is minimized is the mean path error of the verdict; of errors that agree in their two digits the faster trial is
-better. All trials share one seed, by which the best of them looks better than it is, so that it is solved once more
-under a fresh one. The study lies in SQLite: a search that was stopped goes on with the trial that was running.
+The search minimizes the mean path error of the verdict. If two errors agree to two digits, the faster trial wins. All
+trials share one seed, which flatters the best of them, so it is solved once more under a fresh seed. The study is kept
+in SQLite: a search that was stopped goes on with the trial that was running.
 """
 
 import itertools
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import optuna
 import pandas as pd
-from optuna.distributions import CategoricalDistribution
+from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import FrozenTrial, Trial, TrialState
 from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
@@ -79,10 +80,12 @@ def open_study(search: Search) -> optuna.Study:
     return study
 
 
-def list_points(values: Dimension) -> list[Any]:
+def list_points(values: Dimension) -> Sequence[Any]:
     """All values of a dimension that has finitely many."""
     if isinstance(values, CategoricalDistribution):
-        return list(values.choices)
+        return values.choices
+    if isinstance(values, IntDistribution):
+        return range(values.low, values.high + 1, values.step)
     return [values.low + i * values.step for i in range(round((values.high - values.low) / values.step) + 1)]
 
 

@@ -24,7 +24,7 @@ def claim_new_folder(wanted: str) -> str:
 
 
 def make_folder(path: Path, exist_ok: bool) -> bool:
-    """Make a folder; whether it is new. Raises FileError where that cannot be done."""
+    """Make a folder; returns whether it is new. Raises FileError."""
     try:
         path.mkdir(parents=True, exist_ok=exist_ok)
     except FileExistsError as error:
@@ -38,7 +38,7 @@ def make_folder(path: Path, exist_ok: bool) -> bool:
 
 @contextlib.contextmanager
 def guard_write(path: Path) -> Iterator[None]:
-    """Name the file in what the system says where it cannot be written. Raises FileError."""
+    """Raise a system error of the block as a FileError that names the file."""
     try:
         yield
     except OSError as error:
@@ -46,10 +46,7 @@ def guard_write(path: Path) -> Iterator[None]:
 
 
 def lock_file(path: Path, user: str) -> TextIO:
-    """A file to append to, made where it is missing: while it is open, no other `user`, such as a run, can open it.
-
-    Raises FileError.
-    """
+    """A file to append to. While it is open, no other `user`, such as a run, can open it. Raises FileError."""
     with guard_write(path):
         stream = path.open("a", encoding="utf-8")
         try:

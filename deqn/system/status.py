@@ -1,4 +1,4 @@
-"""What is said while something takes long: a status line on a terminal, one line of text elsewhere."""
+"""Progress of what takes long: a status line on a terminal, one line of text elsewhere."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from rich.status import Status
 
 @contextlib.contextmanager
 def show_status(console: Console) -> Iterator[Callable[[str], None]]:
-    """A function that shows a text: the newest on a terminal until the end, elsewhere the first alone."""
+    """A function that shows a text: a terminal shows the newest until the end, anything else only the first."""
     status = Status("", console=console)
     told: list[str] = []
 
