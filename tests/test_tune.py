@@ -148,7 +148,7 @@ def test_an_error_that_is_not_finite_is_a_failure_and_counts(tmp_path):
     study = tune.open_study(search("train.steps=1,2", f"study={tmp_path}"))
     summary = {"euler_errors": {"path": {"all": {"mean": math.nan, "max": math.nan}}}, "status": "not_converged",
                "seconds": {"total": 3.0, "import": 1.0}}  # fmt: skip
-    assert "not finite" in tune.record_error(study, study.ask(), Summary.from_json(summary))
+    assert "not finite" in tune.tell_outcome(study, study.ask(), Outcome(summary=Summary.from_json(summary)))
     assert len(tune.list_ended(study)) == 1 and study.trials[0].user_attrs["reason"]
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from deqn.checks.diagnosis import EXACT
 from deqn.checks.undefined import affordable
 from deqn.economy import exact as exact_policies
 from deqn.economy.anchors import linear_rule
@@ -30,14 +31,13 @@ from deqn.policies.protocol import PolicyFunction
 from deqn.settings.schema import Evaluation, Quadrature
 from deqn.system.errors import InputError
 
-EXACT = 1e-6  # residual up to which a closed form solves an equation
 EXACT_STATES = 1000  # at which a closed form is put into the equations
 log = logging.getLogger("deqn")
 
 
 @dataclass(frozen=True)
 class Case:
-    """A solution and its fresh states. The properties are measured when they are first asked for, and once.
+    """A solution and its fresh states. Each property is measured once, when it is first asked for.
 
     `finer`: the economy with the expectation that judges; `quadrature` is the setting of training's. `sets`: packed
     states [n, n_states] of `path` and `box`. `loop`: the modes of the closed loop, if it has a steady state.
@@ -59,7 +59,7 @@ class Case:
 
     @cached_property
     def linear(self) -> tuple[LinearSolution, PolicyFunction] | None:
-        """The first-order solution, and its policy function, in a family that of each member; None where none is."""
+        """The first-order solution and its policy function, in a family that of each member; None if there is none."""
         if self.economy.steady is None:
             return None
         try:
@@ -76,7 +76,7 @@ class Case:
 
     @cached_property
     def reference(self) -> Reference | None:
-        """The reference solution; None where there is a closed form, where none is asked for, and after divergence."""
+        """The reference solution; None if there is a closed form, if none is asked for, and after divergence."""
         if self.closed_form is not None or not self.evaluation.reference or self.trained.status == "diverged":
             return None
         return solve_reference(self.finer, self.sets)

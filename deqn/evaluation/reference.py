@@ -36,7 +36,7 @@ COEFFICIENTS = 1000  # of all policies together, at most
 AGREEMENT = 0.1  # of the distance that is reported, within which two solutions agree
 STEP_SHARE = 0.01  # of that distance: smaller steps change nothing
 FINER_NODES = {1: 24, 2: 14, 3: 9, 4: 5, 5: 4, 6: 3}  # nodes of the finer quadrature, by the number of normal shocks
-JUDGED = 256  # states of each set at which a fit tells whether it moves on
+JUDGED = 256  # states of each set that tell whether a fit still moves
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Reference:
 
     @classmethod
     def omit(cls, reason: str) -> "Reference":
-        """That of no policy."""
+        """A reference of no policy."""
         return cls(ReferenceSolution(omitted=f"No reference solution: {reason}."))
 
 

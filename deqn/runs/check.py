@@ -34,9 +34,12 @@ def inspect(settings: Settings, model: Model, name: str, console: Console, began
     """Check a model and print the table; returns the exit code: 0, or 2 where a check failed."""
     with show_status(console) as tell:
         lines = [*run_checks(gather_members(model, settings.pseudo_states), settings, tell)]
-    failed, skipped = sum(bool(line.failures) for line in lines), sum(line.lacking is not None for line in lines)
-    warned = sum(bool(line.warnings) for line in lines)
-    console.print(make_table(lines))
+    failed = sum(bool(line.failures) for line in lines)
+    skipped, warned = sum(line.lacking is not None for line in lines), sum(bool(line.warnings) for line in lines)
+    table = Table("check", "result", "found", box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    for line in lines:
+        table.add_row(line.name, *(Text(text, style) for text, style in describe_line(line)))
+    console.print(table)
     counts = {"passed": len(lines) - failed - skipped, "failed": failed, "skipped": skipped, "warned": warned}
     listed = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     word = "[bold red]FAIL[/]" if failed else "[bold green]PASS[/]"
@@ -98,13 +101,6 @@ def check_network(members: Members, steady: SteadyState, settings: Settings) -> 
     inputs = economy.policy.network.input_shape[-1]
     hidden = f" {format_value(widths(inputs, settings.network))}" if settings.network.name == "mlp" else ""
     return Finding(economy, f"{settings.network.name}{hidden}: {economy.policy.network.count_params():,} weights")
-
-
-def make_table(lines: list[Line]) -> Table:
-    table = Table("check", "result", "found", box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-    for line in lines:
-        table.add_row(line.name, *(Text(text, style) for text, style in describe_line(line)))
-    return table
 
 
 def describe_line(line: Line) -> tuple[tuple[str, str], tuple[str, str]]:

@@ -41,8 +41,7 @@ def solve_trial(
 ) -> Outcome:
     """Build a model and run its job in a fork. Raises FileError where its folder cannot be written.
 
-    `judge` is given every report of training, the error (share) and the seconds, and returns why the trial is to be
-    given up, None where it is not.
+    `judge` receives the error (share) and the seconds of every report, and returns why the trial is given up, or None.
     """
     ours, theirs = Pipe()
     with run_in_fork(lambda: run_and_report(theirs, composition, folder)) as fork:
@@ -61,7 +60,7 @@ def solve_trial(
 
 
 def run_and_report(connection: Connection, composition: Composition, folder: Path) -> int:
-    """Run a trial, ask after every report whether it is to go on, and send what became of it; the work of the fork."""
+    """The fork's work: run a trial, ask after every report whether it goes on, and send what became of it."""
 
     def watch(report: Report) -> None:
         connection.send((float(report.error), float(report.seconds)))

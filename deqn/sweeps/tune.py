@@ -21,7 +21,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from deqn.configuration.composition import compose
 from deqn.configuration.validation import validate
-from deqn.evaluation.summary import Summary
 from deqn.sweeps.best import solve_afresh, write_best
 from deqn.sweeps.space import Dimension, Search, format_number
 from deqn.sweeps.sweep import publish, show
@@ -137,14 +136,25 @@ def run_trial(study: optuna.Study, search: Search, console: Console) -> int | No
 
 def tell_outcome(study: optuna.Study, trial: Trial, outcome: Outcome) -> str:
     """Tell the study what became of a trial; returns it in words."""
-    if outcome.summary is not None:
-        return record_error(study, trial, outcome.summary)
-    if outcome.code is not None:
-        record_failure(study, trial, outcome.reason, outcome.code)
-        return f"failed, {outcome.reason}"
-    trial.set_user_attr("reason", outcome.reason)
-    study.tell(trial, state=TrialState.PRUNED)
-    return f"pruned, {outcome.reason}"
+    summary, reason, code = outcome.summary, outcome.reason, outcome.code
+    words = f"{'pruned' if code is None else 'failed'}, {reason}"
+    if summary is not None and summary.status == "diverged":
+        reason, code, words = "diverged; its run.log says more", choose_exit_code("diverged", None), "diverged"
+    elif summary is not None and not math.isfinite(summary.path_error.mean):
+        reason, code = "its errors are not finite", choose_exit_code("not_converged", None)
+        words = "errors that are not finite"
+    elif summary is not None:
+        error, seconds, largest = summary.path_error.mean, summary.seconds, summary.euler_errors["path"]["all"]["max"]
+        times = {"import_seconds": seconds["import"], "seconds": seconds["total"]}
+        for key, value in {"status": summary.status, "max": largest, **times}.items():
+            trial.set_user_attr(key, value)
+        study.tell(trial, error)
+        return f"{summary.status}, mean path error {format_error(error)}, {seconds['total']:.0f} s"
+    trial.set_user_attr("reason", reason)
+    if code is not None:
+        trial.set_user_attr("code", code)
+    study.tell(trial, state=TrialState.PRUNED if code is None else TrialState.FAIL)
+    return words
 
 
 def is_behind(seen: dict[int, float], others: list[dict[int, float]]) -> bool:
@@ -155,28 +165,6 @@ def is_behind(seen: dict[int, float], others: list[dict[int, float]]) -> bool:
     now = max(seen)
     reached = [min(x for t, x in other.items() if t <= now) for other in others if min(other) <= now]
     return len(reached) >= AT_LEAST and not min(seen.values()) <= BEHIND * median(reached)
-
-
-def record_error(study: optuna.Study, trial: Trial, summary: Summary) -> str:
-    """Tell the study what a trial found; returns it in words."""
-    error, seconds = summary.path_error.mean, summary.seconds
-    if summary.status == "diverged":
-        record_failure(study, trial, "diverged; its run.log says more", choose_exit_code("diverged", None))
-        return "diverged"
-    if not math.isfinite(error):
-        record_failure(study, trial, "its errors are not finite", choose_exit_code("not_converged", None))
-        return "errors that are not finite"
-    times = {"import_seconds": seconds["import"], "seconds": seconds["total"]}
-    for key, value in {"status": summary.status, "max": summary.euler_errors["path"]["all"]["max"], **times}.items():
-        trial.set_user_attr(key, value)
-    study.tell(trial, error)
-    return f"{summary.status}, mean path error {format_error(error)}, {seconds['total']:.0f} s"
-
-
-def record_failure(study: optuna.Study, trial: Trial, reason: str, code: int) -> None:
-    trial.set_user_attr("reason", reason)
-    trial.set_user_attr("code", code)
-    study.tell(trial, state=TrialState.FAIL)
 
 
 def rank_trials(study: optuna.Study) -> list[FrozenTrial]:
