@@ -63,7 +63,7 @@ def make_model(parameters):
 def build(chosen, members=None, steady=None):
     """An untrained economy under some settings: of their own model, or of other members."""
     members = members or gather_members(make_model(chosen.model), chosen.pseudo_states)
-    return solution.build(members, chosen.network, chosen.expectation, chosen.seed, chosen.dtype, steady)
+    return solution.build_economy(members, chosen.network, chosen.expectation, chosen.seed, chosen.dtype, steady)
 
 
 def economy(*overrides):
@@ -104,10 +104,11 @@ class Sender:
 @pytest.fixture
 def sender(monkeypatch):
     """Signals to this process at a place of the run."""
-    found, shown, stability = Sender(), Display.update, closed_loop.stability
+    found, shown = Sender(), Display.update
     found.plan("nowhere")
     monkeypatch.setattr(Display, "update", lambda self, s, loss: (shown(self, s, loss), found.meet(s.name)))
-    monkeypatch.setattr(closed_loop, "stability", lambda *asked: (found.meet("evaluation"), stability(*asked))[1])
+    assess = closed_loop.assess_stability
+    monkeypatch.setattr(closed_loop, "assess_stability", lambda *asked: (found.meet("evaluation"), assess(*asked))[1])
     return found
 
 

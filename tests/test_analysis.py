@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from conftest import build, economy, settings
 from deqn.economy.members import OneMember
-from deqn.evaluation.analysis import impulse_response, resting_point
+from deqn.evaluation.analysis import find_resting_point, impulse_response
 from deqn.model.declaration import Model, Normal, Policy, State
 
 
@@ -90,16 +90,16 @@ class Drifting(Model):
 def test_where_a_level_drifts_nothing_else_is_moved_away_from_rest():
     """Saving for risk, c = 0.99: no income makes wealth rest and income rest, too."""
     e = replace(build(settings("model=growth"), OneMember(Drifting())), policy=Constant(0.99))
-    np.testing.assert_array_equal(resting_point(e), [[0.0, 1.0]])
+    np.testing.assert_array_equal(find_resting_point(e), [[0.0, 1.0]])
     hit, calm = impulse_response(e, "eps", 1.0, 3)
     np.testing.assert_allclose((hit["y"] / calm["y"]).to_numpy()[1:], 1 + 0.1 * 0.8 ** np.arange(3))
 
 
 def test_a_policy_that_rests_nowhere_near_leaves_the_steady_state():
-    assert resting_point(slow(Slow(rho=0.9995), 9.0)).numpy() == 1.0
+    assert find_resting_point(slow(Slow(rho=0.9995), 9.0)).numpy() == 1.0
 
 
 @pytest.mark.parametrize("name", ["olg_analytic", "stochastic_growth", "irbc network.anchor=linear"])
 def test_the_anchor_rests_at_the_steady_state(name):
     e = economy(*f"model={name}".split())
-    np.testing.assert_allclose(resting_point(e)[0], e.steady.states, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(find_resting_point(e)[0], e.steady.states, rtol=1e-9, atol=1e-12)

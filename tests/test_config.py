@@ -7,9 +7,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from conftest import MODELS, make_model, settings
-from deqn.configuration.composition import compose
+from deqn.configuration.composition import compose, find_value, split_sweep
 from deqn.configuration.job import prepare_job
-from deqn.configuration.overrides import find_value, split_sweep
 from deqn.configuration.stored import recall_overrides
 from deqn.configuration.validation import validate
 from deqn.configuration.words import PATHS, assign, to_hydra_syntax
@@ -17,7 +16,7 @@ from deqn.models.growth import Growth
 from deqn.runs.run import solve
 from deqn.settings import schema as allowed
 from deqn.system.errors import FileError, InputError
-from deqn.system.files import fresh_folder
+from deqn.system.files import claim_new_folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -224,11 +223,11 @@ def test_resume_keeps_earlier_overrides(tmp_path):
 
 def test_folders_are_claimed_one_after_the_other(tmp_path):
     with ThreadPoolExecutor() as pool:
-        claimed = list(pool.map(lambda _: fresh_folder(str(tmp_path / "run")), range(8)))
+        claimed = list(pool.map(lambda _: claim_new_folder(str(tmp_path / "run")), range(8)))
     assert len(set(claimed)) == 8 and all(Path(c).is_dir() for c in claimed)
     (tmp_path / "file").write_text("")
     with pytest.raises(FileError, match="file"):
-        fresh_folder(str(tmp_path / "file" / "run"))
+        claim_new_folder(str(tmp_path / "file" / "run"))
 
 
 def test_the_configuration_is_completed_by_defaults():

@@ -12,7 +12,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 BROUGHT = packages_distributions()  # import name -> distributions
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-EXTRAS = {"sweeps/tune.py": "tune"}  # files that are imported only where an extra is installed
+EXTRAS = {
+    "sweeps/space.py": "tune",
+    "sweeps/tune.py": "tune",
+}  # files that are imported only where an extra is installed
 
 
 def normalize(name):

@@ -11,7 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 import deqn
 from deqn.commands import solve
 from deqn.configuration import model_class
-from deqn.configuration.overrides import split_sweep
+from deqn.configuration.composition import split_sweep
 from deqn.models.growth import Growth
 from deqn.system.errors import InputError
 

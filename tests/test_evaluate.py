@@ -14,7 +14,7 @@ from deqn.economy import economy as economies
 from deqn.economy.domain import SobolPoints
 from deqn.equations.expectation import build_expectation, build_finer_rule, build_rule
 from deqn.evaluation import evaluate
-from deqn.evaluation.closed_loop import closed_loop_modes, is_stable, stability
+from deqn.evaluation.closed_loop import assess_stability, find_closed_loop_modes
 from deqn.evaluation.judgements import pool_sets
 from deqn.reporting import html_report, latex, report
 from deqn.runs.run import solve
@@ -24,20 +24,20 @@ from deqn.training.stage import BatchStage
 
 def test_statistics_are_those_of_numpy():
     sizes = np.abs(np.random.default_rng(0).normal(size=(3, 1000)))
-    s = evaluate.statistics(sizes)
+    s = evaluate.compute_statistics(sizes)
     assert s["mean"] == sizes.mean() and s["max"] == sizes.max() and s["p99"] == np.quantile(sizes, 0.99)
-    pooled = evaluate.error_summary({"a": sizes, "b": 2 * sizes})
+    pooled = evaluate.summarize_errors({"a": sizes, "b": 2 * sizes})
     assert pooled["all"]["max"] == 2 * sizes.max() and set(pooled) == {"a", "b", "all"}
 
 
 def test_an_error_relative_to_zero_is_none():
     truth = np.array([0.0, 0.5, -2.0, 1e-18])  # the last is zero, up to rounding
-    found = evaluate.distances(truth + 0.1, truth, "")
+    found = evaluate.measure_distance(truth + 0.1, truth)
     assert found["mean"] == pytest.approx(0.1) and found["max"] == pytest.approx(0.1)
     assert found["mean_relative"] == pytest.approx((0.2 + 0.05) / 2) and found["max_relative"] == pytest.approx(0.2)
-    found = evaluate.distances(np.array([[1e-9, 2e-9]]), np.zeros((1, 2)), "first_order_")
-    assert found["first_order_max"] == 2e-9
-    assert np.isnan(found["first_order_mean_relative"]) and np.isnan(found["first_order_max_relative"])
+    found = evaluate.measure_distance(np.array([[1e-9, 2e-9]]), np.zeros((1, 2)))
+    assert found["max"] == 2e-9
+    assert np.isnan(found["mean_relative"]) and np.isnan(found["max_relative"])
 
 
 def test_tables_leave_out_what_is_relative_to_zero(tmp_path):
@@ -73,16 +73,16 @@ def test_slices_cover_every_state(name, value, monkeypatch):
 
 def test_the_spectral_radius_is_that_of_theory(growth):
     """k' = alpha beta k^alpha: the slope at the steady state is alpha."""
-    measured = stability(growth.economy, growth.closed_loop)
-    assert measured["spectral_radius"] == pytest.approx(0.36, abs=1e-4)
-    assert measured["return_spread"] < 1e-6 and measured["return_distance"] < 1e-4
-    assert is_stable(measured)
+    measured = assess_stability(growth.economy, growth.closed_loop)
+    assert measured.spectral_radius == pytest.approx(0.36, abs=1e-4)
+    assert measured.return_spread < 1e-6 and measured.return_distance < 1e-4
+    assert measured.contracts
 
 
 def test_an_explosive_policy_is_not_stable():
     e = economy("model=growth", "model.delta=0.1")
     e.policy.approximator.network = lambda x, training: 30 * x  # saves all where capital is high
-    assert not is_stable(stability(e, closed_loop_modes(e)))
+    assert not assess_stability(e, find_closed_loop_modes(e)).contracts
 
 
 @pytest.mark.slow
@@ -96,7 +96,7 @@ def test_the_verdict_is_measured_where_training_never_was(monkeypatch, tmp_path)
     solution = solve("stochastic_growth", overrides, folder=tmp_path / "run", quiet=True)
     trained = {tuple(row) for batch in seen for row in batch}
     assert len(seen) == 3 and len(trained) == 300
-    for states in solution.evaluation_states(0).values():
+    for states in solution.draw_evaluation_states(0).values():
         assert not trained & {tuple(row) for row in states.numpy()}
 
 

@@ -17,8 +17,8 @@ from deqn.economy.domain import Box, SobolPoints
 from deqn.economy.simulation import simulate_path
 from deqn.equations.expectation import build_expectation, build_rule
 from deqn.equations.residuals import residuals
-from deqn.evaluation.closed_loop import closed_loop_modes, is_stable, stability
-from deqn.evaluation.reference import reference
+from deqn.evaluation.closed_loop import assess_stability, find_closed_loop_modes
+from deqn.evaluation.reference import solve_reference
 from deqn.families.pseudo_states import gather_members
 from deqn.model.declaration import Markov, Point, Policy, State
 from deqn.models.growth import Growth
@@ -193,10 +193,10 @@ def test_the_first_order_solution_of_a_member_is_its_own():
 def test_one_explosive_member_is_not_stable():
     """Where alpha is high, the policy saves all where capital is high; elsewhere it is the exact one."""
     e = economy(*GROWTH)
-    assert is_stable(stability(e, closed_loop_modes(e)))
-    assert stability(e, closed_loop_modes(e))["spectral_radius"] == pytest.approx(0.46, abs=1e-4)  # alpha, the largest
+    measured = assess_stability(e, find_closed_loop_modes(e))
+    assert measured.contracts and measured.spectral_radius == pytest.approx(0.46, abs=1e-4)  # alpha, the largest
     e.policy.approximator.network = lambda x, training: 60 * tf.where(x[:, 1:2] > 0.99, x[:, :1], 0)
-    assert not is_stable(stability(e, closed_loop_modes(e)))
+    assert not assess_stability(e, find_closed_loop_modes(e)).contracts
 
 
 @pytest.mark.slow
@@ -240,9 +240,9 @@ def test_the_family_meets_single_solutions(tmp_path):
         visited = found.simulate(20, 50, beta=beta, gamma=gamma)[["k", "z"]].to_numpy()
         single = economy("model=stochastic_growth", f"model.beta={beta}", f"model.gamma={gamma}")
         member = lambda s, beta=beta, gamma=gamma: found.economy.policy(with_parameters(s, beta, gamma))
-        projected = reference(replace(single, policy=WithError(member, 1e-5)), {"path": tf.constant(visited)})
-        assert projected.policies == ("s",) and projected.agreement["s"]["max"] < 1e-4
-        exact = projected.exact().values(tf.constant(visited))["s"][0]
+        projected = solve_reference(replace(single, policy=WithError(member, 1e-5)), {"path": tf.constant(visited)})
+        assert projected.policies == ("s",) and projected.record.agreement["s"]["max"] < 1e-4
+        exact = projected.exact.values(tf.constant(visited))["s"][0]
         learned = found.policy({"k": visited[:, 0], "z": visited[:, 1]}, beta=beta, gamma=gamma)["s"]
         untrained = anchor.policy(with_parameters(visited, beta, gamma))[:, 0]
         assert np.abs(learned - exact).max() < min(1e-3, np.abs(untrained - exact).max() / 8)

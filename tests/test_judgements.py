@@ -14,7 +14,7 @@ from deqn.runs.verdict import compose_case
 def case(growth):
     """A small case of a solution that has converged."""
     settings = replace(growth.settings, evaluation=replace(growth.settings.evaluation, paths=2, periods=5, box=16))
-    return compose_case(replace(growth, settings=settings), growth.judged)
+    return compose_case(replace(growth, settings=settings), growth.finer_economy)
 
 
 @pytest.mark.parametrize("trained, error, decisions, status", [

@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 import deqn
 from conftest import build, settings
-from deqn.checks.contract import check_residuals
+from deqn.checks.at_rest import check_residuals
 from deqn.economy.members import OneMember
 from deqn.equations.residuals import fischer_burmeister
 from deqn.model.declaration import Model, Multiplier, Normal, Policy, State

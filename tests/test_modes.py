@@ -10,8 +10,9 @@ from conftest import build, settings
 from deqn import Model, Normal, Policy, State
 from deqn.checks.diagnosis import check_eigenvalues
 from deqn.economy.members import OneMember
-from deqn.evaluation.closed_loop import closed_loop_modes, is_stable, stability
-from deqn.evaluation.evaluate import path_states, sample, worst_equation
+from deqn.evaluation.closed_loop import assess_stability, find_closed_loop_modes
+from deqn.evaluation.evaluate import choose_sample, find_worst_equation, sample_paths
+from deqn.evaluation.summary import Sample, WorstEquation
 from deqn.perturbation.modes import span_unit_circle, split_reachable
 from deqn.perturbation.steady_state import steady_state
 
@@ -111,50 +112,48 @@ def economy(model):
 
 def roots(model):
     e = economy(model)
-    loop = closed_loop_modes(e)
-    return [(root.kind, root.states) for root in loop.unit_roots], stability(e, loop)
+    loop = find_closed_loop_modes(e)
+    return [(root.kind, root.states) for root in loop.unit_roots], assess_stability(e, loop)
 
 
 def test_a_conserved_quantity_is_named_and_does_not_fail():
     found, measured = roots(Carbon())
     assert found == [("conserved", ("air", "sea"))]
-    assert measured["spectral_radius"] == pytest.approx(1) and measured["decaying"] == pytest.approx(0.9, abs=1e-6)
-    assert measured["tested"] and measured["return_spread"] < 0.01 and is_stable(measured)
+    assert measured.spectral_radius == pytest.approx(1) and measured.decaying == pytest.approx(0.9, abs=1e-6)
+    assert measured.tested and measured.return_spread < 0.01 and measured.contracts
 
 
 @pytest.mark.parametrize("nudge", [0.0, 3e-16, -3e-16, 1e-12])
 def test_a_random_walk_passes_whatever_its_last_bit(nudge):
     found, measured = roots(Slow(rho=1 + nudge))
-    assert found == [("exogenous", ("z",))] and is_stable(measured)
+    assert found == [("exogenous", ("z",))] and measured.contracts
 
 
 def test_a_drift_by_the_policies_is_named_and_is_no_explosion():
     found, measured = roots(Smoothing())
     assert found == [("drift", ("a",))]
-    assert is_stable(measured) and not measured["tested"]
+    assert measured.contracts and not measured.tested
     line = check_eigenvalues(Smoothing(), steady_state(Smoothing()), True)
     assert "a: every level is a resting point" in [*line.warnings][0]
 
 
 def test_an_explosive_state_that_no_policy_moves_fails():
     e = economy(Carbon())
-    loop = closed_loop_modes(e)
-    assert not is_stable(stability(e, replace(loop, exogenous=np.array([1.01, 0.8]))))
+    loop = find_closed_loop_modes(e)
+    assert not assess_stability(e, replace(loop, exogenous=np.array([1.01, 0.8]))).contracts
 
 
 def test_a_policy_that_explodes_is_not_taken_for_a_drift():
     e = economy(Smoothing())
-    loop = closed_loop_modes(e)
-    assert not is_stable(stability(e, replace(loop, endogenous=np.array([1.02]))))
+    loop = find_closed_loop_modes(e)
+    assert not assess_stability(e, replace(loop, endogenous=np.array([1.02]))).contracts
 
 
 @pytest.mark.slow
 def test_near_a_unit_root_the_return_is_not_tested():
     measured = roots(Slow(rho=0.9999))[1]
-    assert not measured["tested"] and measured["return_periods"] == pytest.approx(
-        np.log(1e-4) / np.log(0.9999), rel=1e-3
-    )
-    assert is_stable(measured)
+    assert not measured.tested and measured.return_periods == pytest.approx(np.log(1e-4) / np.log(0.9999), rel=1e-3)
+    assert measured.contracts
 
 
 @pytest.mark.slow
@@ -163,27 +162,30 @@ def test_the_spread_of_a_slow_economy_does_not_depend_on_the_box(wide):
     """The sd of an AR(1) is sigma / sqrt(1 - rho^2): 0.158; 20,000 draws of persistence .998 tell it to a tenth."""
     e = economy(Slow(wide=wide))
     chosen = settings("model=stochastic_growth", "evaluation.paths=1000", "evaluation.periods=20").evaluation
-    z = path_states(e, chosen, seed=3, loop=closed_loop_modes(e)).numpy()[..., 1]
+    z = sample_paths(e, chosen, seed=3, loop=find_closed_loop_modes(e)).numpy()[..., 1]
     assert z.std() == pytest.approx(0.01 / np.sqrt(1 - 0.998**2), rel=0.1)
 
 
 @pytest.mark.slow
 def test_starts_are_forgotten_by_the_largest_eigenvalue():
     chosen = settings("model=stochastic_growth").evaluation
-    dates = {rho: sample(Slow(rho=rho), chosen, closed_loop_modes(economy(Slow(rho=rho)))) for rho in (0.5, 0.998, 1.0)}
-    assert dates[0.5]["burn_in"] == 200 and not dates[0.5]["at_rest"]
-    assert dates[0.998]["burn_in"] >= dates[0.998]["needed"]
-    assert dates[0.998]["burn_in"] == pytest.approx(np.log(1e-3) / np.log(0.998), abs=2)
-    assert dates[1.0] == {"periods": 100, "needed": pytest.approx(200, abs=200), "at_rest": True, "burn_in": 0}
+    dates = {
+        rho: choose_sample(Slow(rho=rho), chosen, find_closed_loop_modes(economy(Slow(rho=rho))))
+        for rho in (0.5, 0.998, 1.0)
+    }
+    assert dates[0.5].burn_in == 200 and not dates[0.5].at_rest
+    assert dates[0.998].burn_in >= dates[0.998].needed
+    assert dates[0.998].burn_in == pytest.approx(np.log(1e-3) / np.log(0.998), abs=2)
+    assert dates[1.0] == Sample(100, pytest.approx(200, abs=200), at_rest=True, burn_in=0)
 
 
 def test_the_worst_row_decides():
     rows = np.full((50, 10), 1e-8)
     rows[3] = 2e-5
-    assert worst_equation({"euler": rows, "resources": np.full((1, 10), 1e-6)}) == {
-        "equation": "euler[3]", "mean": pytest.approx(2e-5)
-    }  # fmt: skip
-    assert worst_equation({"euler": rows, "resources": np.full((1, 10), 4e-5)})["equation"] == "resources"
+    assert find_worst_equation({"euler": rows, "resources": np.full((1, 10), 1e-6)}) == WorstEquation(
+        "euler[3]", pytest.approx(2e-5)
+    )
+    assert find_worst_equation({"euler": rows, "resources": np.full((1, 10), 4e-5)}).equation == "resources"
 
 
 def test_what_policies_reach_by_way_of_other_states_is_theirs():

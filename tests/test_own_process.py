@@ -14,11 +14,11 @@ import pytest
 
 from command_line import SHORT, wait_for
 from deqn.system.lazy_tensorflow import find_devices
-from deqn.system.processes import died, forked
+from deqn.system.processes import explain_death, run_in_fork
 
 WAITING = """
 import os, pathlib, signal, time
-from deqn.system.processes import forked
+from deqn.system.processes import run_in_fork
 def work():
     noted = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
@@ -28,7 +28,7 @@ def work():
         time.sleep(0.01)
     pathlib.Path("noted").write_text(str(noted))
     return 7
-with forked(work) as fork:
+with run_in_fork(work) as fork:
     pass
 print(fork.code, fork.signal)
 """
@@ -51,7 +51,7 @@ def killed():
 
 @pytest.mark.parametrize("work, code", [(lambda: 4, 4), (lambda: sys.exit(5), 5), (killed, -9), (lambda: 1 / 0, 1)])
 def test_the_parent_learns_how_the_fork_ended(work, code, capfd):
-    with forked(work) as fork:
+    with run_in_fork(work) as fork:
         pass
     assert fork.code == code and fork.signal is None
     assert ("ZeroDivisionError" in capfd.readouterr().err) == (code == 1)
@@ -66,7 +66,7 @@ def test_a_fork_leaves_no_temporary_files(end, tmp_path):
             names.write_text(file.name)
         return end()
 
-    with forked(work):
+    with run_in_fork(work):
         pass
     left = Path(names.read_text())
     assert left.parent.name.startswith("deqn-") and not left.parent.exists()
@@ -81,14 +81,17 @@ def test_a_fork_of_a_process_that_has_computed_is_refused():
         return 0
 
     find_devices()
-    with forked(work) as fork:
+    with run_in_fork(work) as fork:
         pass
     assert fork.code == 0
 
 
 def test_the_reason_names_the_signal():
-    assert died(-9) == "its process was killed by SIGKILL; was there too little memory?"
-    assert died(-15) == "its process was killed by SIGTERM" and died(3) == "its process ended with exit code 3"
+    assert explain_death(-9) == "its process was killed by SIGKILL; was there too little memory?"
+    assert (
+        explain_death(-15) == "its process was killed by SIGTERM"
+        and explain_death(3) == "its process ended with exit code 3"
+    )
 
 
 @pytest.mark.parametrize("everybody", [True, False])
@@ -146,6 +149,6 @@ def test_a_job_of_a_sweep_has_the_bits_of_a_run_of_its_own(forks, tmp_path):
 
 def test_a_fork_is_not_left_behind_by_an_exception():
     began = time.monotonic()
-    with pytest.raises(KeyError), forked(lambda: time.sleep(60) or 0) as fork:
+    with pytest.raises(KeyError), run_in_fork(lambda: time.sleep(60) or 0) as fork:
         raise KeyError
     assert fork.code == -signal.SIGTERM and time.monotonic() - began < 30

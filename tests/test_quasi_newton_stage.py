@@ -7,7 +7,7 @@ import tensorflow as tf
 import deqn
 from conftest import economy, settings
 from deqn.economy.domain import SobolPoints
-from deqn.evaluation.projection import Projection, policies_at
+from deqn.evaluation.projection import Projection, evaluate_policies
 from deqn.evaluation.region import Region
 from deqn.optimizers.self_scaled_bfgs import SelfScaledBFGS
 from deqn.runs.training import plan_training
@@ -76,10 +76,11 @@ def test_growth_is_solved_to_ten_digits(tmp_path):
     found = deqn.solve("growth", overrides, folder=tmp_path / "run", quiet=True)
     s = found.summary
     assert s["steps"]["bfgs"] > 100 and s["euler_errors"]["path"]["all"]["max"] < 1e-9
-    states = found.evaluation_states(0)["path"]
-    polynomial = Projection(found.judged, Region.around(states.numpy(), np.array([True])), 14)
-    assert polynomial.solve(states, policies_at(found.economy, states), 0.0)
-    assert np.abs(policies_at(polynomial.economy, states)["s"] - policies_at(found.economy, states)["s"]).max() < 1e-8
+    states = found.draw_evaluation_states(0)["path"]
+    polynomial = Projection(found.finer_economy, Region.enclose(states.numpy(), np.array([True])), 14)
+    assert polynomial.solve(states, evaluate_policies(found.economy, states), 0.0)
+    fitted, learned = (evaluate_policies(e, states)["s"] for e in (polynomial.economy, found.economy))
+    assert np.abs(fitted - learned).max() < 1e-8
 
 
 @pytest.mark.parametrize("wrong", ["optimizer.polish=-1", "optimizer=adam optimizer.polish=10"])

@@ -14,8 +14,7 @@ import deqn
 from command_line import deqn_solve
 from deqn.commands import evaluate, irf
 from deqn.commands.solve import check_jobs
-from deqn.configuration.composition import compose
-from deqn.configuration.overrides import find_value, split_sweep
+from deqn.configuration.composition import compose, find_value, split_sweep
 from deqn.configuration.validation import validate
 from deqn.sweeps.space import declare_search
 from deqn.system.extras import check_launcher

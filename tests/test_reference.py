@@ -16,9 +16,10 @@ from deqn.economy.domain import box_states
 from deqn.economy.members import OneMember
 from deqn.equations.expectation import build_expectation, build_finer_rule
 from deqn.evaluation import evaluate
-from deqn.evaluation.analysis import policy_slices
-from deqn.evaluation.closed_loop import closed_loop_modes
-from deqn.evaluation.reference import reference
+from deqn.evaluation.analysis import slice_policies
+from deqn.evaluation.closed_loop import find_closed_loop_modes
+from deqn.evaluation.reference import solve_reference
+from deqn.evaluation.summary import ReferenceSolution
 from deqn.model.declaration import Discrete, Model, Normal, Policy, State
 from deqn.models.asset_pricing import AssetPricing
 
@@ -43,16 +44,16 @@ def compared(model, exact, size):
     judged = replace(built, policy=WithError(exact, size), expectation=judging)
     chosen = replace(settings().evaluation, paths=50, periods=100, burn_in=100)
     found = replace(judged, policy=WithError(exact, 0.0))
-    walked = evaluate.path_states(found, chosen, 3, loop=closed_loop_modes(found))
+    walked = evaluate.sample_paths(found, chosen, 3, loop=find_closed_loop_modes(found))
     sets = {
         "path": tf.reshape(walked, (-1, walked.shape[-1])),
         "box": box_states(judged.domain, chosen, 4, judged.policy.dtype),
     }
-    found = reference(judged, sets)
-    rows = evaluate.comparison(judged, None, found.exact(), sets) if found.policies else []
+    found = solve_reference(judged, sets)
+    rows = evaluate.compare(judged, None, found.exact, sets) if found.policies else []
     if len(rows):
         for i, row in rows.iterrows():
-            states = tf.boolean_mask(sets[row["set"]], found.exact().covers(sets[row["set"]]))
+            states = tf.boolean_mask(sets[row["set"]], found.exact.covers(sets[row["set"]]))
             error = np.abs(judged.policy(states) - exact(states))
             rows.loc[i, ["right_mean", "right_max"]] = error.mean(), error.max()
     return found, rows
@@ -189,12 +190,12 @@ ECONOMIES = [BrockMirman(), Quality(), Recursion(), Burnside()]
 def test_a_distance_is_right_or_not_shown(model, size):
     found, rows = compared(model, model.exact, size)
     if size >= 1e-6:
-        assert found.policies, found.omitted
-        assert found.record()["agreement"] and {"mean", "max"} <= set(found.record())
+        assert found.policies, found.record.omitted
+        assert found.record.agreement and found.record.mean <= found.record.max
     if found.policies:
         assert_right(rows)
     else:
-        assert found.exact() is None and found.omitted.startswith("No reference for")
+        assert found.exact is None and found.record.omitted.startswith("No reference for")
 
 
 @pytest.mark.slow
@@ -234,7 +235,7 @@ class Kinked(Recursion):
 def test_a_kink_that_is_not_declared_has_no_reference_closer_than_polynomials_are(size):
     found, rows = compared(Kinked(), Kinked().exact, size)
     if size <= 1e-4:
-        assert not found.policies and found.omitted.startswith("No reference for v: two solutions")
+        assert not found.policies and found.record.omitted.startswith("No reference for v: two solutions")
     elif found.policies:
         assert_right(rows)
 
@@ -245,28 +246,39 @@ def test_a_kink_that_is_not_declared_has_no_reference_closer_than_polynomials_ar
 ])  # fmt: skip
 def test_an_economy_without_a_reference_says_why(kind, reason):
     e = economy(*kind.split(), "network.hidden=[2]")
-    found = reference(e, {"path": tf.constant(np.tile(e.steady.states, (4, 1)))})
-    assert found.exact() is None and reason in found.omitted and found.record() == {"omitted": found.omitted}
+    found = solve_reference(e, {"path": tf.constant(np.tile(e.steady.states, (4, 1)))})
+    assert (
+        found.exact is None
+        and reason in found.record.omitted
+        and found.record == ReferenceSolution(omitted=found.record.omitted)
+    )
+
+
+def test_single_precision_is_judged_in_double():
+    e = economy("model=asset_pricing", "dtype=float32", "network.hidden=[2]", "network.anchor=steady_state")
+    states = np.linspace(*e.domain.corners(tf.constant(e.steady.states[None], tf.float32)), 50)[:, 0]
+    found = solve_reference(e, {"path": tf.constant(states, tf.float32)})
+    assert found.policies == ("v",), found.record.omitted
 
 
 @pytest.mark.slow
 def test_it_is_the_solution_of_time_iteration(stochastic):
     """Two methods that share no code agree to eight digits, whatever the network has learned."""
-    sets = stochastic.evaluation_states(0)
-    worse = replace(stochastic.judged, policy=WithError(lambda s: stochastic.economy.policy(s), 1e-5))
-    found = reference(worse, sets)
+    sets = stochastic.draw_evaluation_states(0)
+    worse = replace(stochastic.finer_economy, policy=WithError(lambda s: stochastic.economy.policy(s), 1e-5))
+    found = solve_reference(worse, sets)
     k, z = sets["path"].numpy().T
     c = time_iteration.stochastic_growth(0.36, 0.99, 1.0, 0.1, 0.9, 0.04, points=(241, 61))(k, z)
     exact = 1 - c / (np.exp(z) * k**0.36)
-    assert np.abs(found.exact().values(sets["path"])["s"][0] - exact).max() < 1e-7
-    assert found.residual["max"] < 1e-6 and found.agreement["s"]["max"] < 1e-5
+    assert np.abs(found.exact.values(sets["path"])["s"][0] - exact).max() < 1e-7
+    assert found.record.max < 1e-6 and found.record.agreement["s"]["max"] < 1e-5
 
 
 @pytest.mark.slow
 def test_figures_leave_it_out_where_it_does_not_hold(stochastic):
     """A slice across the whole box leaves the region of the simulated states."""
-    states = stochastic.evaluation_states(0)["path"]
-    worse = replace(stochastic.judged, policy=WithError(lambda s: stochastic.economy.policy(s), 1e-4))
-    found = reference(worse, {"path": states[states[:, 1] > 0]})
-    slices = policy_slices(stochastic.economy, exact=found.exact())
+    states = stochastic.draw_evaluation_states(0)["path"]
+    worse = replace(stochastic.finer_economy, policy=WithError(lambda s: stochastic.economy.policy(s), 1e-4))
+    found = solve_reference(worse, {"path": states[states[:, 1] > 0]})
+    slices = slice_policies(stochastic.economy, exact=found.exact)
     assert slices["z"]["exact s"].isna().any() and slices["z"]["exact s"].notna().any()

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from test_html_report import Page
 
 from command_line import SHORT, deqn_solve
-from deqn.reporting.sweep_figure import draw, draw_against_setting
+from deqn.reporting.sweep_figure import draw_against_setting, draw_sweep
 from deqn.sweeps.sweep import summarize
 
 
@@ -91,7 +91,7 @@ def test_the_figure_has_room_for_any_sweep(tmp_path, varied):
     rows = pd.DataFrame({name: ["1", "2", "x"] for name in varied} | {
         "mean": [1e-3, 0.0, None], "seconds": [3.0, 4.0, None], "import_seconds": [2.0, 0.0, None],
     })  # fmt: skip
-    draw(rows, varied, "3 jobs", tmp_path / "figure.png")
+    draw_sweep(rows, varied, "3 jobs", tmp_path / "figure.png")
     assert (tmp_path / "figure.png").exists()
 
 

@@ -10,10 +10,10 @@ import sys
 import time
 from pathlib import Path
 
-import optuna
 import pandas as pd
 import pytest
 from omegaconf import OmegaConf
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
@@ -22,10 +22,10 @@ from deqn.configuration.composition import compose
 from deqn.evaluation.summary import Summary
 from deqn.sweeps import tune
 from deqn.sweeps.best import nest_overrides
-from deqn.sweeps.space import Choice, Interval, declare_search
+from deqn.sweeps.space import declare_search
 from deqn.sweeps.trial import Outcome
 from deqn.system.errors import FileError, InputError
-from deqn.system.files import locked
+from deqn.system.files import lock_file
 
 SHORT = (
     "model=growth",
@@ -60,14 +60,13 @@ def test_the_space_is_declared_in_hydras_words():
         "sampling.box_share=range(0,1,0.25)",
     ).space
     assert space == {
-        "network.hidden": Choice(("[4]", "[8,8]")),
-        "network.activation": Choice(("tanh", "silu")),
-        "optimizer.learning_rate": Interval(1e-4, 1e-1, log=True),
-        "train.batch": Interval(16, 64),
-        "train.epochs": Interval(1, 7, 2),
-        "sampling.box_share": Interval(0, 0.75, 0.25),
+        "network.hidden": CategoricalDistribution(("[4]", "[8,8]")),
+        "network.activation": CategoricalDistribution(("tanh", "silu")),
+        "optimizer.learning_rate": FloatDistribution(1e-4, 1e-1, log=True),
+        "train.batch": IntDistribution(16, 64),
+        "train.epochs": IntDistribution(1, 7, step=2),
+        "sampling.box_share": FloatDistribution(0, 0.75, step=0.25),
     }
-    assert isinstance(space["train.batch"].low, int) and isinstance(space["sampling.box_share"].high, float)
     assert tune.list_points(space["sampling.box_share"]) == [0, 0.25, 0.5, 0.75]
 
 
@@ -130,7 +129,7 @@ def test_a_folder_holds_one_search_at_a_time(tmp_path):
     tune.open_study(dataclasses.replace(one, trials=7))  # more trials are the same search
     with pytest.raises(InputError, match="holds another search"):
         tune.open_study(other)
-    with locked(tmp_path / "lock", "search"), pytest.raises(FileError, match="in use"):
+    with lock_file(tmp_path / "lock", "search"), pytest.raises(FileError, match="in use"):
         tune.run_search(one, Console(quiet=True))
 
 
@@ -149,20 +148,20 @@ def test_an_error_that_is_not_finite_is_a_failure_and_counts(tmp_path):
     study = tune.open_study(search("train.steps=1,2", f"study={tmp_path}"))
     summary = {"euler_errors": {"path": {"all": {"mean": math.nan, "max": math.nan}}}, "status": "not_converged",
                "seconds": {"total": 3.0, "import": 1.0}}  # fmt: skip
-    assert "not finite" in tune.record_error(study, study.ask(), Summary.from_json(summary))
+    assert "not finite" in tune.tell_outcome(study, study.ask(), Outcome(summary=Summary.from_json(summary)))
     assert len(tune.list_ended(study)) == 1 and study.trials[0].user_attrs["reason"]
 
 
 def test_zero_is_no_count_where_the_setting_is_a_share():
     space = search("optimizer=sgd", "optimizer.options.momentum=interval(0,0.9)").space
-    assert space == {"optimizer.options.momentum": Interval(0.0, 0.9)}
+    assert space == {"optimizer.options.momentum": FloatDistribution(0.0, 0.9)}
 
 
 def known(words, value, seconds, key="train.steps", **reports):
     """A trial that has ended."""
     return create_trial(
         params={key: words}, value=value, intermediate_values=reports.get("reports"),
-        distributions={key: optuna.distributions.CategoricalDistribution(("1", "2"))},
+        distributions={key: CategoricalDistribution(("1", "2"))},
         user_attrs={"status": "converged", "max": value, "seconds": seconds, "import_seconds": 2.0},
     )  # fmt: skip
 

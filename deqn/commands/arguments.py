@@ -12,11 +12,11 @@ from typing import NoReturn
 
 from hydra._internal.utils import get_args_parser  # there is no public way to the options of hydra.main
 
+from deqn.configuration.composition import find_value
 from deqn.configuration.loading import check_own_folder
-from deqn.configuration.overrides import find_value
 from deqn.configuration.words import to_hydra_syntax
 from deqn.sweeps.launch import run_hydra
-from deqn.system.errors import FileError, InputError, as_known
+from deqn.system.errors import FileError, InputError, to_deqn_error
 from deqn.system.streams import make_lasting
 
 COMPLETION = re.compile(r"(install|uninstall|query)=")
@@ -32,7 +32,7 @@ def run_guarded(program: str, command: Callable[[list[str]], int]) -> NoReturn:
     except KeyboardInterrupt:
         code = 130
     except Exception as error:
-        failure = as_known(error)
+        failure = to_deqn_error(error)
         if failure is None:
             raise
         print(f"{program}: {failure}", file=sys.stderr)
@@ -59,12 +59,10 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
 
 
 def is_help(args: argparse.Namespace) -> bool:
-    """Whether nothing is to be run."""
     return bool(args.help or args.hydra_help or args.shell_completion)
 
 
 def has_solve_options(args: argparse.Namespace) -> bool:
-    """Whether there is an option that has a meaning for deqn-solve alone."""
     return args.multirun or args.cfg or args.info or find_value("resume", args.overrides) is not None
 
 
@@ -99,9 +97,8 @@ def read_words(arguments: list[str]) -> dict[str, str]:
 def take_run_folder(given: dict[str, str]) -> Path:
     """The folder of the run, taken out of the words. Raises InputError where none is named, FileError where none is."""
     if "run" not in given:
-        raise InputError(
-            "run=... is missing: the folder of a solved model, as in run=outputs/growth/2026-01-31_12-00-00"
-        )
+        example = "run=outputs/growth/2026-01-31_12-00-00"
+        raise InputError(f"run=... is missing: the folder of a solved model, as in {example}")
     folder = Path(given.pop("run"))
     if not (folder / "summary.json").exists():
         raise FileError(f"run={folder}: there is no finished run in this folder")

@@ -5,7 +5,7 @@ It leaves nothing behind. Exit codes: 0 nothing is wrong, 2 something is, 6 too 
 
 from functools import partial
 
-from deqn.commands import STARTED
+from deqn.commands.__init__ import STARTED
 from deqn.commands.arguments import has_solve_options, is_help, parse_arguments, run_guarded, show_help
 from deqn.configuration.composition import compose
 from deqn.configuration.model_class import build_model
@@ -14,7 +14,7 @@ from deqn.runs.engine import start_engine
 from deqn.system.errors import InputError
 
 
-def check(arguments: list[str]) -> int:
+def run_check(arguments: list[str]) -> int:
     """Check the arguments, then the model that they describe, and return the exit code."""
     args = parse_arguments(arguments)
     if is_help(args):
@@ -30,4 +30,4 @@ def check(arguments: list[str]) -> int:
     return inspect(settings, model, composition.name, console, STARTED)
 
 
-main = partial(run_guarded, "deqn-check", check)  # the console script
+main = partial(run_guarded, "deqn-check", run_check)  # the console script

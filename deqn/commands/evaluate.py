@@ -1,23 +1,4 @@
-"""deqn-evaluate: a run that is finished, judged anew. Exit codes: 0 PASS, 2 bad input, 4 FAIL, 5 files, 6 memory."""
-
-from dataclasses import replace
-from datetime import datetime
-from functools import partial
-from pathlib import Path
-
-from deqn.commands import STARTED
-from deqn.commands.arguments import read_words, run_guarded, take_run_folder
-from deqn.configuration.composition import compose
-from deqn.configuration.stored import check_evaluation, complete_config, recall_overrides
-from deqn.configuration.validation import validate
-from deqn.runs.engine import start_engine
-from deqn.settings.schema import Assessment
-from deqn.system.clock import Clock
-from deqn.system.errors import exit_code
-from deqn.system.files import fresh_folder
-
-HELP = """\
-deqn-evaluate judges a solution anew: other nodes, paths, box points or seed.
+"""deqn-evaluate judges a solution anew: other nodes, paths, box points or seed.
 
   deqn-evaluate run=outputs/growth/... seed=7
   deqn-evaluate run=outputs/growth/... evaluation.paths=1000
@@ -32,18 +13,36 @@ deqn-evaluate judges a solution anew: other nodes, paths, box points or seed.
 
 Prints the verdict, and writes its tables into a new folder evaluations/<time>
 in that of the run, which stays as it is.
-Exit codes: 0 PASS, 2 bad input, 4 FAIL, 5 files, 6 too little memory."""
+Exit codes: 0 PASS, 2 bad input, 4 FAIL, 5 files, 6 too little memory.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from deqn.commands.__init__ import STARTED
+from deqn.commands.arguments import read_words, run_guarded, take_run_folder
+from deqn.configuration.composition import compose
+from deqn.configuration.stored import check_evaluation, complete_config, recall_overrides
+from deqn.configuration.validation import validate
+from deqn.runs.engine import start_engine
+from deqn.settings.schema import Settings
+from deqn.system.clock import Clock
+from deqn.system.errors import choose_exit_code
+from deqn.system.files import claim_new_folder
+
 IDENTITY = ("model", "parameters", "pseudo_states", "changed", "dtype", "steps", "states_visited")
 
 
-def evaluate(arguments: list[str]) -> int:
+def run_evaluate(arguments: list[str]) -> int:
     """Judge a solution under the settings that the arguments change; returns the exit code."""
     if not arguments or set(arguments) & {"-h", "--help"}:
-        print(HELP)
+        print(__doc__, end="")
         return 0
     folder = take_run_folder(read_words(arguments))
     given = [a for a in arguments if not a.startswith("run=")]
-    chosen = read_assessment(given, folder)
+    chosen = read_settings(given, folder)
     clock = Clock(STARTED)
     with clock.phase("import"):
         console = start_engine()
@@ -51,32 +50,32 @@ def evaluate(arguments: list[str]) -> int:
     from deqn.evaluation.judgements import judge
     from deqn.evaluation.summary import Summary
     from deqn.reporting import report
-    from deqn.runs import publish, solution, verdict
+    from deqn.runs import solution, verdict
 
     with clock.phase("evaluate"):
-        found = solution.load_solution(folder)
-        identity = {key: getattr(found.result, key) for key in IDENTITY}  # and nothing that was measured before
+        solved = solution.load_solution(folder)
+        identity = {key: getattr(solved.result, key) for key in IDENTITY}  # and nothing that was measured before
         own = {"status": "evaluated", "tolerance": chosen.tolerance, "seed": chosen.seed, "overrides": given}
-        found = replace(found, settings=chosen, result=Summary(**identity, **own, seconds={}))
-        finer = found.judged
+        solved = replace(solved, settings=chosen, result=Summary(**identity, **own, seconds={}))
+        finer = solved.finer_economy
         if any(a.lstrip("+").startswith("expectation") for a in given):
             finer = replace(finer, expectation=build_expectation(finer.model, partial(build_rule, chosen.expectation)))
-        case = verdict.compose_case(found, finer)
+        case = verdict.compose_case(solved, finer)
         summary = judge(case)
-    place = Path(fresh_folder(f"{folder}/evaluations/{datetime.now():%Y-%m-%d_%H-%M-%S}"))
-    publish.write_errors(place, summary, case.compared)
+    place = Path(claim_new_folder(f"{folder}/evaluations/{datetime.now():%Y-%m-%d_%H-%M-%S}"))
+    verdict.write_errors(place, summary, case.compared)
     summary = replace(summary, seconds=clock.seconds())
-    publish.write_summary(place, summary)
+    verdict.write_summary(place, summary)
     report.print_verdict(console, summary, place)
-    return exit_code(summary.status, None)
+    return choose_exit_code(summary.status, None)
 
 
-def read_assessment(given: list[str], folder: Path) -> Assessment:
+def read_settings(given: list[str], folder: Path) -> Settings:
     """By what the run in `folder` is to be judged. Raises InputError for a word that would change what was solved."""
     config = compose(*recall_overrides(given, None, folder)).config
     settings, _ = validate(config)
     check_evaluation(complete_config(config, settings.model), folder / "config.yaml")
-    return settings.assessment
+    return settings
 
 
-main = partial(run_guarded, "deqn-evaluate", evaluate)  # the console script
+main = partial(run_guarded, "deqn-evaluate", run_evaluate)  # the console script

@@ -1,4 +1,21 @@
-"""deqn-irf: impulse responses of a finished run. Exit codes: 0 done, 2 bad input, 5 files, 6 too little memory."""
+"""deqn-irf draws and tabulates impulse responses of a solved model.
+
+  deqn-irf run=outputs/stochastic_growth/... shock=eps size=-2
+  deqn-irf run=outputs/irbc/... shock=eps[1] periods=80
+  deqn-irf run=outputs/growth/... shock=k size=0.1    a state, 10 % above rest
+
+  run      folder of a solution
+  shock    a shock, or a state; an entry of a vector as eps[2]; a name of both
+           means the shock
+  size     standard deviations, or of a state a share of its value (1)
+  periods  dates after the shock (40)
+  others   parameters of a family, beta=0.97; those of the model where left out
+
+Writes impulse_responses/<shock>_<size>.csv and .png (parameters in the name,
+too) into the run's folder: the path with the shock, the path without it, and
+the deviation, all in levels.
+Exit codes: 0 done, 2 bad input, 5 files, 6 too little memory.
+"""
 
 import math
 from functools import partial
@@ -10,31 +27,13 @@ from deqn.settings.ranges import suggest
 from deqn.system.errors import InputError
 from deqn.system.files import make_folder, write_text
 
-HELP = """\
-deqn-irf draws and tabulates impulse responses of a solved model.
-
-  deqn-irf run=outputs/stochastic_growth/... shock=eps size=-2
-  deqn-irf run=outputs/irbc/... shock=eps[1] periods=80
-  deqn-irf run=outputs/growth/... shock=k size=0.1    a state, 10 % above rest
-
-  run      folder of a solution
-  shock    a shock, or a state; an entry of a vector as eps[2]; a name of both
-           means the shock
-  size     standard deviations, or of a state a share of its value (1)
-  periods  dates after the shock (40)
-  others   parameters of a family, beta=0.97; the usual ones where left out
-
-Writes impulse_responses/<shock>_<size>.csv and .png (parameters in the name,
-too) into the run's folder: the path with the shock, the path without it, and
-the deviation, all in levels.
-Exit codes: 0 done, 2 bad input, 5 files, 6 too little memory."""
 HORIZONS = (0, 1, 2, 4, 8, 16)  # in the table, beside the last
 
 
-def respond(arguments: list[str]) -> int:
+def run_irf(arguments: list[str]) -> int:
     """Tabulate and draw the responses that the arguments ask for; returns the exit code."""
     if not arguments or set(arguments) & {"-h", "--help"}:
-        print(HELP)
+        print(__doc__, end="")
         return 0
     given = read_words(arguments)
     folder, shock = take_run_folder(given), given.pop("shock", None)
@@ -49,13 +48,13 @@ def respond(arguments: list[str]) -> int:
     from deqn.reporting import figures, responses
     from deqn.runs import solution
 
-    found = solution.load_solution(folder)
-    unknown = [key for key in parameters if key not in found.result.pseudo_states]
+    solved = solution.load_solution(folder)
+    unknown = [key for key in parameters if key not in solved.result.pseudo_states]
     if unknown:
-        known = ["run", "shock", "size", "periods", *found.result.pseudo_states]
+        known = ["run", "shock", "size", "periods", *solved.result.pseudo_states]
         raise InputError(f"unknown key '{unknown[0]}': {suggest(unknown[0], known)}keys are {', '.join(known)}")
     try:
-        shocked, baseline = analysis.impulse_response(found.member(parameters), str(shock), size, int(periods))
+        shocked, baseline = analysis.impulse_response(solved.choose_member(parameters), str(shock), size, int(periods))
     except (KeyError, ValueError) as error:
         raise InputError(error.args[0]) from error
     lost = [name for name in shocked if not math.isfinite(shocked[name].to_numpy().sum())]
@@ -77,12 +76,12 @@ def respond(arguments: list[str]) -> int:
 def parse_number(key: str, value: Any) -> float:
     """A finite number. Raises InputError."""
     try:
-        found = float(value)
+        parsed = float(value)
     except ValueError as error:
         raise InputError(f"{key}={value} is not a number") from error
-    if not math.isfinite(found):
+    if not math.isfinite(parsed):
         raise InputError(f"{key}={value} is not finite")
-    return found
+    return parsed
 
 
-main = partial(run_guarded, "deqn-irf", respond)  # the console script
+main = partial(run_guarded, "deqn-irf", run_irf)  # the console script

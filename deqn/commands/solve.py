@@ -15,22 +15,21 @@ from hydra.experimental.callback import Callback
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, open_dict, read_write
 
-from deqn.commands import STARTED
+from deqn.commands.__init__ import STARTED
 from deqn.commands.arguments import is_help, parse_arguments, run_guarded, show_help
-from deqn.configuration.composition import Composition, compose
+from deqn.configuration.composition import Composition, compose, find_value, split_sweep
 from deqn.configuration.job import Job, make_job
-from deqn.configuration.overrides import find_value, split_sweep
 from deqn.configuration.stored import recall_overrides
 from deqn.configuration.validation import validate
 from deqn.configuration.words import assign
 from deqn.runs.engine import start_run
-from deqn.sweeps.launch import choose_folder, run_hydra, run_sweep, writing_below
-from deqn.system.errors import DeqnError, InputError, exit_code
+from deqn.sweeps.launch import choose_folder, guard_writes_below, run_hydra, run_sweep
+from deqn.system.errors import DeqnError, InputError, choose_exit_code
 from deqn.system.extras import check_launcher
-from deqn.system.files import locked_log
+from deqn.system.files import lock_file
 
 
-def solve(arguments: list[str]) -> int:
+def run_solve(arguments: list[str]) -> int:
     """Check the arguments, run the job or the sweep, and return the exit code."""
     args = parse_arguments(arguments)
     if is_help(args):
@@ -66,7 +65,7 @@ def run_single(flags: list[str], overrides: list[str], composition: Composition,
     else:
         words = [*overrides, assign("hydra.run.dir", job.settings.resume)]
     folder = Path(find_value("hydra.run.dir", words))
-    locked_log(folder).close()  # refused before Hydra leaves its record there
+    lock_file(folder / "run.log", "run").close()  # refused before Hydra leaves its record there
     sys.argv[1:] = [*flags, *words]
     whole = composition.whole
     with read_write(whole.hydra), open_dict(whole.hydra):
@@ -79,11 +78,11 @@ def run_single(flags: list[str], overrides: list[str], composition: Composition,
         except DeqnError as error:
             print(f"deqn-solve: {error}", file=sys.stderr)
             return error.exit_code
-        return exit_code(summary.status, summary.signal)
+        return choose_exit_code(summary.status, summary.signal)
 
     context = HydraContext(config_loader=None, callbacks=Callback())  # of which a configuration has none
-    with writing_below(str(folder)):
+    with guard_writes_below(str(folder)):
         return utils.run_job(work, whole, "hydra.run.dir", None, context).return_value
 
 
-main = partial(run_guarded, "deqn-solve", solve)  # the console script
+main = partial(run_guarded, "deqn-solve", run_solve)  # the console script

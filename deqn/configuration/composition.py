@@ -1,10 +1,13 @@
-"""The settings that words of a command line and YAML files make, composed by Hydra. Needs no TensorFlow."""
+"""Words `key=value`, and the settings that Hydra composes from them and from YAML files. Needs no TensorFlow."""
 
 import dataclasses
+import itertools
 from dataclasses import dataclass
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from deqn.configuration.explanation import explain, explain_unknown_key
@@ -41,12 +44,10 @@ def compose(overrides: list[str], config_dir: str | None = None) -> Composition:
     except COMPOSITION_ERRORS as error:
         raise InputError(explain(error, overrides, config_dir)) from error
     sections = [f.name for f in dataclasses.fields(Settings)]
-    for key in whole:
-        if key not in (*sections, "hydra"):
-            raise InputError(explain_unknown_key(key, sections, []))
-    for key in sections:
-        if key not in whole:
-            raise InputError(f"{key} cannot be left out")
+    if unknown := [key for key in whole if key not in (*sections, "hydra")]:
+        raise InputError(explain_unknown_key(unknown[0], sections, []))
+    if absent := [key for key in sections if key not in whole]:
+        raise InputError(f"{absent[0]} cannot be left out")
     config = OmegaConf.merge(OmegaConf.structured(Settings), OmegaConf.masked_copy(whole, sections))
     words, name = list(whole.hydra.overrides.task), str(whole.hydra.runtime.choices.model)
     return Composition(drop_unused(config, overrides), name, words, config_dir, whole)
@@ -77,3 +78,31 @@ def drop_unused(config: DictConfig, overrides: list[str]) -> DictConfig:
             if choice not in f.metadata.get("choices", (choice,)) and f"{group.name}.{f.name}" not in given:
                 config[group.name][f.name] = None
     return config
+
+
+def parse_overrides(overrides: list[str]) -> list[Override]:
+    """The words as Hydra understands them. Raises InputError."""
+    try:
+        return OverridesParser.create().parse_overrides(overrides)
+    except COMPOSITION_ERRORS as error:
+        raise InputError(explain(error, overrides, None)) from error
+
+
+def find_value(key: str, overrides: list[str]) -> str | None:
+    """The value that the overrides give to a key, None where they do not. Raises InputError."""
+    given = [o.value() for o in parse_overrides(overrides) if o.key_or_group == key]
+    return None if not given or given[-1] is None else str(given[-1])
+
+
+def split_sweep(overrides: list[str]) -> list[list[str]]:
+    """The overrides of every job of a sweep, in the order in which Hydra's own sweeper runs them. Raises InputError."""
+    values: dict[str, list[str]] = {}
+    for o in parse_overrides(overrides):
+        if o.is_sweep_override() and not o.is_discrete_sweep():
+            raise InputError(f"{o.input_line.lstrip('+')}: a sweep knows A,B and choice() and range()")
+        try:
+            words = list(o.sweep_string_iterator()) if o.is_sweep_override() else [o.get_value_element_as_str()]
+        except COMPOSITION_ERRORS as error:  # a range without a step
+            raise InputError(f"{o.input_line.lstrip('+')}: {error}") from error
+        values[o.get_key_element()] = [f"{o.get_key_element()}={word}" for word in words]
+    return [list(job) for job in itertools.product(*values.values())]

@@ -13,12 +13,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, ValueType
 from hydra.errors import OverrideParseException
 
-from deqn.configuration.loading import COMPOSITION_ERRORS, flatten, list_group_options, load_config
+from deqn.configuration.loading import COMPOSITION_ERRORS, flatten_config, list_group_options, load_config
 from deqn.configuration.words import normalize_name
 from deqn.model.findings import is_engine_file
 from deqn.settings.ranges import suggest
 from deqn.system.errors import first_line
-from deqn.system.extras import is_there
+from deqn.system.extras import is_installed
 
 NUMPY = re.compile(r"np\.\w+\(([^()]*)\)")
 
@@ -45,19 +45,17 @@ def explain(error: Exception, overrides: list[str], config_dir: str | None) -> s
         try:
             known = list_keys(chosen, config_dir)
         except COMPOSITION_ERRORS as in_file:
-            found = re.search(r"full_key: (\S+)", str(in_file.__cause__ or in_file))
-            typo = found and found[1] not in known
-            why = explain_unknown_key(found[1], known, list(groups)) if typo else describe_cause(in_file)
+            key = re.search(r"full_key: (\S+)", str(in_file.__cause__ or in_file))
+            typo = key and key[1] not in known
+            why = explain_unknown_key(key[1], known, list(groups)) if typo else describe_cause(in_file)
             return f"in a YAML file: {why}"
     except OverrideParseException as unreadable:
         return explain_override(str(unreadable.override).removeprefix("++"))
     known = [normalize_name(k) for k in known]
     sections = {k.split(".")[0] for k in known}
-    for o in parsed:
-        if o.key_or_group.startswith("pseudo_states."):
-            continue
-        if o.key_or_group not in {*known, *groups, *sections} and not o.key_or_group.startswith("hydra"):
-            return explain_unknown_key(o.key_or_group, known, list(groups))
+    for key in (o.key_or_group for o in parsed):
+        if key not in {*known, *groups, *sections} and not key.startswith(("hydra", "pseudo_states.")):
+            return explain_unknown_key(key, known, list(groups))
     for o in parsed:
         try:
             load_config([*chosen, o.input_line], config_dir)
@@ -68,7 +66,6 @@ def explain(error: Exception, overrides: list[str], config_dir: str | None) -> s
 
 
 def explain_sweep(o: Override) -> str:
-    """The message for several values where there is one job."""
     words = o.input_line.lstrip("+")
     key, _, values = words.partition("=")
     hint = f"; a list is written {key}=[{values}]" if o.value_type == ValueType.SIMPLE_CHOICE_SWEEP else ""
@@ -112,8 +109,7 @@ def find_wrong_encoding(config_dir: str | None) -> str:
 
 
 def list_keys(chosen: list[str], config_dir: str | None) -> list[str]:
-    """All dotted keys of the configuration under the chosen groups."""
-    return [k for k in flatten(load_config(chosen, config_dir)) if not k.startswith("hydra.")]
+    return [k for k in flatten_config(load_config(chosen, config_dir)) if not k.startswith("hydra.")]
 
 
 def explain_unknown_key(key: str, known: list[str], groups: list[str]) -> str:
@@ -144,7 +140,7 @@ def explain_class(target: str, error: Exception) -> str:
     taken = getattr(module, "__file__", None) or ("Python itself" if root in sys.builtin_module_names else None)
     if own.exists() and taken is not None and Path(taken).resolve() != own.resolve():
         return f"{root}.py is not read, since an installed module has that name ({taken}); rename the file"
-    if not is_there(root):
+    if not is_installed(root):
         return f"{describe_cause(error)}; {root}.py is looked for in the folder of the command, and on PYTHONPATH"
     cause = error
     while cause.__cause__ is not None:

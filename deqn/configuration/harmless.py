@@ -11,7 +11,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from deqn.configuration.loading import flatten, load_config
+from deqn.configuration.loading import flatten_config, load_config
 from deqn.system.errors import InputError
 
 GROUPS = ("hydra/launcher", "hydra/sweeper", "hydra/job_logging", "hydra/hydra_logging")
@@ -33,11 +33,11 @@ def check_harmless(whole: DictConfig, overrides: list[str], config_dir: str | No
         if ".." in choice.split("/") or choice.startswith("/"):
             raise InputError(f"{group}={choice} leads out of the folder of its group; give a name in it")
     if config_dir is not None or any("hydra" in word for word in overrides):
-        allowed, found = list_shipped_calls(*(choices[group] for group in GROUPS)), list_calls(whole.hydra)
-        for key in (*found, *allowed):
-            if allowed.get(key) != found.get(key):
+        allowed, given = list_shipped_calls(*(choices[group] for group in GROUPS)), list_calls(whole.hydra)
+        for key in (*given, *allowed):
+            if allowed.get(key) != given.get(key):
                 raise InputError(f"hydra.{key} could run code, which no configuration may; leave it out")
-    for key, value in flatten(whole.hydra.launcher).items():
+    for key, value in flatten_config(whole.hydra.launcher).items():
         if "\n" in str(value):
             raise InputError(f"hydra.launcher.{key} has more than one line; give a word")
 
@@ -50,4 +50,4 @@ def list_shipped_calls(*chosen: str) -> dict[str, Any]:
 
 def list_calls(hydra: DictConfig) -> dict[str, Any]:
     """The settings of Hydra's that are called, or decide what is."""
-    return {key: value for key, value in flatten(hydra).items() if CALLED.match(key)}
+    return {key: value for key, value in flatten_config(hydra).items() if CALLED.match(key)}

@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from deqn.configuration.composition import Composition, compose
-from deqn.configuration.loading import flatten
+from deqn.configuration.loading import flatten_config
 from deqn.configuration.model_class import build_model, complete_parameters
 from deqn.configuration.stored import check_resumable, complete_config, recall_overrides
 from deqn.configuration.validation import validate
@@ -45,7 +45,7 @@ def make_job(composition: Composition) -> Job:
     if settings.resume is not None:
         check_resumable(config, Path(settings.resume) / "config.yaml")
     stored = OmegaConf.to_yaml(OmegaConf.create({**config, "resume": None}))  # which is no setting of the run itself
-    changed = list_changes(composition, kind, flatten(config))
+    changed = list_changes(composition, kind, flatten_config(config))
     return Job(settings, model, composition.name, composition.overrides, composition.config_dir, stored, changed)
 
 
@@ -59,7 +59,7 @@ def list_changes(composition: Composition, kind: type[Model], now: dict[str, Any
         return {}
     config = compose([f"model={composition.name}"], composition.config_dir).config
     parameters: Any = OmegaConf.to_container(config.model, resolve=True)
-    baseline = flatten(complete_config(config, complete_parameters(kind, parameters)))
+    baseline = flatten_config(complete_config(config, complete_parameters(kind, parameters)))
     return {
         key: {"value": value, "default": baseline.get(key)} for key, value in now.items()
         if value != baseline.get(key) and (key in baseline or value)

@@ -49,17 +49,17 @@ def search_own_folder(config_dir: str | None) -> Iterator[None]:
 
 
 def check_own_folder(config_dir: str | None) -> None:
-    """A folder exists, and no file of the user's takes the place of the primary configuration. Raises InputError."""
+    """Refuse a folder that is missing, or whose file would replace the primary configuration. Raises InputError."""
     if config_dir is None:
         return
     if not Path(config_dir).is_dir():
         raise InputError(f"--config-dir {config_dir}: there is no such folder")
     for name in PRIMARY:
-        if (Path(config_dir) / name).exists():
-            raise InputError(
-                f"{Path(config_dir) / name} cannot stand in the place of the package's own {name}; rename it, and put "
-                "its settings into a file of the folder model/, or of the group that they belong to"
-            )
+        own = Path(config_dir) / name
+        if own.exists():
+            raise InputError(f"{own} cannot stand in the place of the package's own {name}; rename it, and put its "
+                             "settings into a file of the folder model/, or of the group that "
+                             "they belong to")  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -75,7 +75,6 @@ def open_configs(config_dir: str | None) -> Iterator[None]:
 
 
 def load_config(overrides: list[str], config_dir: str | None) -> DictConfig:
-    """What Hydra composes, its own settings included."""
     with open_configs(config_dir):
         return hydra.compose("config", overrides=overrides, return_hydra_config=True)
 
@@ -87,10 +86,10 @@ def list_group_options(config_dir: str | None) -> dict[str, list[str]]:
         return {group: loader.get_group_options(group) for group in loader.list_groups("") if group != "hydra"}
 
 
-def flatten(node: Any, prefix: str = "") -> dict[str, Any]:
+def flatten_config(node: Any, prefix: str = "") -> dict[str, Any]:
     """The leaves of a nested mapping under dotted keys."""
     if isinstance(node, DictConfig):
         node = OmegaConf.to_container(node, resolve=False)
     if not isinstance(node, dict) or not node:
         return {prefix.rstrip("."): node}
-    return {k: v for key, value in node.items() for k, v in flatten(value, f"{prefix}{key}.").items()}
+    return {k: v for key, value in node.items() for k, v in flatten_config(value, f"{prefix}{key}.").items()}

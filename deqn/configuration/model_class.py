@@ -42,7 +42,7 @@ def find_model_class(target: Any) -> type[Model]:
 
 
 def check_parameters(kind: type[Model], parameters: dict[str, Any]) -> None:
-    """Parameters have the names, types and ranges that the class declares; none is missing. Raises InputError."""
+    """Check parameters against the names, types and ranges that the class declares. Raises InputError."""
     fields = {f.name: f for f in dataclasses.fields(kind)}
     for name, value in parameters.items():
         if name == "_target_":
@@ -94,7 +94,7 @@ def is_real(f: dataclasses.Field) -> bool:
 
 
 def check_type(key: str, value: Any, f: dataclasses.Field) -> None:
-    """A parameter has the type of its default; an integer may stand for a number."""
+    """Refuse a parameter without the type of its default; an integer may stand for a number. Raises InputError."""
     default = f.default
     if default is dataclasses.MISSING or default is None:
         return
@@ -115,7 +115,6 @@ def check_type(key: str, value: Any, f: dataclasses.Field) -> None:
 
 
 def is_numeral(text: str) -> bool:
-    """Whether a text would be a number without its quotes."""
     try:
         return math.isfinite(float(text))
     except ValueError:
@@ -138,7 +137,6 @@ def to_tuples(value: Any) -> Any:
 
 
 def is_number(x: Any) -> bool:
-    """Whether a value is a number, and not true or false."""
     return isinstance(x, int | float) and not isinstance(x, bool)
 
 

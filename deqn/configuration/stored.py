@@ -7,10 +7,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from deqn.configuration.composition import find_value
 from deqn.configuration.explanation import describe_cause
-from deqn.configuration.loading import COMPOSITION_ERRORS, flatten
+from deqn.configuration.loading import COMPOSITION_ERRORS, flatten_config
 from deqn.configuration.model_class import build_model
-from deqn.configuration.overrides import find_value
 from deqn.configuration.validation import validate
 from deqn.model.declaration import Model
 from deqn.settings.schema import Settings
@@ -86,9 +86,9 @@ def check_evaluation(config: dict[str, Any], stored: Path) -> None:
 def list_differences(config: dict[str, Any], stored: Path) -> dict[str, tuple[Any, Any]]:
     """The settings in which a complete configuration differs from a stored one: before and now, by dotted key."""
     try:
-        before = flatten(read_stored(stored))
+        before = flatten_config(read_stored(stored))
     except (OSError, *COMPOSITION_ERRORS) as error:
         raise FileError(f"cannot read {stored}: {describe_cause(error)}") from error
-    now = flatten(config)
+    now = flatten_config(config)
     keys = sorted(set(before) | set(now))
     return {k: (before.get(k), now.get(k)) for k in keys if before.get(k) != now.get(k)}

@@ -37,13 +37,12 @@ def validate(config: DictConfig) -> tuple[Settings, type[Model]]:
 
 
 def check_settings(settings: Settings) -> None:
-    """All that can be known of the settings without the model's class. Raises InputError."""
+    """Check what can be known of the settings without the model's class. Raises InputError."""
     check_fields(settings, "")
-    if settings.train.batch > settings.sampling.paths * settings.sampling.periods:
-        raise InputError(
-            f"train.batch={settings.train.batch} exceeds the states of a cycle, sampling.paths x sampling.periods = "
-            f"{settings.sampling.paths * settings.sampling.periods}"
-        )
+    cycle = settings.sampling.paths * settings.sampling.periods
+    if settings.train.batch > cycle:
+        raise InputError(f"train.batch={settings.train.batch} exceeds the states of a cycle, sampling.paths x "
+                         f"sampling.periods = {cycle}")  # fmt: skip
     if (settings.expectation.draws or 0) % 2:
         raise InputError(f"expectation.draws={settings.expectation.draws} is odd; antithetic draws come in pairs")
     check_patience(settings)
@@ -57,7 +56,7 @@ def check_settings(settings: Settings) -> None:
 
 
 def check_pseudo_states(settings: Settings, kind: type[Model]) -> None:
-    """Each is a parameter, a number of the model, with an interval inside its range. Raises InputError."""
+    """Check that each is a real parameter of the model, with an interval inside its range. Raises InputError."""
     numbers = [f.name for f in dataclasses.fields(kind) if is_real(f)]
     for name, interval in settings.pseudo_states.items():
         key = f"pseudo_states.{name}"
@@ -74,19 +73,18 @@ def check_pseudo_states(settings: Settings, kind: type[Model]) -> None:
 
 
 def check_patience(settings: Settings) -> None:
-    """Patience counts reports, of which gradient steps alone give one every `report_every`. Raises InputError."""
+    """Refuse a patience that never ends: only gradient stages report every `report_every` steps. Raises InputError."""
     training = settings.train
-    if training.patience is not None and settings.optimizer.iterations is None:
-        if training.patience * training.report_every >= training.steps:
-            raise InputError(
-                f"train.patience={training.patience} is never reached: train.steps={training.steps} has a report every "
-                f"train.report_every={training.report_every} steps; allowed is patience x report_every in "
-                f"[1, {max(training.steps - 1, 1)}]"
-            )
+    if training.patience is None or settings.optimizer.iterations is not None:
+        return
+    if training.patience * training.report_every >= training.steps:
+        raise InputError(f"train.patience={training.patience} is never reached: train.steps={training.steps} has a "
+                         f"report every train.report_every={training.report_every} steps; allowed is patience x "
+                         f"report_every in [1, {max(training.steps - 1, 1)}]")  # fmt: skip
 
 
 def check_least_squares(settings: Settings) -> None:
-    """Levenberg-Marquardt minimizes squared residuals as they are. Raises InputError for what does not fit."""
+    """Refuse what does not fit Levenberg-Marquardt, which minimizes plain squared residuals. Raises InputError."""
     name, network = settings.optimizer.name, settings.network
     for key in ("dropout", "l1", "l2"):
         if getattr(network, key):
@@ -119,7 +117,7 @@ def check_fields(settings: Any, prefix: str) -> None:
 
 
 def check_belongs(group: str, f: dataclasses.Field, value: Any, choice: str) -> None:
-    """A setting is given exactly where the choice of its group, the first field, uses it. Raises InputError."""
+    """Check that a setting is given where its group's choice, the first field, uses it. Raises InputError."""
     choices = f.metadata["choices"]
     if value is not None and choice not in choices:
         raise InputError(f"{group}.{f.name}={value} is not used by {choice}; it belongs to {', '.join(choices)}")

@@ -16,44 +16,45 @@ from deqn.evaluation.evaluate import center_row
 from deqn.model.declaration import Model, Normal, Point
 from deqn.model.layout import fixed, labels, mean_shock, mean_shocks, pack, point, shock_names
 
-ZERO = 1e-8  # a path whose values all are smaller stays at zero
+NEGLIGIBLE = 1e-8  # a path whose values all are smaller stays at zero
 UNIT_ROOT = 1e-7  # share of the largest, below which a singular value of the identity less the slopes is zero
+SLICE_POINTS = 101
 CHORDS, RESTING = 50, 100  # steps to a resting point, at most; rounding errors by which the last one moves
 
 
 def impulse_response(economy: Economy, name: str, size: float, periods: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The path after one shock and the path without it, each `periods` + 1 rows from date 0 on, no further shock.
 
-    Both start where the economy rests when shocks stay at their means (`resting_point`). A shock deviates from its mean
-    by `size` standard deviations; of a vector one the entry `eps[2]`, or the first. A state, or one entry `k[2]` of it,
-    is displaced by the share `size` of its own value, or by `size` where that is zero. A name of both a shock and a
-    state means the shock. Raises KeyError for another name.
+    Both start at `find_resting_point`. A shock deviates from its mean by `size` standard deviations; of a vector one
+    the entry `eps[2]`, or the first. A state, or one entry `k[2]` of it, is displaced by the share `size` of its own
+    value, or by `size` where that is zero. A name of both a shock and a state means the shock. Raises KeyError for
+    another name.
     """
     model, policy = economy.model, economy.policy
     dtype = policy.dtype
-    rest = resting_point(economy)
+    rest = find_resting_point(economy)
     now = point(model, policy, rest)
     shocks = mean_shocks(model, now, dtype)
     values = {n: getattr(shocks, n) for n in shock_names(model.shocks)}
     values |= {s.name: getattr(now, s.name) for s in model.states if s.name not in values}  # of both: the shock
-    whole, entry = part(name, {n: len(x) if x.shape.rank == 3 else None for n, x in values.items()})
-    value = values[whole]
-    if whole in shock_names(model.shocks):
-        moved = value + size * standard_deviation(model, whole, now, dtype) * marked(value, entry or 0)
-        shocked = pack(model.transition(now, shocks.also({whole: moved})), model.states, 1, 1, dtype)
+    variable, entry = split_entry(name, {n: len(x) if x.shape.rank == 3 else None for n, x in values.items()})
+    value = values[variable]
+    if variable in shock_names(model.shocks):
+        moved = value + size * standard_deviation(model, variable, now, dtype) * mark_entry(value, entry or 0)
+        shocked = pack(model.transition(now, shocks.also({variable: moved})), model.states, 1, 1, dtype)
         baseline = advance_states(model, policy, rest, None)
     else:
-        moved = value + size * tf.where(value == 0, tf.ones_like(value), value) * marked(value, entry)
-        shocked = pack({**now.__dict__, whole: moved}, model.states, 1, 1, dtype)
+        moved = value + size * tf.where(value == 0, tf.ones_like(value), value) * mark_entry(value, entry)
+        shocked = pack({**now.__dict__, variable: moved}, model.states, 1, 1, dtype)
         baseline = rest
     both = tf.concat([shocked, baseline], 0)
     later = simulate_path(model, policy, both, periods - 1, None)  # [periods - 1, 2, n_states]
-    whole = tf.concat([tf.stack([rest, rest], 1), both[None], later], 0)
+    paths = tf.concat([tf.stack([rest, rest], 1), both[None], later], 0)
     constant = [s.name for s in model.states if s.fixed]
-    return tuple(tabulate_states(model, policy, whole[:, i]).drop(columns=constant) for i in range(2))
+    return tuple(tabulate_states(model, policy, paths[:, i]).drop(columns=constant) for i in range(2))
 
 
-def resting_point(economy: Economy) -> tf.Tensor:
+def find_resting_point(economy: Economy) -> tf.Tensor:
     """Where the economy rests under its policy when shocks stay at their means, packed states [1, n_states].
 
     Found near the steady state by Newton's method with the slopes there, so that it does not matter how slowly the
@@ -88,7 +89,7 @@ def resting_point(economy: Economy) -> tf.Tensor:
 
 def at_zero(path: pd.DataFrame) -> pd.Series:
     """Which variables stay at zero along a path, so that no percent of them can be taken."""
-    return path.abs().max() < ZERO
+    return path.abs().max() < NEGLIGIBLE
 
 
 def percent_deviations(shocked: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
@@ -96,17 +97,17 @@ def percent_deviations(shocked: pd.DataFrame, baseline: pd.DataFrame) -> pd.Data
     return 100 * (shocked - baseline) / baseline.mask(np.broadcast_to(at_zero(baseline), baseline.shape), 1.0)
 
 
-def part(name: str, sizes: Mapping[str, int | None]) -> tuple[str, int | None]:
+def split_entry(name: str, sizes: Mapping[str, int | None]) -> tuple[str, int | None]:
     """A variable, of the given sizes by name, and the entry that `eps[2]` means. Raises KeyError naming all."""
-    whole, entry = re.fullmatch(r"(.*?)(?:\[(\d+)\])?", name, re.S).groups()
-    entry = None if entry is None else int(entry)
-    if whole not in sizes or (entry is not None and entry >= (sizes[whole] or 0)):
+    variable, digits = re.fullmatch(r"(.*?)(?:\[(\d+)\])?", name, re.S).groups()
+    entry = None if digits is None else int(digits)
+    if variable not in sizes or (entry is not None and entry >= (sizes[variable] or 0)):
         known = (n if size is None else f"{n}[0] to {n}[{size - 1}]" for n, size in sizes.items())
         raise KeyError(f"no shock or state {name!r}; there are {', '.join(known)}")
-    return whole, entry
+    return variable, entry
 
 
-def marked(value: tf.Tensor, entry: int | None) -> np.ndarray:
+def mark_entry(value: tf.Tensor, entry: int | None) -> np.ndarray:
     """One at an entry of a vector [size, 1, 1] and zero at the others; one at all of them where there is no entry."""
     one = np.ones(value.shape)
     return one if entry is None or one.ndim < 3 else one * (np.arange(len(one)) == entry)[:, None, None]
@@ -114,14 +115,14 @@ def marked(value: tf.Tensor, entry: int | None) -> np.ndarray:
 
 def standard_deviation(model: Model, name: str, now: Point, dtype) -> tf.Tensor:
     """That of a shock given today, in the shape of its mean: one for a normal shock."""
-    for shock in model.shocks:
-        if not isinstance(shock, Normal) and name in shock.values:
-            squared = replace(shock, values={k: np.square(v) for k, v in shock.values.items()})
-            return tf.sqrt(mean_shock(squared, now, dtype)[name] - mean_shock(shock, now, dtype)[name] ** 2)
-    return tf.ones((), dtype)
+    shock = next((s for s in model.shocks if not isinstance(s, Normal) and name in s.values), None)
+    if shock is None:
+        return tf.ones((), dtype)
+    squared = replace(shock, values={k: np.square(v) for k, v in shock.values.items()})
+    return tf.sqrt(mean_shock(squared, now, dtype)[name] - mean_shock(shock, now, dtype)[name] ** 2)
 
 
-def simulation(economy: Economy, states: tf.Tensor) -> pd.DataFrame:
+def tabulate_paths(economy: Economy, states: tf.Tensor) -> pd.DataFrame:
     """All variables along simulated paths [periods, paths, n_states], with the columns `path` and `period` first."""
     periods, paths = states.shape[:2]
     table = tabulate_point(point(economy.model, economy.policy, tf.reshape(states, (periods * paths, -1))))
@@ -130,30 +131,26 @@ def simulation(economy: Economy, states: tf.Tensor) -> pd.DataFrame:
     return table.sort_values(["path", "period"], ignore_index=True)
 
 
-def policy_slices(
-    economy: Economy,
-    start: Callable[[tf.Tensor], tf.Tensor] | None = None,
-    exact: Truth | None = None,
-    points: int = 101,
+def slice_policies(
+    economy: Economy, start: Callable[[tf.Tensor], tf.Tensor] | None = None, exact: Truth | None = None
 ) -> dict[str, pd.DataFrame]:
     """Policies along each packed state across its box, the other states at the steady state.
 
     A table for each state label: the state, the policies, and where they are given `start <policy>`, where training
     started, and `exact <policy>`.
     """
-    model = economy.model
-    low, high = (x.numpy()[0] for x in economy.domain.corners(center_row(economy)))
-    tables = {}
+    model, center, tables = economy.model, center_row(economy), {}
+    low, high = (x.numpy()[0] for x in economy.domain.corners(center))
     for column, label in enumerate(labels(model.states)):
-        rows = np.repeat(center_row(economy).numpy(), points, 0)
-        rows[:, column] = np.linspace(low[column], high[column], points)
+        rows = np.repeat(center.numpy(), SLICE_POINTS, 0)
+        rows[:, column] = np.linspace(low[column], high[column], SLICE_POINTS)
         states = tf.constant(rows, economy.policy.dtype)
         table = tabulate_states(model, economy.policy, states)[[label, *labels(model.policies)]]
         if start is not None:
             table[[f"start {name}" for name in labels(model.policies)]] = start(states).numpy()
         for name, value in ({} if exact is None else exact.values(states)).items():
             value = np.where(exact.covers(states), value, np.nan)
-            for i, part in enumerate(value.reshape(-1, points)):
-                table[f"exact {name}" if value.ndim == 2 else f"exact {name}[{i}]"] = part
+            for i, row in enumerate(value.reshape(-1, SLICE_POINTS)):
+                table[f"exact {name}" if value.ndim == 2 else f"exact {name}[{i}]"] = row
         tables[label] = table
     return tables

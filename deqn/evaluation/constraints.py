@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from deqn.economy.economy import Economy
 from deqn.equations.residuals import distance_to_bound, stack_rows
-from deqn.evaluation.evaluate import statistics
+from deqn.evaluation.evaluate import compute_statistics
 from deqn.evaluation.summary import ConstraintErrors
 from deqn.model.declaration import Multiplier
 from deqn.model.layout import labels, multipliers, named_point, output_columns, pack, point
@@ -31,11 +31,9 @@ class Binding:
 
 def find_binding(economy: Economy, states: tf.Tensor) -> dict[str, Binding]:
     """Where each declared constraint binds, by its multiplier."""
-    model = economy.model
-    if not multipliers(model):
-        return {}
-    parts = [point(model, economy.policy, part) for part in economy.slices(states)]
-    return {m.name: locate_binding(economy, m, states, parts) for m in multipliers(model)}
+    constraints = multipliers(economy.model)
+    parts = [point(economy.model, economy.policy, part) for part in economy.slices(states)] if constraints else []
+    return {m.name: locate_binding(economy, m, states, parts) for m in constraints}
 
 
 def locate_binding(economy: Economy, multiplier: Multiplier, states: tf.Tensor, parts: list) -> Binding:
@@ -45,14 +43,13 @@ def locate_binding(economy: Economy, multiplier: Multiplier, states: tf.Tensor, 
     distance = join([distance_to_bound(economy.model, multiplier, p) for p in parts])
     flags, sensitive = size > 0, np.zeros(size.shape, bool)
     first = labels(economy.model.policies).index(labels([multiplier])[0])
-    bound = output_columns(economy.model.policies)[1]
-    outputs = [int(np.flatnonzero(bound == first + i)[0]) for i in range(len(size))]
+    beside = list(output_columns(economy.model.policies)[1])
     for side, length in ((flags, size), (~flags, distance)):
-        for row, output in enumerate(outputs):
+        for row in range(len(size)):
             at = np.flatnonzero(side[row])
             near = at[np.argsort(length[row, at])[:NEAR]]
             if len(near):
-                error = np.abs(compute_newton_steps(economy, tf.gather(states, near))[:, output])
+                error = np.abs(compute_newton_steps(economy, tf.gather(states, near))[:, beside.index(first + row)])
                 allowed = ALLOWED * np.quantile(error[np.isfinite(error)], 0.99) if np.isfinite(error).any() else np.inf
                 sensitive[row] |= side[row] & (length[row] <= allowed)
     return Binding(flags, sensitive)
@@ -97,16 +94,13 @@ def summarize_constraints(errors: dict[str, np.ndarray], binds: dict[str, Bindin
     `share_low` and `share_high` are the shares with all sensitive states on one side of the kink, then on the other.
     An equation with an entry for each entry of the multiplier is split entry by entry, any other where one binds.
     """
-    found = {}
+    summaries = {}
     for name, bound in binds.items():
-        flags, binding, slack = bound.flags, [], []
-        for r in errors.values():
-            where = flags if r.shape == flags.shape else np.broadcast_to(flags.any(0), r.shape)
-            binding.append(r[where])
-            slack.append(r[~where])
-        shares = (flags, flags & ~bound.sensitive, flags | bound.sensitive)
-        sides = (np.concatenate(parts) for parts in (binding, slack))
-        found[name] = ConstraintErrors(
-            *(float(where.mean()) for where in shares), *(statistics(side) if side.size else None for side in sides)
-        )
-    return found
+        flags, sensitive = bound.flags, bound.sensitive
+        where = [flags if r.shape == flags.shape else np.broadcast_to(flags.any(0), r.shape) for r in errors.values()]
+        binding = np.concatenate([r[w] for r, w in zip(errors.values(), where, strict=True)])
+        slack = np.concatenate([r[~w] for r, w in zip(errors.values(), where, strict=True)])
+        shares = (float(part.mean()) for part in (flags, flags & ~sensitive, flags | sensitive))
+        sides = (compute_statistics(r) if r.size else None for r in (binding, slack))
+        summaries[name] = ConstraintErrors(*shares, *sides)
+    return summaries

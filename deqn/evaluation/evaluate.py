@@ -6,7 +6,6 @@ paths from dispersed starts must come together.
 """
 
 import math
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +16,7 @@ from deqn.economy.economy import Economy, row_means
 from deqn.economy.exact import Truth
 from deqn.economy.simulation import simulate_end, simulate_path
 from deqn.evaluation.closed_loop import decay_periods
+from deqn.evaluation.summary import Sample, WorstEquation
 from deqn.model.declaration import Model
 from deqn.model.layout import fixed, point, width
 from deqn.perturbation.modes import Modes
@@ -25,26 +25,27 @@ from deqn.settings.schema import Evaluation
 
 FORGOTTEN = 1e-3  # share of its start that a path still shows after the burn-in
 BURN_IN = (200, 10_000)  # dates of the burn-in, at least and at most
-STATISTICS = {"median": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
+QUANTILES = {"median": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
 
 
-def path_states(
+def sample_paths(
     economy: Economy, evaluation: Evaluation, seed: int, of: tf.Tensor | None = None, loop: Modes | None = None
 ) -> tf.Tensor:
-    """Fresh simulated states [periods, paths, n_states], the first dates left out (see `sample`).
+    """Fresh simulated states [periods, paths, n_states], the first dates left out (see `choose_sample`).
 
     `of`: a packed state [1, n_states] whose parameters, in a family, all paths have. `loop`: the modes of the closed
     loop, None where there is no steady state.
     """
     generator = tf.random.Generator.from_seed(seed, alg="philox")
     start = SobolPoints(economy.domain, evaluation.paths, seed, economy.policy.dtype).points(of=of)
-    chosen = sample(economy.model, evaluation, loop)
-    start = at_rest(economy, start) if chosen["at_rest"] else start
-    states = simulate_end(economy.model, economy.policy, start, tf.constant(chosen["burn_in"]), generator)
+    chosen = choose_sample(economy.model, evaluation, loop)
+    if chosen.at_rest:  # the parameters of a family as they are
+        start = tf.where(fixed(economy.model.states), start, center_row(economy))
+    states = simulate_end(economy.model, economy.policy, start, tf.constant(chosen.burn_in), generator)
     return simulate_path(economy.model, economy.policy, states, evaluation.periods, generator)
 
 
-def sample(model: Model, evaluation: Evaluation, loop: Modes | None) -> dict[str, Any]:
+def choose_sample(model: Model, evaluation: Evaluation, loop: Modes | None) -> Sample:
     """How paths are sampled: `burn_in` dates come before the `periods` that are judged, so that starts are forgotten.
 
     That takes `needed` dates, which only a steady state tells. Without shocks there are none, since the transition is
@@ -52,17 +53,11 @@ def sample(model: Model, evaluation: Evaluation, loop: Modes | None) -> dict[str
     this.
     """
     needed = decay_periods(loop.decaying, FORGOTTEN) if model.shocks and loop is not None else 0.0
-    chosen = {"periods": evaluation.periods, "needed": needed, "at_rest": False}
     if evaluation.burn_in is not None:
-        return chosen | {"burn_in": evaluation.burn_in}
+        return Sample(evaluation.periods, needed, at_rest=False, burn_in=evaluation.burn_in)
     if not model.shocks or (loop is not None and loop.unit_roots):
-        return chosen | {"burn_in": 0, "at_rest": bool(model.shocks)}
-    return chosen | {"burn_in": int(np.ceil(np.clip(needed, *BURN_IN)))}
-
-
-def at_rest(economy: Economy, states: tf.Tensor) -> tf.Tensor:
-    """Packed states [n, n_states] moved to the steady state, the parameters of a family as they are."""
-    return tf.where(fixed(economy.model.states), states, center_row(economy))
+        return Sample(evaluation.periods, needed, at_rest=bool(model.shocks), burn_in=0)
+    return Sample(evaluation.periods, needed, at_rest=False, burn_in=int(np.ceil(np.clip(needed, *BURN_IN))))
 
 
 def euler_errors(economy: Economy, states: tf.Tensor) -> dict[str, np.ndarray]:
@@ -71,27 +66,24 @@ def euler_errors(economy: Economy, states: tf.Tensor) -> dict[str, np.ndarray]:
     return {name: np.concatenate([p[name].numpy() for p in parts], 1) for name in parts[0]}
 
 
-def statistics(sizes: np.ndarray) -> dict[str, float]:
+def compute_statistics(sizes: np.ndarray) -> dict[str, float]:
     """Mean, median, upper percentiles and maximum of absolute residuals."""
-    quantiles = np.quantile(sizes, list(STATISTICS.values()))
-    return {
-        "mean": float(np.mean(sizes)),
-        **{name: float(q) for name, q in zip(STATISTICS, quantiles, strict=True)},
-        "max": float(np.max(sizes)),
-    }
+    quantiles = np.quantile(sizes, list(QUANTILES.values()))
+    named = dict(zip(QUANTILES, map(float, quantiles), strict=True))
+    return {"mean": float(np.mean(sizes)), **named, "max": float(np.max(sizes))}
 
 
-def error_summary(errors: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
+def summarize_errors(errors: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
     """Statistics by equation, and over all of them as `all`."""
     pooled = np.concatenate([r.ravel() for r in errors.values()])
-    return {name: statistics(r) for name, r in errors.items()} | {"all": statistics(pooled)}
+    return {name: compute_statistics(r) for name, r in errors.items()} | {"all": compute_statistics(pooled)}
 
 
-def worst_equation(errors: dict[str, np.ndarray]) -> dict[str, Any]:
-    """The `equation` with the largest `mean` over states, which decides: each row of a vector one is its own."""
+def find_worst_equation(errors: dict[str, np.ndarray]) -> WorstEquation:
+    """The equation with the largest mean over states, which decides; each row of a vector is one of its own."""
     means = dict(row_means(errors))
     name = max(means, key=lambda n: math.inf if math.isnan(means[n]) else means[n])
-    return {"equation": name, "mean": means[name]}
+    return WorstEquation(name, means[name])
 
 
 def summarize_terciles(
@@ -101,23 +93,21 @@ def summarize_terciles(
 
     `errors`: those of `euler_errors` at the same packed states.
     """
-    pooled, found, first = np.concatenate(list(errors.values())), {}, 0  # [equations, states]
-    for s in economy.model.states:
+    pooled, terciles = np.concatenate(list(errors.values())), {}  # [equations, states]
+    first = np.cumsum([0, *map(width, economy.model.states)])
+    for s, column in zip(economy.model.states, first, strict=False):
         if s.fixed:
             ends = np.linspace(s.lower, s.upper, 4)
-            tercile = np.clip(np.searchsorted(ends, states[:, first].numpy(), side="right") - 1, 0, 2)
+            tercile = np.clip(np.searchsorted(ends, states[:, column].numpy(), side="right") - 1, 0, 2)
             parts = [pooled[:, tercile == i] for i in range(3)]
-            found[s.name] = [
+            terciles[s.name] = [
                 {"from": ends[i], "to": ends[i + 1], "mean": float(part.mean()), "max": float(part.max())}
                 for i, part in enumerate(parts) if part.size
             ]  # fmt: skip
-        first += width(s)
-    return found
+    return terciles
 
 
-def comparison(
-    economy: Economy, linear: PolicyFunction | None, exact: Truth, sets: dict[str, tf.Tensor]
-) -> pd.DataFrame:
+def compare(economy: Economy, linear: PolicyFunction | None, exact: Truth, sets: dict[str, tf.Tensor]) -> pd.DataFrame:
     """The network against the exact policies, a row for each set of states and policy.
 
     Errors are absolute, in the policy's own unit, and relative to the exact value where that is not zero;
@@ -132,14 +122,15 @@ def comparison(
         first_order = None if linear is None else point(economy.model, linear, states)
         for policy, truth in exact.values(states).items():
             row = {"set": name, "against": exact.kind, "policy": policy, "states": states.shape[0]}
-            row |= distances(getattr(learned, policy).numpy(), truth, "")
+            row |= measure_distance(getattr(learned, policy).numpy(), truth)
             if first_order is not None:
-                row |= distances(getattr(first_order, policy).numpy(), truth, "first_order_")
+                linear_errors = measure_distance(getattr(first_order, policy).numpy(), truth)
+                row |= {f"first_order_{name}": x for name, x in linear_errors.items()}
             rows.append(row)
     return pd.DataFrame(rows)
 
 
-def distances(values: np.ndarray, truth: np.ndarray, prefix: str) -> dict[str, float]:
+def measure_distance(values: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     """Mean and largest error, absolute and relative to the truth where that is not zero; NaN where it always is.
 
     Zero is what is smaller than the rounding error of the largest value.
@@ -148,10 +139,8 @@ def distances(values: np.ndarray, truth: np.ndarray, prefix: str) -> dict[str, f
     size = np.abs(truth)
     some = size > np.finfo(truth.dtype).eps * size.max()
     relative = error[some] / size[some] if some.any() else np.array([np.nan])
-    return {
-        f"{prefix}mean": error.mean(), f"{prefix}max": error.max(),
-        f"{prefix}mean_relative": relative.mean(), f"{prefix}max_relative": relative.max(),
-    }  # fmt: skip
+    absolute = {"mean": error.mean(), "max": error.max()}
+    return absolute | {"mean_relative": relative.mean(), "max_relative": relative.max()}
 
 
 def center_row(economy: Economy) -> tf.Tensor:

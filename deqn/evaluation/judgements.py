@@ -8,32 +8,91 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 
+from deqn.checks.diagnosis import CLOSED_FORM_RESIDUAL
 from deqn.checks.undefined import count_affordable
-from deqn.economy import exact as exact_policies
+from deqn.economy import exact as truths
+from deqn.economy.anchors import linear_rule
+from deqn.economy.economy import Economy
 from deqn.economy.exact import measure_refinement
 from deqn.evaluation import closed_loop, evaluate
-from deqn.evaluation.case import Case
 from deqn.evaluation.constraints import find_binding, summarize_constraints
-from deqn.evaluation.summary import (
-    ClosedForm,
-    FirstOrder,
-    ReferenceSolution,
-    Sample,
-    Stability,
-    Summary,
-    WorstEquation,
-    from_content,
-)
+from deqn.evaluation.reference import Reference, solve_reference
+from deqn.evaluation.summary import ClosedForm, FirstOrder, Summary
+from deqn.perturbation.first_order import LinearSolution, linear_solution
+from deqn.perturbation.modes import Modes
+from deqn.policies.protocol import PolicyFunction
+from deqn.settings.schema import Evaluation, Quadrature
+from deqn.system.errors import InputError
 
-EXACT = 1e-6  # residual up to which a closed form solves an equation
 EXACT_STATES = 1000  # at which a closed form is put into the equations
 log = logging.getLogger("deqn")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A solution and its fresh states. Each property is measured once, when it is first asked for.
+
+    `finer`: the economy with the expectation that judges; `quadrature` is the setting of training's. `sets`: packed
+    states [n, n_states] of `path` and `box`. `loop`: the modes of the closed loop, if it has a steady state.
+    `trained`: the summary as training left it.
+    """
+
+    economy: Economy
+    finer: Economy
+    sets: dict[str, tf.Tensor]
+    loop: Modes | None
+    evaluation: Evaluation
+    quadrature: Quadrature
+    trained: Summary
+
+    @cached_property
+    def errors(self) -> dict[str, dict[str, np.ndarray]]:
+        """Absolute residuals [n, states] by set and equation."""
+        return {where: evaluate.euler_errors(self.finer, states) for where, states in self.sets.items()}
+
+    @cached_property
+    def linear(self) -> tuple[LinearSolution, PolicyFunction] | None:
+        """The first-order solution and its policy function, in a family that of each member; None if there is none."""
+        if self.economy.steady is None:
+            return None
+        try:
+            solution = linear_solution(self.economy.model, self.economy.steady)
+        except InputError as error:
+            log.info("no first-order solution: %s", error)
+            return None
+        return solution, linear_rule(self.economy.members, self.economy.steady, self.economy.policy.dtype)
+
+    @cached_property
+    def closed_form(self) -> truths.Truth | None:
+        """The exact policies; None where the model has none for its parameters."""
+        return truths.closed_form(self.economy.model, self.economy.center)
+
+    @cached_property
+    def reference(self) -> Reference | None:
+        """The reference solution; None if there is a closed form, if none is asked for, and after divergence."""
+        if self.closed_form is not None or not self.evaluation.reference or self.trained.status == "diverged":
+            return None
+        return solve_reference(self.finer, self.sets)
+
+    @cached_property
+    def exact(self) -> truths.Truth | None:
+        """What the policies are compared with: the closed form, else the reference solution."""
+        return self.closed_form if self.reference is None else self.reference.exact
+
+    @cached_property
+    def compared(self) -> pd.DataFrame | None:
+        """A row for each set of states and policy, see `evaluate.compare`."""
+        if self.exact is None:
+            return None
+        rule = None if self.linear is None else self.linear[1]
+        return evaluate.compare(self.economy, rule, self.exact, self.sets)
 
 
 @dataclass(frozen=True)
@@ -52,19 +111,13 @@ class Judgement:
 def measure_errors(where: str, case: Case) -> dict[str, Any]:
     """Absolute residuals on a set of states, and the equation with the largest ones."""
     errors = case.errors[where]
-    worst = WorstEquation(**evaluate.worst_equation(errors))
-    return {"worst_equation": {where: worst}, "euler_errors": {where: evaluate.error_summary(errors)}}
-
-
-def meets_tolerance(summary: Summary) -> bool:
-    """Whether the worst equation does on the simulated path."""
-    return summary.path_error.mean <= summary.tolerance
+    worst = evaluate.find_worst_equation(errors)
+    return {"worst_equation": {where: worst}, "euler_errors": {where: evaluate.summarize_errors(errors)}}
 
 
 def measure_stability(case: Case) -> dict[str, Any]:
-    """The closed loop, and whether it is stable."""
-    measured = closed_loop.stability(case.economy, case.loop)
-    return {"stability": from_content(Stability, measured), "stable": closed_loop.is_stable(measured)}
+    measured = closed_loop.assess_stability(case.economy, case.loop)
+    return {"stability": measured, "stable": measured.contracts}
 
 
 def measure_first_order(case: Case) -> dict[str, Any]:
@@ -78,14 +131,14 @@ def measure_first_order(case: Case) -> dict[str, Any]:
         usable = np.isfinite(np.concatenate(list(errors.values()))).all(0)  # cut at bounds, a rule may have none
         defined[where] = float(usable.mean())
         if usable.any():
-            measured[where] = evaluate.error_summary({equation: e[:, usable] for equation, e in errors.items()})
+            measured[where] = evaluate.summarize_errors({equation: e[:, usable] for equation, e in errors.items()})
     return {"first_order": FirstOrder(measured, defined, linear.moduli.tolist(), linear.note)}
 
 
 def measure_closed_form(case: Case) -> dict[str, Any]:
     """Distance to the closed form, and the residual of the closed form itself."""
     measured = {"policy_errors": {"closed_form": pool_sets(case.compared)}}
-    parts = [exact_policies.exact_residuals(case.finer.model, case.closed_form, case.finer.expectation, part)
+    parts = [truths.exact_residuals(case.finer.model, case.closed_form, case.finer.expectation, part)
              for part in case.finer.slices(case.sets["path"][:EXACT_STATES])]  # fmt: skip
     if parts[0] is None:
         return measured
@@ -100,16 +153,17 @@ def find_unsolved(case: Case) -> list[str]:
     model = case.economy.model
     few = case.sets["path"][: count_affordable(model, case.economy.expectation)]
     residuals = measure_refinement(model, case.closed_form, case.quadrature, few)
-    return [name for name, residual in residuals.items() if not residual.falls and residual.largest > EXACT]
+    return [
+        name for name, residual in residuals.items() if not residual.falls and residual.largest > CLOSED_FORM_RESIDUAL
+    ]
 
 
 def measure_reference(case: Case) -> dict[str, Any]:
     """Distance to the reference solution, and how well that one is known."""
-    found = case.reference
-    if found.omitted is not None:
-        log.info("%s", found.omitted)
+    if case.reference.record.omitted is not None:
+        log.info("%s", case.reference.record.omitted)
     pooled = {} if case.compared is None else pool_sets(case.compared)
-    return {"policy_errors": {"reference": pooled}, "reference": from_content(ReferenceSolution, found.record())}
+    return {"policy_errors": {"reference": pooled}, "reference": case.reference.record}
 
 
 def pool_sets(compared: pd.DataFrame) -> dict[str, dict[str, float]]:
@@ -121,7 +175,6 @@ def pool_sets(compared: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 
 def measure_constraints(case: Case) -> dict[str, Any]:
-    """Where constraints bind, and the errors on either side of each kink."""
     binding = {where: find_binding(case.finer, states) for where, states in case.sets.items()}
     return {"constraints": {where: summarize_constraints(case.errors[where], b) for where, b in binding.items()}}
 
@@ -132,21 +185,20 @@ def measure_terciles(case: Case) -> dict[str, Any]:
     return {"errors_by_thirds": {w: summarize(case.economy, case.errors[w], x) for w, x in case.sets.items()}}
 
 
-def describe_sample(case: Case) -> dict[str, Any]:
-    """How the paths were sampled."""
-    return {"sample": Sample(**evaluate.sample(case.economy.model, case.evaluation, case.loop))}
+def record_sample(case: Case) -> dict[str, Any]:
+    return {"sample": evaluate.choose_sample(case.economy.model, case.evaluation, case.loop)}
 
 
 JUDGEMENTS = (
-    Judgement("path errors", partial(measure_errors, "path"), passes=meets_tolerance),
+    Judgement("path errors", partial(measure_errors, "path"), passes=lambda s: s.path_error.mean <= s.tolerance),
     Judgement("box errors", partial(measure_errors, "box"), applies=lambda case: "box" in case.sets),
-    Judgement("stability", measure_stability, lambda case: case.loop is not None, lambda summary: summary.stable),
+    Judgement("stability", measure_stability, lambda case: case.loop is not None, lambda s: s.stable),
     Judgement("first order", measure_first_order),
     Judgement("closed form", measure_closed_form, applies=lambda case: case.closed_form is not None),
     Judgement("reference", measure_reference, applies=lambda case: case.reference is not None),
     Judgement("constraints", measure_constraints),
     Judgement("terciles", measure_terciles),
-    Judgement("sample", describe_sample),
+    Judgement("sample", record_sample),
 )
 
 

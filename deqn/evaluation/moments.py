@@ -16,15 +16,15 @@ def moments(table: pd.DataFrame) -> pd.DataFrame:
     `mean_se`, `std_se` and `autocorrelation_se` are their Monte Carlo standard errors, see `standard_errors`.
     """
     names, values = to_panel(table)
-    flat = values.reshape(-1, len(names))
+    flat, errors = values.reshape(-1, len(names)), standard_errors(table).add_suffix("_se")
     with np.errstate(all="ignore"):
         scores, std = standardize(values)
-        found = {
-            "mean": flat.mean(0, dtype=float), "mean_se": 0.0, "std": std, "std_se": 0.0, "variance": std**2,
-            "skewness": (scores**3).mean((0, 1)), "min": flat.min(0), "max": flat.max(0),
+        columns = {
+            "mean": flat.mean(0, dtype=float), "mean_se": errors["mean_se"], "std": std, "std_se": errors["std_se"],
+            "variance": std**2, "skewness": (scores**3).mean((0, 1)), "min": flat.min(0), "max": flat.max(0),
+            "autocorrelation": autocorrelations(table, 1)[1], "autocorrelation_se": errors["autocorrelation_se"],
         }  # fmt: skip
-    found = pd.DataFrame(found, index=names).assign(autocorrelation=autocorrelations(table, 1)[1])
-    return found.assign(**{f"{name}_se": column for name, column in standard_errors(table).items()})
+    return pd.DataFrame(columns, index=names)
 
 
 def standard_errors(table: pd.DataFrame) -> pd.DataFrame:
@@ -72,12 +72,12 @@ def autocorrelations(table: pd.DataFrame, order: int) -> pd.DataFrame:
     """A row for each variable, columns 1 to `order`; NaN where a path has no two such dates."""
     names, values = to_panel(table)
     periods = values.shape[1]
-    found = pd.DataFrame(np.nan, index=names, columns=pd.RangeIndex(1, order + 1, name="order"))
+    by_order = pd.DataFrame(np.nan, index=names, columns=pd.RangeIndex(1, order + 1, name="order"))
     for lag in range(1, min(order, periods - 1) + 1):
         with np.errstate(all="ignore"):
             now, before = standardize(values[:, lag:])[0], standardize(values[:, :-lag])[0]
-            found[lag] = (now * before).mean((0, 1))
-    return found
+            by_order[lag] = (now * before).mean((0, 1))
+    return by_order
 
 
 def correlations(table: pd.DataFrame) -> pd.DataFrame:
@@ -90,10 +90,9 @@ def correlations(table: pd.DataFrame) -> pd.DataFrame:
 
 def tabulate_moments(table: pd.DataFrame) -> pd.DataFrame:
     """moments.csv: a row for each variable, the autocorrelations as autocorrelation_1, autocorrelation_2, ..."""
-    found = moments(table)
-    orders = autocorrelations(table, ORDER).add_prefix("autocorrelation_")
-    orders.insert(1, "autocorrelation_1_se", found["autocorrelation_se"])
-    return found.drop(columns=["autocorrelation", "autocorrelation_se"]).join(orders).rename_axis("variable")
+    first, orders = moments(table), autocorrelations(table, ORDER).add_prefix("autocorrelation_")
+    orders.insert(1, "autocorrelation_1_se", first["autocorrelation_se"])
+    return first.drop(columns=["autocorrelation", "autocorrelation_se"]).join(orders).rename_axis("variable")
 
 
 def to_panel(table: pd.DataFrame) -> tuple[list[str], np.ndarray]:

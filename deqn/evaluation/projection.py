@@ -25,8 +25,8 @@ from deqn.policies.approximators import Approximator
 from deqn.policies.expansion import to_coordinates
 from deqn.training.objective import residual_function
 
-STATES, ITERATIONS = 3, 12  # fitted states for each coefficient of a policy; steps at most
-MARGIN = 1.3  # the sides of the polynomial's domain, against those of the region: tomorrow may lie outside
+STATES_PER_COEFFICIENT, ITERATIONS = 3, 12  # fitted states for each coefficient of a policy; steps at most
+REGION_MARGIN = 1.3  # the sides of the polynomial's domain, against those of the region: tomorrow may lie outside
 MEMORY = 2**30
 DAMPING = 1e-11  # small: polynomials are linear in their coefficients
 
@@ -35,7 +35,7 @@ Policies = dict[str, dict[str, np.ndarray]]  # set of states -> policy -> values
 
 @dataclass(frozen=True)
 class RegionScale:
-    """What the polynomials read: the coordinates of a region, MARGIN times as wide."""
+    """What the polynomials read: the coordinates of a region, REGION_MARGIN times as wide."""
 
     center: np.ndarray
     inverse: np.ndarray
@@ -63,22 +63,20 @@ class Projection:
     def __init__(self, economy: Economy, region: Region, degree: int):
         """Raises InputError where there is no first-order solution, from which the fit starts."""
         n = len(region.center)
-        last = keras.layers.Dense(
-            sum(map(width, free_policies(economy.model.policies))),
-            use_bias=False, kernel_initializer="zeros", dtype="float64",
-        )  # fmt: skip
+        outputs = sum(map(width, free_policies(economy.model.policies)))
+        last = keras.layers.Dense(outputs, use_bias=False, kernel_initializer="zeros", dtype="float64")
         network = keras.Sequential([keras.Input((n,), dtype="float64"), Continued(degree, "float64"), last])
-        scale = RegionScale(region.center, np.linalg.inv(MARGIN * region.axes).T, region.in_logs)
+        scale = RegionScale(region.center, np.linalg.inv(REGION_MARGIN * region.axes).T, region.in_logs)
         approximator = Approximator(network, scale)
         policy = build_policy(economy.members, economy.steady, approximator, "linear", economy.expectation)
         self.economy = replace(economy, policy=policy)
         # A fit takes a few seconds, and XLA would need longer to compile it.
         self._residuals = residual_function(self.economy, {}, MEMORY, jit_compile=False)
         self._solver, self._kernel = LeastSquares(self._residuals, DAMPING), last.kernel
-        count = STATES * math.comb(n + degree, degree)
+        count = STATES_PER_COEFFICIENT * math.comb(n + degree, degree)
         sobol = qmc.Sobol(n, scramble=True, rng=np.random.default_rng(5)).random_base2((2 * count).bit_length())
         unit = np.sin(np.pi * (sobol - 0.5))  # denser at the edges, as Chebyshev's nodes are
-        states = tf.constant(region.states(unit))
+        states = tf.constant(region.to_states(unit))
         self._fitted, self._held_out = states[:count], states[count : count + count // 4]
 
     def solve(self, judged: tf.Tensor, policies: Mapping[str, np.ndarray], settled: float) -> bool:
@@ -87,19 +85,19 @@ class Projection:
         They do where a step moves them, at the states `judged` [n, n_states], by less than the share `settled` of their
         distance from the given policies.
         """
-        values = policies_at(self.economy, judged)
+        values = evaluate_policies(self.economy, judged)
         for _ in range(ITERATIONS):
             losses = self._solver.iterate(self._fitted, self._held_out)
             if losses is None:
                 return False
-            before, values = values, policies_at(self.economy, judged)
+            before, values = values, evaluate_policies(self.economy, judged)
             if not losses[1] < losses[0] or all(
                 np.abs(v - before[p]).max() <= settled * np.abs(v - policies[p]).max() for p, v in values.items()
             ):
                 return True
         return False
 
-    def correction(self, finer: Expectation, states: Mapping[str, tf.Tensor]) -> Policies:
+    def estimate_shift(self, finer: Expectation, states: Mapping[str, tf.Tensor]) -> Policies:
         """By how much another quadrature would move the policies, to first order, in absolute value."""
         other, rows = replace(self.economy, expectation=finer), []
         for part in other.slices(self._fitted):
@@ -108,24 +106,22 @@ class Projection:
             rows.append(tf.transpose(change * row_weights(errors, {})))
         J = self._residuals.jacobian(self._fitted)
         step = np.linalg.lstsq(J, np.concatenate(rows).ravel(), rcond=None)[0]
-        start, before = self._kernel.numpy(), policies_on(self.economy, states)
+        start, before = self._kernel.numpy(), evaluate_on_sets(self.economy, states)
         self._kernel.assign(start - step.reshape(start.shape))
-        moved = gaps(policies_on(self.economy, states), before)
+        moved = measure_gaps(evaluate_on_sets(self.economy, states), before)
         self._kernel.assign(start)
         return moved
 
 
-def policies_at(economy: Economy, states: tf.Tensor) -> dict[str, np.ndarray]:
+def evaluate_policies(economy: Economy, states: tf.Tensor) -> dict[str, np.ndarray]:
     """The policies by name, [1, n] or [size, 1, n], at packed states [n, n_states]."""
-    found = unpack(economy.policy(tf.cast(states, economy.policy.dtype)), economy.model.policies, 1)
-    return {name: value.numpy() for name, value in found.items()}
+    packed = economy.policy(tf.cast(states, economy.policy.dtype))
+    return {name: value.numpy() for name, value in unpack(packed, economy.model.policies, 1).items()}
 
 
-def policies_on(economy: Economy, sets: Mapping[str, tf.Tensor]) -> Policies:
-    """The policies by set of states and name."""
-    return {name: policies_at(economy, states) for name, states in sets.items()}
+def evaluate_on_sets(economy: Economy, sets: Mapping[str, tf.Tensor]) -> Policies:
+    return {name: evaluate_policies(economy, states) for name, states in sets.items()}
 
 
-def gaps(values: Policies, others: Policies) -> Policies:
-    """Absolute differences."""
+def measure_gaps(values: Policies, others: Policies) -> Policies:
     return {s: {p: np.abs(v - others[s][p]) for p, v in named.items()} for s, named in values.items()}

@@ -11,9 +11,8 @@ quadrature with a finer one, agree ten times better than that distance.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -21,12 +20,13 @@ import tensorflow as tf
 from deqn.economy.economy import Economy
 from deqn.economy.exact import Truth
 from deqn.equations.expectation import build_expectation, count_normals, gauss_hermite
-from deqn.evaluation.projection import Policies, Projection, gaps, policies_at, policies_on
-from deqn.evaluation.region import Region, reached
+from deqn.evaluation.projection import Policies, Projection, evaluate_on_sets, evaluate_policies, measure_gaps
+from deqn.evaluation.region import Region, reach_tomorrow
+from deqn.evaluation.summary import ReferenceSolution
 from deqn.model.declaration import Model
 from deqn.model.layout import fixed, free_policies, in_logs, multipliers, width
 from deqn.system.errors import InputError
-from deqn.system.files import number
+from deqn.system.files import format_error
 
 ATTEMPTS = {  # by the number of states: dates whose states the region holds, and degree of the polynomial
     1: ((1, 10), (2, 14), (1, 18), (2, 24)),
@@ -34,88 +34,72 @@ ATTEMPTS = {  # by the number of states: dates whose states the region holds, an
 }
 COEFFICIENTS = 1000  # of all policies together, at most
 AGREEMENT = 0.1  # of the distance that is reported, within which two solutions agree
-SETTLED = 0.01  # of that distance: smaller steps change nothing
-CHECKING = {1: 24, 2: 14, 3: 9, 4: 5, 5: 4, 6: 3}  # nodes of the finer quadrature, by the number of normal shocks
-JUDGED = 256  # states of each set at which a fit tells whether it moves on
+STEP_SHARE = 0.01  # of that distance: smaller steps change nothing
+FINER_NODES = {1: 24, 2: 14, 3: 9, 4: 5, 5: 4, 6: 3}  # nodes of the finer quadrature, by the number of normal shocks
+JUDGED = 256  # states of each set that tell whether a fit still moves
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A solution by projection, and the policies that it can judge; none where there is no solution.
+    """What the summary tells of a solution by projection, and the policies that it can judge, if there are any."""
 
-    `residual`: its mean and largest one; `agreement`: of each policy, mean and largest difference from the solution
-    before it and under a finer quadrature; `omitted`: why policies are not judged, a sentence.
-    """
-
-    economy: Economy | None = None
-    region: Region | None = None
+    record: ReferenceSolution
     policies: tuple[str, ...] = ()
-    residual: dict[str, float] = field(default_factory=dict)
-    agreement: dict[str, dict[str, float]] = field(default_factory=dict)
-    omitted: str | None = None
+    exact: Truth | None = None
 
-    def exact(self) -> Truth | None:
-        """The policies to compare with."""
-
-        def values(states: tf.Tensor) -> dict[str, np.ndarray]:
-            found = policies_at(self.economy, states)
-            return {name: found[name] for name in self.policies}
-
-        return Truth("reference", values, self.region.covers) if self.policies else None
-
-    def record(self) -> dict[str, Any]:
-        """What the summary tells of it."""
-        found = {"agreement": self.agreement} if self.agreement else {}
-        return found | (self.residual if self.policies else {}) | ({"omitted": self.omitted} if self.omitted else {})
+    @classmethod
+    def omit(cls, reason: str) -> "Reference":
+        """A reference of no policy."""
+        return cls(ReferenceSolution(omitted=f"No reference solution: {reason}."))
 
 
-def reference(economy: Economy, sets: Mapping[str, tf.Tensor]) -> Reference:
+def solve_reference(economy: Economy, sets: Mapping[str, tf.Tensor]) -> Reference:
     """The solution around the simulated states `sets["path"]`, of policies that it knows better than the economy does.
 
     Policies are judged at all states of the sets [n, n_states] that the region around the simulated ones covers. The
     expectation of `economy` is the one under which they are exact.
     """
     model, path = economy.model, sets["path"].numpy().astype(float)
-    reason = unsuitable(model) if economy.steady is not None else "it starts from the solution near a steady state"
+    reason = find_obstacle(model) if economy.steady is not None else "it starts from the solution near a steady state"
     if reason is not None:
-        return Reference(omitted=f"No reference solution: {reason}.")
-    region = Region.around(path, in_logs(model.states))
-    covered = {name: tf.boolean_mask(states, region.covers(states)) for name, states in sets.items()}
+        return Reference.omit(reason)
+    region = Region.enclose(path, in_logs(model.states))
+    covered = {name: tf.cast(states, tf.float64)[region.covers(states)] for name, states in sets.items()}
     covered = {name: states for name, states in covered.items() if len(states)}
-    learned, spread = policies_on(economy, covered), {n: s[:: -(-len(s) // JUDGED)] for n, s in covered.items()}
-    few = tf.cast(tf.concat(list(spread.values()), 0), tf.float64)
-    regions, outside, near = [region], region.outermost(path), policies_at(economy, few)
+    learned, spread = evaluate_on_sets(economy, covered), {n: s[:: -(-len(s) // JUDGED)] for n, s in covered.items()}
+    few = tf.concat(list(spread.values()), 0)
+    regions, outside, near = [region], region.find_outermost(path), evaluate_policies(economy, few)
     for _ in range(max(dates for dates, _ in ATTEMPTS[path.shape[1]])):
-        outside = region.outermost(reached(economy, outside))
-        regions.append(regions[-1].holding(outside))
+        outside = region.find_outermost(reach_tomorrow(economy, outside))
+        regions.append(regions[-1].enlarge(outside))
     values = differing = projection = None
-    for dates, degree in attempts(model):
+    for dates, degree in list_attempts(model):
         try:
             attempt = Projection(economy, regions[dates], degree)
         except InputError as error:
-            return Reference(omitted=f"No reference solution: {error}.")
-        if not attempt.solve(few, near, SETTLED):
+            return Reference.omit(str(error))
+        if not attempt.solve(few, near, STEP_SHARE):
             continue
-        projection, before, values = attempt, values, policies_on(attempt.economy, covered)
+        projection, before, values = attempt, values, evaluate_on_sets(attempt.economy, covered)
         if before is not None:
-            differing = gaps(values, before)
-            if not doubtful(differing, gaps(values, learned)):
+            differing = measure_gaps(values, before)
+            if not find_doubtful(differing, measure_gaps(values, learned)):
                 break
     if differing is None:
-        return Reference(omitted="No reference solution: the projection method did not converge.")
-    finer = build_expectation(model, partial(gauss_hermite, nodes=CHECKING.get(count_normals(model))))
-    shift = projection.correction(finer, covered)
+        return Reference.omit("the projection method did not converge")
+    finer = build_expectation(model, partial(gauss_hermite, nodes=FINER_NODES.get(count_normals(model))))
+    shift = projection.estimate_shift(finer, covered)
     differing = {s: {p: x + shift[s][p] for p, x in named.items()} for s, named in differing.items()}
-    return judgement(projection.economy, region, covered, differing, gaps(values, learned))
+    return judge_policies(projection.economy, region, covered, differing, measure_gaps(values, learned))
 
 
-def attempts(model: Model) -> list[tuple[int, int]]:
-    """Those that have few enough coefficients."""
+def list_attempts(model: Model) -> list[tuple[int, int]]:
+    """Those of ATTEMPTS that have few enough coefficients."""
     n, outputs = (sum(map(width, declared)) for declared in (model.states, free_policies(model.policies)))
     return [a for a in ATTEMPTS[n] if outputs * math.comb(n + a[1], n) <= COEFFICIENTS]
 
 
-def unsuitable(model: Model) -> str | None:
+def find_obstacle(model: Model) -> str | None:
     """Why a model has no reference solution, None where it may have one."""
     n = sum(map(width, model.states))
     if n not in ATTEMPTS:
@@ -124,14 +108,14 @@ def unsuitable(model: Model) -> str | None:
         return "it is made for one economy, and this is a family"
     if multipliers(model):
         return "a polynomial does not follow the kink of a constraint that binds at times"
-    if len(attempts(model)) < 2:
+    if len(list_attempts(model)) < 2:
         return "it is made for fewer policies"
-    if count_normals(model) > max(CHECKING):
-        return f"it is made for up to {max(CHECKING)} normal shocks, and the model has {count_normals(model)}"
+    if count_normals(model) > max(FINER_NODES):
+        return f"it is made for up to {max(FINER_NODES)} normal shocks, and the model has {count_normals(model)}"
     return None
 
 
-def doubtful(differing: Policies, distances: Policies) -> list[str]:
+def find_doubtful(differing: Policies, distances: Policies) -> list[str]:
     """The policies whose distance, its mean or maximum on some set, is not known to AGREEMENT."""
     return [
         p for p in next(iter(distances.values()))
@@ -140,28 +124,31 @@ def doubtful(differing: Policies, distances: Policies) -> list[str]:
     ]  # fmt: skip
 
 
-def judgement(
+def judge_policies(
     economy: Economy, region: Region, states: Mapping[str, tf.Tensor], differing: Policies, distances: Policies
 ) -> Reference:
     """What a solution tells of the policies whose differences and distances at the states are given."""
-    left_out = doubtful(differing, distances)
-    policies = next(iter(distances.values()))
-    agreement, shown = (
-        {p: {name: float(statistic([statistic(named[p]) for named in found.values()]))
-             for name, statistic in (("mean", np.mean), ("max", np.max))} for p in policies}
-        for found in (differing, distances)
+    left_out, names = find_doubtful(differing, distances), list(next(iter(distances.values())))
+    agreement, distance = (
+        {p: {name: float(statistic([statistic(named[p]) for named in by_set.values()]))
+             for name, statistic in (("mean", np.mean), ("max", np.max))} for p in names}
+        for by_set in (differing, distances)
     )  # fmt: skip
     omitted = None
     if left_out:
-        worst = max(left_out, key=lambda p: agreement[p]["max"] / max(shown[p]["max"], np.finfo(float).tiny))
-        omitted = (
-            f"No reference for {', '.join(left_out)}: two solutions by projection differ by up to "
-            f"{number(agreement[worst]['max'])}, and that is too much to judge a policy that is "
-            f"{number(shown[worst]['max'])} from them."
-        )
-    parts = [states[s][:JUDGED] for s in states]
-    sizes = np.abs(np.concatenate([np.ravel(r) for part in parts for r in economy.residuals(part).values()]))
-    return Reference(
-        economy, region, tuple(p for p in policies if p not in left_out),
-        {"mean": float(sizes.mean()), "max": float(sizes.max())}, agreement, omitted,
-    )  # fmt: skip
+        worst = max(left_out, key=lambda p: agreement[p]["max"] / max(distance[p]["max"], np.finfo(float).tiny))
+        omitted = (f"No reference for {', '.join(left_out)}: two solutions by projection differ by up to "
+                   f"{format_error(agreement[worst]['max'])}, and that is too much to judge a policy that is "
+                   f"{format_error(distance[worst]['max'])} from them.")  # fmt: skip
+    judged = tuple(p for p in names if p not in left_out)
+    if not judged:
+        return Reference(ReferenceSolution(agreement, omitted=omitted))
+
+    def values(at: tf.Tensor) -> dict[str, np.ndarray]:
+        policies = evaluate_policies(economy, at)
+        return {name: policies[name] for name in judged}
+
+    parts = [economy.residuals(part[:JUDGED]) for part in states.values()]
+    sizes = np.abs(np.concatenate([np.ravel(r) for part in parts for r in part.values()]))
+    record = ReferenceSolution(agreement, float(sizes.mean()), float(sizes.max()), omitted)
+    return Reference(record, judged, Truth("reference", values, region.covers))

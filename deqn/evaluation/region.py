@@ -27,55 +27,54 @@ class Region:
     axes: np.ndarray  # [n_states, n_states], a component in each column, its half width included
 
     @classmethod
-    def around(cls, states: np.ndarray, logs: np.ndarray) -> "Region":
+    def enclose(cls, states: np.ndarray, logs: np.ndarray) -> "Region":
         """The region that just holds packed states [n, n_states], whatever the units of the states are."""
         x = coordinates(states, logs)
         sizes = x.std(0)
         still = sizes <= 1e-12 * np.abs(x).max(0)
         sizes = np.where(still, THIN * (sizes.max() or 1.0), sizes)
         directions = np.linalg.eigh(np.cov((x / sizes).T).reshape(len(logs), -1))[1]
-        return cls(logs, np.zeros(len(logs)), sizes[:, None] * directions).fitted(states)
+        return cls(logs, np.zeros(len(logs)), sizes[:, None] * directions).fit(states)
 
-    def fitted(self, states: np.ndarray) -> "Region":
+    def fit(self, states: np.ndarray) -> "Region":
         """The region along the same components that just holds packed states."""
-        along = self.unit(states)
+        along = self.to_unit(states)
         low, high = along.min(0), along.max(0)
         half = np.maximum((high - low) / 2, THIN * np.max(high - low))
         return replace(self, center=self.center + self.axes @ ((low + high) / 2), axes=self.axes * half)
 
-    def holding(self, states: np.ndarray) -> "Region":
+    def enlarge(self, states: np.ndarray) -> "Region":
         """The region that holds further packed states, too."""
-        corners = self.states(np.array([[-1.0], [1.0]]) * np.ones(len(self.center)))
-        return self.fitted(np.concatenate([corners, states]))
+        corners = self.to_states(np.array([[-1.0], [1.0]]) * np.ones(len(self.center)))
+        return self.fit(np.concatenate([corners, states]))
 
-    def states(self, unit: np.ndarray) -> np.ndarray:
+    def to_states(self, unit: np.ndarray) -> np.ndarray:
         """Packed states at coordinates in [-1, 1], [n, n_states]; beyond it, outside the region."""
         x = self.center + unit @ self.axes.T
         return np.where(self.in_logs, np.exp(np.where(self.in_logs, x, 0)), x)
 
-    def unit(self, states: np.ndarray) -> np.ndarray:
+    def to_unit(self, states: np.ndarray) -> np.ndarray:
         """The coordinates of packed states, [n, n_states]."""
         return np.linalg.solve(self.axes, (coordinates(states, self.in_logs) - self.center).T).T
 
     def covers(self, states: tf.Tensor) -> np.ndarray:
         """Which of the packed states lie inside, [n]."""
-        return np.abs(self.unit(np.asarray(states))).max(1) <= 1 + 1e-6
+        return np.abs(self.to_unit(np.asarray(states))).max(1) <= 1 + 1e-6
 
-    def outermost(self, states: np.ndarray) -> np.ndarray:
+    def find_outermost(self, states: np.ndarray) -> np.ndarray:
         """Those of the packed states that lie furthest out in some direction, of one or two dimensions."""
         angles = 2 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS
         directions = np.array([[1.0, -1.0]]) if len(self.center) == 1 else np.stack([np.cos(angles), np.sin(angles)])
-        return states[np.unique(np.argmax(self.unit(states) @ directions, 0))]
+        return states[np.unique(np.argmax(self.to_unit(states) @ directions, 0))]
 
 
-def reached(economy: Economy, states: np.ndarray) -> np.ndarray:
+def reach_tomorrow(economy: Economy, states: np.ndarray) -> np.ndarray:
     """Packed states to which the nodes of tomorrow lead from states [n, n_states], normal shocks up to FARTHEST."""
     model, nodes = economy.model, economy.expectation
     today = tf.constant(states, economy.policy.dtype)
     now = point(model, economy.policy, today)
-    tomorrow = pack(
-        model.transition(now, nodes.shocks(today.dtype)), model.states, nodes.nodes, len(states), today.dtype
-    )
+    moved = model.transition(now, nodes.shocks(today.dtype))
+    tomorrow = pack(moved, model.states, nodes.nodes, len(states), today.dtype)
     possible = np.broadcast_to(nodes.weights_given(now, today.dtype), (nodes.nodes, len(states))) != 0
     for shock in model.shocks:
         if isinstance(shock, Normal):

@@ -1,7 +1,7 @@
 """summary.json as typed values: what a run was asked for, how its training went, and what was measured afterwards.
 
-A field without a default stands in the file always, as null where it is None; one with a default is left out instead.
-A file of an earlier release lacks keys: they are read as None. Needs no TensorFlow.
+A field without a default is always in the file, as null if it is None; a field with a default is then left out. Keys
+that a file of an earlier release lacks are read as None. Needs no TensorFlow.
 """
 
 import json
@@ -10,13 +10,14 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin
 
-from deqn.system.files import finite
+from deqn.system.files import without_nonfinite
 
 Statistics = dict[str, float]  # of absolute residuals (shares): mean, median, p90, p99, p999, max
+CONVERGENCE_SPREAD = 0.01  # of the box: paths that end closer have come together
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingRecord:
     """Why training `ended`, its last `error` (share), and the settings that advice refers to."""
 
     ended: str
@@ -46,7 +47,13 @@ class UnitRoot:
 
 @dataclass(frozen=True)
 class Stability:
-    """What `closed_loop.stability` measures."""
+    """Eigenvalues of the closed loop, and how far paths from dispersed starts stay apart, shocks at their means.
+
+    `spectral_radius`: the largest modulus; `decaying`: the largest beside the unit roots of the equations. `tested`:
+    whether paths can be followed for the `return_periods` in which the slowest mode shrinks distances by 1e-4. Then
+    `return_spread` is the largest distance that is left between them, and `return_distance` that to the steady state,
+    both in widths of the box. `lost`: the share of starts that lead to where there are no numbers.
+    """
 
     spectral_radius: float
     decaying: float
@@ -56,6 +63,11 @@ class Stability:
     return_distance: float | None
     return_periods: float
     lost: float
+
+    @property
+    def contracts(self) -> bool:
+        """Whether the closed loop contracts beside its unit roots, and dispersed starts come together."""
+        return self.decaying < 1 and (not self.tested or self.return_spread < CONVERGENCE_SPREAD)
 
 
 @dataclass(frozen=True)
@@ -126,7 +138,7 @@ class Summary:
     seconds: dict[str, float]
     steps: dict[str, int]
     states_visited: int
-    training: Training | None = None
+    training: TrainingRecord | None = None
     worst_equation: dict[str, WorstEquation] | None = None
     euler_errors: dict[str, dict[str, Statistics]] | None = None
     policy_errors: dict[str, dict[str, Statistics]] | None = None
@@ -151,7 +163,7 @@ class Summary:
 
     def to_json(self) -> dict[str, Any]:
         """The content of summary.json; numbers that are not finite become None."""
-        content = finite(to_content(self))
+        content = without_nonfinite(to_content(self))
         return content | {"signal": self.signal} if content.pop("final") else content
 
     @classmethod
@@ -183,9 +195,8 @@ def from_content(kind: Any, content: Any) -> Any:
 def to_content(value: Any) -> Any:
     """Nested dataclasses as dictionaries, without the fields that have a default and are None."""
     if is_dataclass(value):
-        found = {f.name: getattr(value, f.name) for f in fields(value)}
-        required = {f.name for f in fields(value) if f.default is MISSING}
-        return {name: to_content(x) for name, x in found.items() if x is not None or name in required}
+        given = ((f, getattr(value, f.name)) for f in fields(value))
+        return {f.name: to_content(x) for f, x in given if x is not None or f.default is MISSING}
     if isinstance(value, dict):
         return {key: to_content(x) for key, x in value.items()}
     return [to_content(x) for x in value] if isinstance(value, list) else value

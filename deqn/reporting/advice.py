@@ -6,14 +6,14 @@ Every sentence follows from summary.json alone. Needs no TensorFlow.
 import math
 from collections.abc import Iterator
 
-from deqn.evaluation.summary import Sample, Stability, Summary, Training, from_content
-from deqn.system.files import finite, number
+from deqn.evaluation.summary import Sample, Stability, Summary, TrainingRecord, from_content
+from deqn.system.files import format_error, without_nonfinite
 
 FAR_WORSE = 30  # times: an error on one set that dwarfs the same on the other
 COARSE = 5  # times: an error under the verdict's quadrature that dwarfs the same under training's
 MORE_STATES = "optimizer.states=8000"
 SINGLE = 1e-3  # error up to which single precision may be what holds a run up
-UNKNOWN = from_content(Training, {})  # of a solution that is judged anew
+UNKNOWN = from_content(TrainingRecord, {})  # of a solution that is judged anew
 
 
 def explain_instability(s: Stability) -> str:
@@ -23,7 +23,7 @@ def explain_instability(s: Stability) -> str:
         return f"paths leave the steady state (eigenvalue {format_modulus(slowest)})"
     if s.lost:
         return f"{s.lost:.0%} of dispersed starts lead to where there are no numbers"
-    return f"dispersed starts end {number(s.return_spread)} of the box apart"
+    return f"dispersed starts end {format_error(s.return_spread)} of the box apart"
 
 
 def format_modulus(modulus: float | None) -> str:
@@ -84,29 +84,26 @@ def describe_failure(summary: Summary) -> Iterator[str]:
     if summary.first_order.note:
         yield f"{summary.first_order.note}."
     if leaves_box(summary):
-        error = number(summary.worst_equation["box"].mean)
+        error = format_error(summary.worst_equation["box"].mean)
         yield (f"The policy solves the equations in the box ({error}) and its paths leave it: that is another zero of "
                f"the equations, no equilibrium.")  # fmt: skip
     elif has_coarse_quadrature(summary):
-        yield (f"Training met its own quadrature to {number(training.error)}; the verdict takes a finer one, which "
-               f"tells that nodes are too few.")  # fmt: skip
-    yield f"To try: {'; '.join(suggest(summary))}."
+        yield (f"Training met its own quadrature to {format_error(training.error)}; the verdict takes a finer one, "
+               f"which tells that nodes are too few.")  # fmt: skip
+    yield f"To try: {'; '.join(suggest_remedies(summary))}."
 
 
 def mean_errors(summary: Summary) -> tuple[float | None, float | None]:
     """Those of the worst equation on path and box, None where they are not finite."""
-    return finite(summary.path_error.mean), finite(summary.worst_equation["box"].mean)
+    return without_nonfinite(summary.path_error.mean), without_nonfinite(summary.worst_equation["box"].mean)
 
 
 def leaves_box(summary: Summary) -> bool:
     """Whether the equations are solved in the box and paths go where they are not, or where there are no numbers."""
     error, box = mean_errors(summary)
-    return (
-        box is not None
-        and box <= summary.tolerance
-        and not has_drift(summary.stability)
-        and (error is None or error > max(summary.tolerance, FAR_WORSE * box))
-    )
+    if box is None or box > summary.tolerance or has_drift(summary.stability):
+        return False
+    return error is None or error > max(summary.tolerance, FAR_WORSE * box)
 
 
 def has_coarse_quadrature(summary: Summary) -> bool:
@@ -117,7 +114,7 @@ def has_coarse_quadrature(summary: Summary) -> bool:
     return min(errors) > max(summary.tolerance, COARSE * training.error)
 
 
-def suggest(summary: Summary) -> Iterator[str]:
+def suggest_remedies(summary: Summary) -> Iterator[str]:
     """What may help, the likeliest first."""
     error, box = mean_errors(summary)
     if error is not None and error <= summary.tolerance:
@@ -151,7 +148,7 @@ def suggest(summary: Summary) -> Iterator[str]:
     yield "deqn-check, which looks for faults of the model"
 
 
-def suggest_starts(training: Training) -> Iterator[str]:
+def suggest_starts(training: TrainingRecord) -> Iterator[str]:
     """Where to begin instead, after a policy that explodes."""
     if training.anchor != "steady_state":
         yield "network.anchor=steady_state, another start"

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from deqn.evaluation.analysis import at_zero, percent_deviations
-from deqn.system.files import whole
+from deqn.system.files import atomic_write
 
 NET, EXACT, MUTED, START = "#1f4e9c", "#d1495b", "#9aa5b1", "#e08e0b"
 PANELS, LINES = 9, 6  # at most so many panels in a figure, and lines in a panel
@@ -32,8 +32,8 @@ def make_canvas(panels: int, height: float = 2.7) -> tuple[Figure, list[Axes]]:
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure. Raises FileError."""
-    with whole(path) as half:
-        figure.savefig(half, dpi=130)
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, dpi=130)
 
 
 def mask_undrawable(table: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from deqn.evaluation.moments import correlations, select_variables
 from deqn.evaluation.summary import Summary, read_summary
 from deqn.reporting import report
-from deqn.system.files import number
+from deqn.system.files import format_error
 
 VARIABLES, CORRELATED = 30, 12  # at most so many variables in the tables of moments, and in the matrix
 PICTURES = {
@@ -101,7 +101,7 @@ def describe_verdict(summary: Summary) -> dict[str, Any]:
     rows = list(report.compose_rows(summary))
     return {
         "model": summary.model, "word": report.grade(summary), "reason": report.explain_status(summary),
-        "statistics": list(report.HEADINGS), "errors": [[row.label, *row.format_cells(number)] for row in rows],
+        "statistics": list(report.HEADINGS), "errors": [[row.label, *row.format_cells(format_error)] for row in rows],
         "muted": [row.label for row in rows if row.muted], "remarks": list(report.compose_remarks(summary)),
     }  # fmt: skip
 
@@ -111,7 +111,7 @@ def read_comparison(file: Path) -> dict[str, Any] | None:
     if not file.exists():
         return None
     compared = pd.read_csv(file)
-    table = tabulate("policy", report.tabulate_comparison(compared), number)
+    table = tabulate("policy", report.tabulate_comparison(compared), format_error)
     return {"against": compared["against"][0].replace("_", " "), "table": table}
 
 

@@ -1,6 +1,7 @@
 r"""Tables for papers, one tabular in each file of tables/; they need \usepackage{booktabs}."""
 
 import math
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +11,7 @@ from deqn.evaluation.summary import Summary
 from deqn.reporting.report import HEADINGS, compose_rows, tabulate_comparison
 from deqn.system.files import write_text
 
-VARIABLES = 40  # at most, in a table
+TABLE_ROWS = 40  # at most, in a table
 
 
 def write_tables(folder: Path, summary: Summary, compared: pd.DataFrame | None, moments: pd.DataFrame) -> None:
@@ -24,7 +25,7 @@ def write_tables(folder: Path, summary: Summary, compared: pd.DataFrame | None, 
     if compared is not None:
         comparison = tabulate_comparison(compared).map(format_scientific)
         write_text(place / "comparison.tex", to_tabular("policy", comparison))
-    few = moments.loc[select_variables(list(moments.index), VARIABLES)].drop(columns=["min", "max"])
+    few = moments.loc[select_variables(list(moments.index), TABLE_ROWS)].drop(columns=["min", "max"])
     heading = lambda c: rf"$\rho_{c[-1]}$" if c.startswith("autocorrelation_") else c
     few.columns = ["s.e." if c.endswith("_se") else heading(c) for c in few]
     left_out = f"% {len(few)} of {len(moments)} variables; all are in moments.csv\n" if len(few) < len(moments) else ""
@@ -37,19 +38,13 @@ def to_tabular(heading: str, frame: pd.DataFrame) -> str:
     return table.to_latex(hrules=True, column_format="l" + "r" * frame.shape[1])
 
 
-def format_scientific(x: float | None) -> str:
-    r"""Two digits, `$1.2\times10^{-5}$`; a dash for what is not finite."""
-    return typeset(x, ".1e")
-
-
-def format_plain(x: float | None) -> str:
-    """Four digits, with a power of ten only where they would not show; a dash for what is not finite."""
-    return typeset(x, ".4g")
-
-
 def typeset(x: float | None, digits: str) -> str:
-    """A number in mathematical type."""
+    """A number in mathematical type; a dash for what is not finite."""
     if x is None or not math.isfinite(x):
         return "--"
     mantissa, _, exponent = f"{x:{digits}}".partition("e")
     return rf"${mantissa}\times10^{{{int(exponent)}}}$" if exponent and x else f"${mantissa}$"
+
+
+format_scientific = partial(typeset, digits=".1e")  # two digits, `$1.2\times10^{-5}$`
+format_plain = partial(typeset, digits=".4g")  # four digits, with a power of ten only where they would not show

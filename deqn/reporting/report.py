@@ -7,11 +7,12 @@ from pathlib import Path
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from deqn.evaluation.summary import ConstraintErrors, Statistics, Summary
 from deqn.reporting.advice import describe_failure, describe_sample, describe_stability, explain_instability
-from deqn.system.files import number
+from deqn.system.clock import PHASES
+from deqn.system.files import format_error
 
 HEADINGS = {"mean": "mean", "median": "median", "p99": "p99", "p99.9": "p999", "max": "max"}  # heading: statistic
 COMPARED = {
@@ -44,15 +45,15 @@ def tabulate_errors(summary: Summary) -> pd.DataFrame:
 def list_sides(summary: Summary) -> Iterator[tuple[str, str, str, str, Statistics]]:
     """Set, multiplier, binding or slack, the share of states there, and the statistics of all equations there."""
     for where, constraints in summary.constraints.items():
-        for name, found in constraints.items():
-            for side, statistics in (("binding", found.binding), ("slack", found.slack)):
+        for name, errors in constraints.items():
+            for side, statistics in (("binding", errors.binding), ("slack", errors.slack)):
                 if statistics is not None:
-                    yield where, name, side, format_share(found, side), statistics
+                    yield where, name, side, format_share(errors, side), statistics
 
 
-def format_share(found: ConstraintErrors, side: str) -> str:
+def format_share(errors: ConstraintErrors, side: str) -> str:
     """The share of states at which a constraint is binding, or slack; both ends where the policies' errors decide."""
-    known = (found.share if x is None else x for x in (found.share_low, found.share_high, found.share))
+    known = (errors.share if x is None else x for x in (errors.share_low, errors.share_high, errors.share))
     *ends, share = (x if side == "binding" else 1 - x for x in known)
     low, high = (f"{100 * end:.1f}" for end in sorted(ends))
     return f"{share:.1%}" if low == high else f"{low}-{high}%"
@@ -73,11 +74,8 @@ def compose_rows(summary: Summary) -> Iterator[Row]:
     for kind, policies in summary.policy_errors.items():
         for policy, s in policies.items():
             yield Row(f"{policy} - {kind.replace('_', ' ')}", s)
-    known = {"closed form": summary.closed_form}
-    if summary.reference is not None and summary.reference.mean is not None:
-        known["reference"] = summary.reference
-    for kind, exact in known.items():
-        if exact is not None:
+    for kind, exact in {"closed form": summary.closed_form, "reference": summary.reference}.items():
+        if exact is not None and exact.mean is not None:
             yield Row(f"residual of the {kind}", {"mean": exact.mean, "max": exact.max}, muted=True)
 
 
@@ -91,12 +89,10 @@ def print_verdict(console: Console, summary: Summary, folder: Path) -> None:
     """The verdict as a table of at most 80 columns."""
     colour = "green" if grade(summary) == "PASS" else "red"
     console.print(f"\n[bold {colour}]{grade(summary)}[/] {summary.model}: {explain_status(summary)}", highlight=False)
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-    table.add_column("absolute residual")
-    for name in HEADINGS:
-        table.add_column(name, justify="right")
+    columns = [Column(heading, justify="right") for heading in HEADINGS]
+    table = Table("absolute residual", *columns, box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for row in compose_rows(summary):
-        table.add_row(row.label, *row.format_cells(number), style="dim" if row.muted else None)
+        table.add_row(row.label, *row.format_cells(format_error), style="dim" if row.muted else None)
     console.print(table)
     for line in compose_remarks(summary):
         console.print(line, highlight=False)
@@ -104,7 +100,6 @@ def print_verdict(console: Console, summary: Summary, folder: Path) -> None:
 
 
 def grade(summary: Summary) -> str:
-    """The verdict in a word."""
     return "PASS" if summary.status == "converged" else "FAIL"
 
 
@@ -112,7 +107,7 @@ def explain_status(summary: Summary) -> str:
     """Why the run passed or failed, in a few words."""
     worst, several = summary.path_error, len(summary.euler_errors["path"]) > 2
     name = f" ({worst.equation})" if several or "[" in worst.equation else ""
-    compared = f"mean path error {number(worst.mean)}{name}, tolerance {summary.tolerance:g}"
+    compared = f"mean path error {format_error(worst.mean)}{name}, tolerance {summary.tolerance:g}"
     if summary.status in ("diverged", "interrupted"):
         return f"{summary.status}; {compared}"
     return compared if summary.stable is not False else f"{compared}; {explain_instability(summary.stability)}"
@@ -133,12 +128,9 @@ def compose_remarks(summary: Summary) -> Iterator[str]:
         yield from describe_stability(summary.stability)
         yield from describe_sample(summary.sample)
         yield from describe_failure(summary)
-    seconds = summary.seconds
-    yield (
-        f"{seconds['total']:.0f} s: import {seconds['import']:.0f}, compile {seconds['compile']:.0f}, "
-        f"train {seconds['train']:.0f}, evaluate {seconds['evaluate']:.0f}, report {seconds['report']:.0f}."
-    )
+    phases = ", ".join(f"{phase} {summary.seconds[phase]:.0f}" for phase in PHASES)
+    yield f"{summary.seconds['total']:.0f} s: {phases}."
     for name, terciles in summary.errors_by_thirds["path"].items():
         low, high = summary.pseudo_states[name]
-        means = ", ".join(number(tercile["mean"]) for tercile in terciles)
+        means = ", ".join(format_error(tercile["mean"]) for tercile in terciles)
         yield f"{name} in [{low:g}, {high:g}]: mean path error by thirds {means}."

@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 
 from deqn.reporting.figures import EXACT, LINES, MUTED, NET, PANELS, draw_legend, make_canvas, save
 
-WIDE = 30  # largest over smallest value from which an axis is logarithmic
+LOGARITHMIC_FROM = 30  # largest over smallest value from which an axis is logarithmic
 
 
-def draw(rows: pd.DataFrame, varied: list[str], title: str, path: Path) -> None:
+def draw_sweep(rows: pd.DataFrame, varied: list[str], title: str, path: Path) -> None:
     """Save the picture; a dot is a job, seeds are pooled, and jobs without an error are left out.
 
     `rows`: `mean` (path error, share), `seconds`, `import_seconds`, and a column of words for each setting in `varied`.
@@ -51,7 +51,7 @@ def draw_against_setting(ax: Axes, rows: pd.DataFrame, name: str) -> None:
     ax.margins(x=0.15)
     if numbers.notna().all():
         places, order = numbers, sorted(set(numbers))
-        if order[0] > 0 and order[-1] >= WIDE * order[0]:
+        if order[0] > 0 and order[-1] >= LOGARITHMIC_FROM * order[0]:
             ax.set_xscale("log")
     else:
         order = list(dict.fromkeys(rows[name]))

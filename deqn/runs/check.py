@@ -13,15 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from deqn.checks import diagnosis
 from deqn.checks.contract import check_contract
-from deqn.checks.diagnosis import (
-    check_choices,
-    check_closed_form,
-    check_eigenvalues,
-    check_gradients,
-    check_quadrature,
-    check_units,
-)
 from deqn.checks.undefined import check_box
 from deqn.economy.members import Members
 from deqn.equations.expectation import build_expectation, build_finer_rule, build_rule
@@ -30,10 +23,10 @@ from deqn.model.declaration import Model
 from deqn.model.findings import Finding, Line, check
 from deqn.perturbation.steady_state import SteadyState
 from deqn.policies.approximators import choose_widths
-from deqn.runs.run import check_equations
-from deqn.runs.solution import build
+from deqn.runs.run import check_loss_weights
+from deqn.runs.solution import build_economy
 from deqn.settings.ranges import format_value
-from deqn.settings.schema import Quadrature, Settings
+from deqn.settings.schema import Settings
 from deqn.system.status import show_status
 
 
@@ -41,9 +34,12 @@ def inspect(settings: Settings, model: Model, name: str, console: Console, began
     """Check a model and print the table; returns the exit code: 0, or 2 where a check failed."""
     with show_status(console) as tell:
         lines = [*run_checks(gather_members(model, settings.pseudo_states), settings, tell)]
-    failed, skipped = sum(bool(line.failures) for line in lines), sum(line.lacking is not None for line in lines)
-    warned = sum(bool(line.warnings) for line in lines)
-    console.print(make_table(lines))
+    failed = sum(bool(line.failures) for line in lines)
+    skipped, warned = sum(line.lacking is not None for line in lines), sum(bool(line.warnings) for line in lines)
+    table = Table("check", "result", "found", box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    for line in lines:
+        table.add_row(line.name, *(Text(text, style) for text, style in describe_line(line)))
+    console.print(table)
     counts = {"passed": len(lines) - failed - skipped, "failed": failed, "skipped": skipped, "warned": warned}
     listed = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     word = "[bold red]FAIL[/]" if failed else "[bold green]PASS[/]"
@@ -54,33 +50,35 @@ def inspect(settings: Settings, model: Model, name: str, console: Console, began
 def run_checks(members: Members, settings: Settings, tell: Callable[[str], None] = lambda text: None) -> Iterator[Line]:
     """Every check, in the order in which they build on each other; `tell` hears about what takes long."""
     lines, quadrature, rests = {}, settings.expectation, settings.network.anchor != "none"
-    yield check("parameters", check_parameters, members)
+    yield check("parameters", describe_parameters, members)
     for line in check_contract(members, partial(build_rule, quadrature), rests, tell):
         lines[line.name] = line
         yield line
-    declared, moved, equations, steady = (
-        lines[name] for name in ("declarations", "transition", "residuals", "steady state")
-    )
-    finer = check("finer rule", refine_expectation, declared, quadrature)
+    names = "declarations", "transition", "residuals", "steady state"
+    declared, moved, equations, steady = (lines[name] for name in names)
+    refine = lambda model: Finding(build_expectation(model, partial(build_finer_rule, quadrature)), "")
+    finer = check("finer rule", refine, declared)
     if settings.loss.weights:
         yield check("loss weights", check_weights, settings.loss.weights, equations)
-    yield check("gradients", check_gradients, declared, members.domain, steady.value, after=[moved, equations])
-    needed = [declared, moved, equations]
+    built = [moved, equations]
+    yield check("gradients", diagnosis.check_gradients, declared, members.domain, steady.value, after=built)
+    needed = [declared, *built]
     if rests:
-        yield check("units", check_units, declared, steady, after=[moved, equations])
+        yield check("units", diagnosis.check_units, declared, steady, after=built)
         linear, sound = settings.network.anchor == "linear", lines["zero residuals"]
-        yield (roots := check("roots", check_eigenvalues, declared, steady, linear, after=[sound]))
+        yield (roots := check("roots", diagnosis.check_eigenvalues, declared, steady, linear, after=[sound]))
         needed = [declared, roots]
     yield (economy := check("network", check_network, members, steady, settings, after=needed))
     choices = settings.optimizer, settings.schedule, settings.train, settings.evaluation
-    yield check("choices", check_choices, economy, *choices)
+    yield check("choices", diagnosis.check_choices, economy, *choices)
     yield (inside := check("box", check_box, economy))
-    yield check("quadrature", check_quadrature, economy, finer, quadrature, settings.tolerance, after=[inside])
-    exact = declared, members.domain, steady, finer, quadrature
-    yield check("closed form", check_closed_form, *exact, after=[moved, equations])
+    rules = finer, quadrature
+    yield check("quadrature", diagnosis.check_quadrature, economy, *rules, settings.tolerance, after=[inside])
+    exact = declared, members.domain, steady, *rules
+    yield check("closed form", diagnosis.check_closed_form, *exact, after=built)
 
 
-def check_parameters(members: Members) -> Finding:
+def describe_parameters(members: Members) -> Finding:
     """The parameters, whose ranges the configuration was checked for, and those for which no range is declared."""
     own = members.base
     names = [f.name for f in dataclasses.fields(own)]
@@ -91,37 +89,21 @@ def check_parameters(members: Members) -> Finding:
     return Finding(None, values + f"\nno range is declared for {', '.join(free)}" * bool(free))
 
 
-def refine_expectation(model: Model, quadrature: Quadrature) -> Finding:
-    """The expectation under the rule of the evaluation."""
-    return Finding(build_expectation(model, partial(build_finer_rule, quadrature)), "")
-
-
 def check_weights(weights: dict[str, float], equations: list[str]) -> Finding:
-    """Loss weights of equations that exist. Raises InputError."""
-    check_equations(weights, equations)
+    """Check that loss weights are those of equations. Raises InputError."""
+    check_loss_weights(weights, equations)
     return Finding(None, ", ".join(f"{name} {weight:g}" for name, weight in weights.items()))
 
 
 def check_network(members: Members, steady: SteadyState, settings: Settings) -> Finding:
     """The economy under its untrained network, and the number of weights. Raises InputError for too many."""
-    economy = build(members, settings.network, settings.expectation, settings.seed, settings.dtype, steady)
+    economy = build_economy(members, settings.network, settings.expectation, settings.seed, settings.dtype, steady)
     inputs = economy.policy.network.input_shape[-1]
     hidden = f" {format_value(choose_widths(inputs, settings.network))}" if settings.network.name == "mlp" else ""
     return Finding(economy, f"{settings.network.name}{hidden}: {economy.policy.network.count_params():,} weights")
 
 
-def make_table(lines: list[Line]) -> Table:
-    """A row for each check."""
-    rows = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-    for name in ("check", "result", "found"):
-        rows.add_column(name)
-    for line in lines:
-        rows.add_row(line.name, *(Text(text, style) for text, style in describe_line(line)))
-    return rows
-
-
 def describe_line(line: Line) -> tuple[tuple[str, str], tuple[str, str]]:
-    """The words and styles of a check's result, and of what was found."""
     if line.lacking is not None:
         return ("skipped", "dim"), (f"needs {line.lacking}", "dim")
     if line.failures:

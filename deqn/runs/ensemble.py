@@ -18,10 +18,16 @@ from deqn.evaluation.analysis import percent_deviations
 from deqn.evaluation.judgements import judge
 from deqn.evaluation.summary import Summary
 from deqn.policies.network import EnsemblePolicy
-from deqn.runs import publish
-from deqn.runs.publish import Curves
 from deqn.runs.solution import Solution, load_solution
-from deqn.runs.verdict import compose_case, compute_curves
+from deqn.runs.verdict import (
+    Curves,
+    compose_case,
+    compute_curves,
+    draw_figures,
+    write_errors,
+    write_simulation,
+    write_summary,
+)
 from deqn.system.clock import Clock
 from deqn.system.errors import InputError
 
@@ -84,19 +90,19 @@ def publish_ensemble(ensemble: Ensemble, folder: Path) -> Summary:
     """Judge the mean as any solution is judged, and write its tables and figures, with bands. Raises FileError."""
     clock, mean = Clock(), ensemble.mean
     with clock.phase("evaluate"):
-        case = compose_case(mean, mean.judged)
+        case = compose_case(mean, mean.finer_economy)
         summary = judge(case)
     with clock.phase("report"):
         folder.mkdir(parents=True, exist_ok=True)
-        publish.write_errors(folder, summary, case.compared)
+        write_errors(folder, summary, case.compared)
         evaluation, seed = mean.settings.evaluation, mean.settings.seed
         simulated = mean.simulate(evaluation.periods, evaluation.paths, seed)
-        publish.write_simulation(folder, simulated, ensemble.moments(evaluation.periods, evaluation.paths, seed))
+        write_simulation(folder, simulated, ensemble.moments(evaluation.periods, evaluation.paths, seed))
         if evaluation.figures:
             curves = compute_bands(ensemble, case.exact)
-            publish.draw_figures(folder, mean.economy.model, case.errors, simulated, curves)
+            draw_figures(folder, case, simulated, curves)
     summary = replace(summary, seconds=clock.seconds())
-    publish.write_summary(folder, summary)
+    write_summary(folder, summary)
     return summary
 
 

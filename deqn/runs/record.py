@@ -13,7 +13,7 @@ from typing import Any
 import tensorflow as tf
 
 from deqn.configuration.job import Job
-from deqn.system.files import locked_log
+from deqn.system.files import lock_file
 
 PACKAGES = ("deqn", "tensorflow", "keras", "numpy", "scipy", "hydra-core", "pandas")
 log = logging.getLogger("deqn")
@@ -29,7 +29,7 @@ class LogHandler(logging.StreamHandler):
 @contextlib.contextmanager
 def open_log(folder: Path) -> Iterator[None]:
     """Write the log of this run, and of no other, to run.log; its lock keeps a second run out of the folder."""
-    stream = locked_log(folder)
+    stream = lock_file(folder / "run.log", "run")
     handler = LogHandler(stream)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.setLevel(logging.INFO)
@@ -47,23 +47,22 @@ def open_log(folder: Path) -> Iterator[None]:
             stream.close()
 
 
-def describe_environment(job: Job) -> dict[str, Any]:
+def record_environment(job: Job) -> dict[str, Any]:
     """Versions, device, threads, seed, command line, and the git revisions of the package and of the model's file."""
+    threading = tf.config.threading
     return {
         "versions": {"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
         "platform": platform.platform(),
         "devices": [d.name for d in tf.config.list_logical_devices()],
-        "threads": {
-            "intra_op": tf.config.threading.get_intra_op_parallelism_threads(),
-            "inter_op": tf.config.threading.get_inter_op_parallelism_threads(),
-        },
+        "threads": {"intra_op": threading.get_intra_op_parallelism_threads(),
+                    "inter_op": threading.get_inter_op_parallelism_threads()},
         "seed": job.settings.seed,
         "command_line": sys.argv,
         "overrides": [o for o in job.overrides if not o.startswith("resume=")],
         "config_dir": None if job.config_dir is None else str(Path(job.config_dir).resolve()),
         "git_revision": find_revision(__file__),
         "model_git_revision": find_revision(getattr(sys.modules[type(job.model).__module__], "__file__", None)),
-    }
+    }  # fmt: skip
 
 
 def find_revision(file: str | None) -> str | None:
@@ -73,9 +72,7 @@ def find_revision(file: str | None) -> str | None:
     place = Path(file).resolve()
     for words in (["ls-files", "--error-unmatch", place.name], ["rev-parse", "HEAD"]):
         try:
-            found = subprocess.run(
-                ["git", *words], cwd=place.parent, capture_output=True, text=True, timeout=5, check=True
-            )
+            answer = subprocess.run(["git", *words], cwd=place.parent, capture_output=True, timeout=5, check=True)
         except (OSError, subprocess.SubprocessError):
             return None
-    return found.stdout.strip()
+    return answer.stdout.decode().strip()

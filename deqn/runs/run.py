@@ -14,18 +14,18 @@ from deqn.checks.diagnosis import check_choices, list_concerns
 from deqn.configuration.job import Job, prepare_job
 from deqn.economy.economy import Economy
 from deqn.equations.expectation import build_rule, count_product_nodes
-from deqn.evaluation.summary import Summary, Training
+from deqn.evaluation.summary import Summary, TrainingRecord
 from deqn.families.pseudo_states import gather_members
 from deqn.model.findings import find_origin, locate_line
 from deqn.policies.approximators import choose_widths
 from deqn.policies.network import PolicyNetwork
-from deqn.runs.record import describe_environment, open_log
-from deqn.runs.solution import Solution, build
+from deqn.runs.record import open_log, record_environment
+from deqn.runs.solution import Solution, build_economy
 from deqn.runs.training import plan_training, train
 from deqn.runs.verdict import conclude
 from deqn.system import files
 from deqn.system.clock import Clock
-from deqn.system.errors import DeqnError, FileError, InputError, as_known, first_line
+from deqn.system.errors import DeqnError, FileError, InputError, first_line, to_deqn_error
 from deqn.system.interrupt import Interrupt
 from deqn.system.status import show_status
 from deqn.training.checkpoint import write_policy
@@ -35,12 +35,9 @@ log = logging.getLogger("deqn")
 
 
 def solve(
-    model: str,
-    overrides: Sequence[str] = (),
-    folder: str | Path | None = None,
-    config_dir: str | None = None,
+    model: str, overrides: Sequence[str] = (), folder: str | Path | None = None, config_dir: str | None = None,
     quiet: bool = False,
-) -> Solution:
+) -> Solution:  # fmt: skip
     """Solve a model and leave a run folder behind, as `deqn-solve model=<model> <overrides>` does.
 
     `folder`: a new one under outputs/ where None, that of the run to go on with if `resume=` is given. `config_dir`: a
@@ -53,12 +50,12 @@ def solve(
     if job.settings.resume is not None:
         folder = job.settings.resume
     elif folder is None:
-        folder = files.fresh_folder(f"outputs/{job.name}/{datetime.now():%Y-%m-%d_%H-%M-%S}")
+        folder = files.claim_new_folder(f"outputs/{job.name}/{datetime.now():%Y-%m-%d_%H-%M-%S}")
     return run(job, Path(folder), Console(quiet=quiet), clock)
 
 
 def check_words(model: str, overrides: Sequence[str]) -> None:
-    """The arguments of `solve` are words of the command line. Raises InputError."""
+    """Check that the arguments of `solve` are words of the command line. Raises InputError."""
     if not isinstance(model, str):
         raise InputError(f"model is the name of a file in the folder model/, such as 'growth', not {model!r:.60}")
     words = [f"{key}={value}" for key, value in overrides.items()] if isinstance(overrides, dict) else overrides
@@ -72,7 +69,7 @@ def run(
 ) -> Solution:
     """Train, evaluate and report; everything is written into `folder`. Raises InputError and FileError.
 
-    `watch` is told of every report of training, and ends the run by raising an exception of its own.
+    `watch` receives every report of training, and ends the run by raising an exception of its own.
     """
     settings = job.settings
     try:
@@ -81,18 +78,18 @@ def run(
             log.info("deqn-solve %s", " ".join(job.overrides))
             with clock.phase("compile"), show_status(console) as tell:
                 economy = prepare_economy(job, tell)
-            files.write_json(folder / "environment.json", describe_environment(job))
+            files.write_json(folder / "environment.json", record_environment(job))
             files.write_text(folder / "config.yaml", job.config_yaml)  # now it is a run, and can be resumed
             trained = train(economy, plan_training(settings), folder, console, interrupt, watch)
             clock.phases["compile"] += trained.compile_seconds
             clock.phases["train"] += trained.train_seconds
             write_policy(folder, economy.policy.network)
-            solution = Solution(economy, settings.assessment, begin_summary(job, economy, trained), folder)
+            solution = Solution(economy, settings, begin_summary(job, economy, trained), folder)
             return conclude(solution, console, interrupt, clock)
     except DeqnError:
         raise
     except Exception as error:
-        if shortage := as_known(error):
+        if shortage := to_deqn_error(error):
             raise shortage from error
         if place := locate_line(error):  # whatever it is, it was raised in a function of the model
             what = find_origin(error)
@@ -117,16 +114,16 @@ def prepare_economy(job: Job, tell: Callable[[str], None]) -> Economy[PolicyNetw
     settings = job.settings
     members, rests = gather_members(job.model, settings.pseudo_states), settings.network.anchor != "none"
     steady, equations = check_model(members, partial(build_rule, settings.expectation), rests, tell)
-    check_equations(settings.loss.weights, equations)
-    economy = build(members, settings.network, settings.expectation, settings.seed, settings.dtype, steady)
+    check_loss_weights(settings.loss.weights, equations)
+    economy = build_economy(members, settings.network, settings.expectation, settings.seed, settings.dtype, steady)
     check_choices(economy, settings.optimizer, settings.schedule, settings.train, settings.evaluation)
     for concern in list_concerns(economy):
         log.warning(concern)
     return economy
 
 
-def check_equations(weights: dict[str, float], equations: list[str]) -> None:
-    """Refuse a loss weight for an equation that the model does not have. Raises InputError."""
+def check_loss_weights(weights: dict[str, float], equations: list[str]) -> None:
+    """Refuse a weight of an equation that the model does not have. Raises InputError."""
     for name in weights:
         if name not in equations:
             raise InputError(f"loss.weights.{name}: the model's equations are {', '.join(equations)}")
@@ -142,7 +139,7 @@ def begin_summary(job: Job, economy: Economy, trained: TrainingResult) -> Summar
         tolerance=settings.tolerance, seed=settings.seed, dtype=settings.dtype,
         seconds={}, steps={"adam": 0, "levenberg_marquardt": 0, "bfgs": 0, **trained.steps},
         states_visited=trained.states_visited,
-        training=Training(
+        training=TrainingRecord(
             ended=trained.ended, problem=trained.problem, lost_paths=trained.lost_paths,
             error=trained.error if math.isfinite(trained.error) else None,
             anchor=network.anchor, nodes=count_product_nodes(settings.expectation, economy.model),

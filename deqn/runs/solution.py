@@ -11,13 +11,11 @@ import pandas as pd
 import tensorflow as tf
 
 from deqn.configuration.stored import load_stored
-from deqn.economy.anchors import Scale, build_policy
-from deqn.economy.domain import box_states
+from deqn.economy import anchors, domain
 from deqn.economy.economy import Economy, tabulate_states
 from deqn.economy.members import Members
 from deqn.equations.expectation import build_expectation, build_finer_rule, build_rule
-from deqn.evaluation import analysis, evaluate, moments
-from deqn.evaluation.closed_loop import closed_loop_modes
+from deqn.evaluation import analysis, closed_loop, evaluate, moments
 from deqn.evaluation.summary import Summary, read_summary
 from deqn.families.pseudo_states import gather_members
 from deqn.model.layout import free_policies, labels, width
@@ -26,18 +24,18 @@ from deqn.perturbation.steady_state import SteadyState, find_middle, steady_stat
 from deqn.policies.approximators import Approximator, make_network
 from deqn.policies.network import PolicyNetwork
 from deqn.reporting import html_report, report
-from deqn.settings.schema import Assessment, Network, Quadrature
+from deqn.settings.schema import Network, Quadrature, Settings
 from deqn.system.errors import FileError, InputError
-from deqn.system.files import number
+from deqn.system.files import format_error
 from deqn.training.checkpoint import read_policy
 
-ROUNDING = 1e-5  # of an interval, by which a parameter in single precision may lie outside
-MARGIN = 0.3  # by which a polynomial's domain is wider than the box: tomorrow's states may lie outside
+INTERVAL_ROUNDING = 1e-5  # of an interval, by which a parameter in single precision may lie outside
+DOMAIN_MARGIN = 0.3  # by which a polynomial's domain is wider than the box: tomorrow's states may lie outside
 # Seeds of independent random streams, told apart from each other and from one run seed to the next.
 NETWORK, TRAINING, VALIDATION, EVALUATION, SIMULATION = range(5)
 
 
-def stream(seed: int, purpose: int) -> int:
+def derive_seed(seed: int, purpose: int) -> int:
     """The seed of one purpose's random numbers."""
     return int(np.random.SeedSequence([seed, purpose]).generate_state(1)[0] >> 1)
 
@@ -47,12 +45,12 @@ class Solution:
     """A policy function together with the model that it solves, and the result of the run that found it."""
 
     economy: Economy
-    settings: Assessment
+    settings: Settings
     result: Summary
     folder: Path
 
     def __repr__(self) -> str:
-        error = number(self.result.path_error.mean)
+        error = format_error(self.result.path_error.mean)
         return f"Solution({report.grade(self.result)} {self.result.model}, mean path error {error}, {self.folder})"
 
     def _repr_html_(self) -> str:
@@ -67,14 +65,13 @@ class Solution:
         """Policies and definitions at given states, one row each.
 
         `states`: name -> number or [n] for a scalar state, [size] or [size, n] for a vector; or its columns `k[0]`,
-        `k[1]`, ... as in a table from `simulate`. `parameters`, in a family: numbers or [n], `beta=0.97`; those not
-        given take the usual values. Raises KeyError for a state that is missing or a parameter that is none, ValueError
+        `k[1]`, ... as in a table from `simulate`. `parameters`, in a family: numbers or [n], `beta=0.97`; the others
+        take their baseline values. Raises KeyError for a state that is missing or a parameter that is none, ValueError
         for a wrong shape or a parameter outside its interval.
         """
-        packed = self._packed({**self._parameters(parameters, states), **states, **parameters})
-        return tabulate_states(self.economy.model, self.economy.policy, packed).drop(
-            columns=labels(self.economy.model.states)
-        )
+        packed = self._pack({**self._complete(parameters, states), **states, **parameters})
+        table = tabulate_states(self.economy.model, self.economy.policy, packed)
+        return table.drop(columns=labels(self.economy.model.states))
 
     def simulate(self, periods: int = 200, paths: int = 100, seed: int = 1, **parameters: float) -> pd.DataFrame:
         """Simulated paths after the evaluation's burn-in: columns `path`, `period` and every variable.
@@ -82,28 +79,28 @@ class Solution:
         The paths of a family spread over its members; with `parameters`, `beta=0.97`, all are of one member.
         """
         chosen = replace(self.settings.evaluation, periods=periods, paths=paths)
-        of = evaluate.center_row(self.member(parameters)) if parameters else None
-        states = evaluate.path_states(self.economy, chosen, stream(seed, SIMULATION), of, self.closed_loop)
-        return analysis.simulation(self.economy, states)
+        of = evaluate.center_row(self.choose_member(parameters)) if parameters else None
+        states = evaluate.sample_paths(self.economy, chosen, derive_seed(seed, SIMULATION), of, self.closed_loop)
+        return analysis.tabulate_paths(self.economy, states)
 
     def euler_errors(self, seed: int | None = None) -> pd.DataFrame:
         """Absolute residuals on fresh states with the finer rule: rows (set, equation), columns the statistics."""
-        judged = self.judged
-        sets = self.evaluation_states(self.settings.seed if seed is None else seed)
-        tables = {name: evaluate.error_summary(evaluate.euler_errors(judged, states)) for name, states in sets.items()}
-        rows = {(name, equation): s for name, table in tables.items() for equation, s in table.items()}
+        rows: dict[tuple[str, str], dict[str, float]] = {}
+        for where, states in self.draw_evaluation_states(self.settings.seed if seed is None else seed).items():
+            table = evaluate.summarize_errors(evaluate.euler_errors(self.finer_economy, states))
+            rows |= {(where, equation): statistics for equation, statistics in table.items()}
         return pd.DataFrame(rows).T.rename_axis(["set", "equation"])
 
     def irf(self, name: str, size: float = 1.0, periods: int = 40, **parameters: float) -> pd.DataFrame:
         """Deviations, in levels, of every variable from the path without the shock, dates 0 to `periods`.
 
         `name` is a shock, moved by `size` standard deviations, or a state, displaced by the share `size` of its value.
-        A name of both means the shock. In a family the economy has the `parameters`, else the usual ones. Raises
-        KeyError for another name, ValueError for fewer than one period.
+        A name of both means the shock. In a family the economy has the `parameters`, or else those of the baseline.
+        Raises KeyError for another name, ValueError for fewer than one period.
         """
         if periods < 1:
             raise ValueError(f"periods={periods}; an impulse response has at least one")
-        shocked, baseline = analysis.impulse_response(self.member(parameters), name, size, periods)
+        shocked, baseline = analysis.impulse_response(self.choose_member(parameters), name, size, periods)
         return shocked - baseline
 
     def moments(self, periods: int = 200, paths: int = 100, seed: int = 1, **parameters: float) -> pd.DataFrame:
@@ -123,51 +120,48 @@ class Solution:
     @cached_property
     def closed_loop(self) -> Modes | None:
         """The eigenvalues of the closed loop at the steady state; None where there is none."""
-        return None if self.economy.steady is None else closed_loop_modes(self.economy)
+        return None if self.economy.steady is None else closed_loop.find_closed_loop_modes(self.economy)
 
     @cached_property
-    def judged(self) -> Economy:
+    def finer_economy(self) -> Economy:
         """The economy under the finer rule of the evaluation."""
         model, settings = self.economy.model, self.settings.expectation
         return replace(self.economy, expectation=build_expectation(model, partial(build_finer_rule, settings)))
 
-    def evaluation_states(self, seed: int) -> dict[str, tf.Tensor]:
+    def draw_evaluation_states(self, seed: int) -> dict[str, tf.Tensor]:
         """Fresh states of the sets `path` and `box`, packed, [n, n_states]."""
-        chosen, seed = self.settings.evaluation, stream(seed, EVALUATION)
-        walked = evaluate.path_states(self.economy, chosen, seed, loop=self.closed_loop)
-        box = box_states(self.economy.domain, chosen, seed, self.economy.policy.dtype)
-        return {"path": tf.reshape(walked, (-1, walked.shape[-1])), "box": box}
+        chosen, seed = self.settings.evaluation, derive_seed(seed, EVALUATION)
+        path = evaluate.sample_paths(self.economy, chosen, seed, loop=self.closed_loop)
+        box = domain.box_states(self.economy.domain, chosen, seed, self.economy.policy.dtype)
+        return {"path": tf.reshape(path, (-1, path.shape[-1])), "box": box}
 
-    def member(self, parameters: Mapping[str, float]) -> Economy:
-        """The economy resting at given parameters, at the usual ones where there is none."""
+    def choose_member(self, parameters: Mapping[str, float]) -> Economy:
+        """The economy that rests at given parameters; without any, at those of the baseline."""
         if not parameters:
             return self.economy
-        values = tuple(float(x) for x in self._parameters(parameters, {}).values())
+        values = tuple(float(x) for x in self._complete(parameters, {}).values())
         if values not in self._members:
             self._members[values] = replace(self.economy, steady=self.economy.members.rest_at(values))
         return self._members[values]
 
     @cached_property
     def _members(self) -> dict[tuple[float, ...], Economy]:
-        """The economies of a family that were asked for, by their parameters."""
         return {}
 
-    def _parameters(self, given: Mapping[str, Any], states: Mapping[str, Any]) -> dict[str, Any]:
-        """All parameters of a family, the usual ones where not given here or among the states. Raises KeyError."""
-        known, values = self.economy.members.parameters, dict(given)
-        for name in given:
-            if name not in known.names:
-                raise KeyError(f"no parameter {name!r} is a state; there are {', '.join(known.names) or 'none'}")
+    def _complete(self, given: Mapping[str, Any], states: Mapping[str, Any]) -> dict[str, Any]:
+        """All parameters of a family, the baseline's where not given here or among the states. Raises KeyError."""
+        known, values = self.economy.members.parameters, {}
+        if unknown := [name for name in given if name not in known.names]:
+            raise KeyError(f"no parameter {unknown[0]!r} is a state; there are {', '.join(known.names) or 'none'}")
         for name, low, high, baseline in zip(*known, strict=True):
             values[name] = given.get(name, states.get(name, baseline))
-            outside = np.abs(np.asarray(values[name], float) - (low + high) / 2) / (high - low) > 0.5 + ROUNDING
-            if outside.any():
-                raise ValueError(
-                    f"{name}={values[name]} lies outside [{low:g}, {high:g}], for which the family is solved"
-                )
-        return {name: values[name] for name in known.names}
+            away = np.abs(np.asarray(values[name], float) - (low + high) / 2) / (high - low)
+            if (away > 0.5 + INTERVAL_ROUNDING).any():
+                interval = f"[{low:g}, {high:g}]"
+                raise ValueError(f"{name}={values[name]} lies outside {interval}, for which the family is solved")
+        return values
 
-    def _packed(self, states: Mapping[str, Any]) -> tf.Tensor:
+    def _pack(self, states: Mapping[str, Any]) -> tf.Tensor:
         columns: list[np.ndarray] = []
         for s in self.economy.model.states:
             names = labels([s])
@@ -182,22 +176,23 @@ class Solution:
         return tf.constant(np.stack(np.broadcast_arrays(*columns), 1), self.economy.policy.dtype)
 
 
-def build(
+def build_economy(
     members: Members, network: Network, quadrature: Quadrature, seed: int, dtype: str, steady: SteadyState | None = None
 ) -> Economy[PolicyNetwork]:
     """The economy of its members, with an untrained policy function and an expectation.
 
-    `steady` is the baseline's steady state, where it is known already; with `network.anchor` none there is none. Raises
-    InputError where the steady state is not found, or where the solution that the anchor is to be does not exist.
+    `steady`: the baseline's steady state, where it is known already; with `network.anchor` none there is none. Raises
+    InputError where the steady state, or the local solution that is the anchor, is not found.
     """
     model, kind = members.model, network.anchor
     steady = None if kind == "none" else steady or steady_state(model)
     inputs, outputs = (sum(map(width, declared)) for declared in (model.states, free_policies(model.policies)))
-    layers = make_network(inputs, outputs, network, dtype, stream(seed, NETWORK))
-    approximator = Approximator(layers, Scale(members.domain, MARGIN if network.name == "chebyshev" else 0.0))
+    margin = DOMAIN_MARGIN if network.name == "chebyshev" else 0.0
+    layers = make_network(inputs, outputs, network, dtype, derive_seed(seed, NETWORK))
+    approximator = Approximator(layers, anchors.Scale(members.domain, margin))
     chosen = build_expectation(model, partial(build_rule, quadrature))
     try:
-        policy = build_policy(members, steady or find_middle(model), approximator, kind, chosen)
+        policy = anchors.build_policy(members, steady or find_middle(model), approximator, kind, chosen)
     except InputError as error:
         raise InputError(f"network.anchor={kind}: {error}; network.anchor=steady_state does without it") from error
     return Economy(members, steady, policy, chosen)
@@ -212,6 +207,6 @@ def load_solution(folder: str | Path) -> Solution:
     except (OSError, ValueError) as error:
         raise FileError(f"{folder} does not hold a finished run: {error}") from error
     members = gather_members(model, settings.pseudo_states)
-    economy = build(members, settings.network, settings.expectation, settings.seed, settings.dtype)
+    economy = build_economy(members, settings.network, settings.expectation, settings.seed, settings.dtype)
     read_policy(folder, economy.policy.network)
-    return Solution(economy, settings.assessment, result, folder)
+    return Solution(economy, settings, result, folder)

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from deqn.checks.undefined import find_lost_derivative
 from deqn.economy.economy import Economy
-from deqn.runs.solution import TRAINING, VALIDATION, stream
+from deqn.runs.solution import TRAINING, VALIDATION, derive_seed
 from deqn.settings.schema import Settings
 from deqn.system.interrupt import Interrupt
 from deqn.training.checkpoint import Checkpoints
@@ -22,8 +22,8 @@ from deqn.training.sampler import FAR, Sampler
 from deqn.training.stage import Stage, count_remaining
 from deqn.training.validation import Ledger, Validator
 
-RESULTS = ("summary.json", "failure.json", "report.html", "euler_errors.csv", "comparison.csv", "moments.csv")
-Watch = Callable[[Report], None]  # is told of every report, and ends the run by raising an exception of its own
+RESULT_FILES = ("summary.json", "failure.json", "report.html", "euler_errors.csv", "comparison.csv", "moments.csv")
+Watch = Callable[[Report], None]  # receives every report, and ends the run by raising an exception of its own
 log = logging.getLogger("deqn")
 
 
@@ -31,7 +31,7 @@ def plan_training(settings: Settings) -> Plan:
     """What the settings of a run say about training."""
     return Plan(
         settings.optimizer, settings.schedule, settings.train, settings.sampling, settings.loss, settings.tolerance,
-        stream(settings.seed, TRAINING), stream(settings.seed, VALIDATION), settings.resume is not None,
+        derive_seed(settings.seed, TRAINING), derive_seed(settings.seed, VALIDATION), settings.resume is not None,
     )  # fmt: skip
 
 
@@ -44,7 +44,6 @@ class Journal:
     watch: Watch | None = None
 
     def report(self, report: Report) -> None:
-        """Write and show a report."""
         for record in self.records:
             record.add(report)
         self.display.report(report)
@@ -56,7 +55,6 @@ class Journal:
             self.watch(report)
 
     def update(self, stage: Stage, loss: float) -> None:
-        """Show the newest step."""
         self.display.update(stage, loss)
 
 
@@ -73,7 +71,7 @@ def train(
     )  # fmt: skip
     if plan.resumed:
         restore(checkpoints, folder, console)
-        for name in RESULTS:  # of the policy as it was
+        for name in RESULT_FILES:  # of the policy as it was
             (folder / name).unlink(missing_ok=True)
     metrics = Metrics(folder, rows=int(ledger.reports.numpy()) if any(stage.step for stage in chosen) else 0)
     records = [metrics, Events(folder, metrics)] if plan.train.tensorboard else [metrics]
@@ -83,32 +81,22 @@ def train(
     log.info("training ended: %s", trained.ended)
     if trained.ended == "interrupted":
         console.print("interrupted: evaluating what is there; Ctrl-C again stops at once", highlight=False)
-    if trained.ended == "steps" and trained.error > plan.tolerance and (early := unfinished(chosen)):
-        problems = (*trained.problems, stuck(economy, early, trained.error))
+    early = [stage for stage in chosen if stage.step and count_remaining(stage)]  # before their last step
+    if trained.ended == "steps" and trained.error > plan.tolerance and early:
+        problems = (*trained.problems, explain_stop(economy, early, trained.error))
         trained = replace(trained, ended="stuck", problems=problems)
-    for problem in (*lost(trained.lost_paths), *trained.problems):
+    lost = f"{trained.lost_paths} times a training path was lost (not finite, or {FAR} widths of the box away)"
+    for problem in (*[f"{lost} and drawn anew"] * bool(trained.lost_paths), *trained.problems):
         log.error(problem)
         console.print(problem, highlight=False, markup=False)
     return trained
 
 
-def unfinished(chosen: list[Stage]) -> list[Stage]:
-    """The stages that ended before their last step."""
-    return [stage for stage in chosen if stage.step and count_remaining(stage)]
-
-
-def stuck(economy: Economy, early: list[Stage], error: float) -> str:
+def explain_stop(economy: Economy, early: list[Stage], error: float) -> str:
     """Why stages ended before their last step though the error is above the tolerance."""
     cause = find_lost_derivative(economy, early[-1].batch)
     steps = ", ".join(f"{stage.name} after {stage.step} steps" for stage in early)
     return f"stuck ({steps}): no step lowers the error of {error:.1e}" + (f"; {cause}" if cause else "")
-
-
-def lost(paths: int) -> list[str]:
-    """A sentence about the paths that were lost, if any were."""
-    if not paths:
-        return []
-    return [f"{paths} times a training path was lost (not finite, or {FAR} widths of the box away) and drawn anew"]
 
 
 def restore(checkpoints: Checkpoints, folder: Path, console: Console) -> None:

@@ -29,11 +29,9 @@ def check_range(key: str, value: Any, allowed: str | Iterable[Any]) -> None:
     if value is None:
         return
     if not isinstance(allowed, str):
-        allowed = tuple(allowed)
-        if value not in allowed:
-            raise InputError(
-                f"{key}={value}: {suggest(str(value), map(str, allowed))}allowed are {', '.join(map(str, allowed))}"
-            )
+        if value not in (choices := tuple(allowed)):
+            words = list(map(str, choices))
+            raise InputError(f"{key}={value}: {suggest(str(value), words)}allowed are {', '.join(words)}")
         return
     if isinstance(value, Mapping):
         for name, entry in value.items():

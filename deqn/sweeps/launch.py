@@ -13,20 +13,19 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from deqn.configuration.composition import read_hydra_job
+from deqn.configuration.composition import find_value, read_hydra_job
 from deqn.configuration.job import make_job
 from deqn.configuration.loading import search_own_folder
-from deqn.configuration.overrides import find_value
 from deqn.configuration.words import assign
 from deqn.runs.engine import import_engine, start_run
-from deqn.system.errors import FileError, InputError, as_known, exit_code, first_line
+from deqn.system.errors import DeqnError, FileError, InputError, choose_exit_code, first_line, to_deqn_error
 from deqn.system.extras import LAUNCHERS
-from deqn.system.files import fresh_folder, make_folder, number, write_json
-from deqn.system.processes import died, forked
+from deqn.system.files import claim_new_folder, format_error, make_folder, write_json
+from deqn.system.processes import explain_death, run_in_fork
 
 
 def run_sweep(flags: list[str], overrides: list[str], config_dir: str | None, jobs: list[list[str]]) -> int:
-    """All jobs of a sweep, by whatever launcher; then their common summary. Non-zero if any job failed."""
+    """Run all jobs of a sweep, by whatever launcher, and summarize them; returns the largest exit code."""
     if find_value("hydra.sweep.subdir", overrides) is not None:
         raise InputError("hydra.sweep.subdir is not supported: the folders of a sweep's jobs are numbered")
     overrides = choose_folder("hydra.sweep.dir", overrides, "outputs/sweeps")
@@ -36,7 +35,7 @@ def run_sweep(flags: list[str], overrides: list[str], config_dir: str | None, jo
 
     def work(config: DictConfig) -> None:
         sys.argv[:] = words  # which a process of the launcher's does not know
-        solve_sweep_job(config)
+        launch_sweep_job(config)
 
     launcher = find_value("hydra/launcher", overrides)
     if launcher in LAUNCHERS:
@@ -46,16 +45,16 @@ def run_sweep(flags: list[str], overrides: list[str], config_dir: str | None, jo
     except Exception as error:  # a process was killed, or could not be started
         print(f"deqn-solve: {type(error).__name__}: {first_line(error)}", file=sys.stderr)
     finally:
-        from deqn.sweeps.sweep import summarize  # and pandas, for which a mistake need not wait
+        from deqn.sweeps.sweep import summarize
 
         code = summarize(folder, jobs)
     return code
 
 
-def solve_sweep_job(config: DictConfig) -> None:
-    """One job of a sweep, in a process of its own: its failure leaves the others to run; a signal ends the sweep.
+def launch_sweep_job(config: DictConfig) -> None:
+    """Run a job of a sweep in a process of its own. If it fails, the others still run; a signal ends the sweep.
 
-    Jobs beside each other print nothing but a line at the end of each. One that a cluster starts again goes on.
+    Parallel jobs print only a line at their end. A job that a cluster starts again goes on.
     """
     job = HydraConfig.get()
     launcher, folder = job.runtime.choices["hydra/launcher"], Path(job.runtime.output_dir)
@@ -66,10 +65,10 @@ def solve_sweep_job(config: DictConfig) -> None:
     if not beside:
         print(f"\n{name}", flush=True)
     if LAUNCHERS.get(launcher) == "submitit":  # which starts a process for each job
-        code, received = sweep_job(config, name, beside), None
+        code, received = run_sweep_job(config, name, beside), None
     else:
         import_engine(quiet=beside)
-        with forked(partial(sweep_job, config, name, beside)) as fork:
+        with run_in_fork(partial(run_sweep_job, config, name, beside)) as fork:
             pass
         code, received = fork.code, fork.signal
     if received is not None:
@@ -77,10 +76,10 @@ def solve_sweep_job(config: DictConfig) -> None:
     if code > 128:
         sys.exit(code)
     if code != 0:
-        write_failure(folder, died(code), 1, name, beside)
+        write_failure(folder, explain_death(code), 1, name, beside)
 
 
-def sweep_job(config: DictConfig, name: str, beside: bool) -> int:
+def run_sweep_job(config: DictConfig, name: str, beside: bool) -> int:
     """Solve a job of a sweep and say what came of it; returns 0, or as a signal asks that ended it."""
     signal, folder, began = None, Path(HydraConfig.get().runtime.output_dir), time.monotonic()
     try:
@@ -88,12 +87,11 @@ def sweep_job(config: DictConfig, name: str, beside: bool) -> int:
         signal, error = summary.signal, summary.path_error.mean
         if beside:
             seconds = f"{summary.seconds['total']:.0f} s"
-            print(f"{name}: {summary.status}, mean path error {number(error)}, {seconds}", flush=True)
+            print(f"{name}: {summary.status}, mean path error {format_error(error)}, {seconds}", flush=True)
     except Exception as error:  # the traceback stands in the job's run.log
-        known = as_known(error)
-        reason = f"{type(error).__name__}: {error}" if known is None else str(known)
-        write_failure(folder, reason, 1 if known is None else known.exit_code, name, beside)
-    return 0 if signal is None else exit_code(summary.status, signal)
+        failure = to_deqn_error(error) or DeqnError(f"{type(error).__name__}: {error}")
+        write_failure(folder, str(failure), failure.exit_code, name, beside)
+    return 0 if signal is None else choose_exit_code(summary.status, signal)
 
 
 def write_failure(folder: Path, reason: str, code: int, name: str, beside: bool) -> None:
@@ -109,7 +107,7 @@ def choose_folder(key: str, overrides: list[str], parent: str) -> list[str]:
     """The overrides with a folder for Hydra: the user's, if it holds no run, or a new one. Raises FileError."""
     given = find_value(key, overrides)
     if given is None:
-        return [*overrides, assign(key, fresh_folder(f"{parent}/{datetime.now():%Y-%m-%d_%H-%M-%S}"))]
+        return [*overrides, assign(key, claim_new_folder(f"{parent}/{datetime.now():%Y-%m-%d_%H-%M-%S}"))]
     if "${" in given:
         raise InputError(f"{key}={given}: give a plain path")
     if any(Path(given).glob("config.yaml")) or any(Path(given).glob("[0-9]*/config.yaml")):
@@ -121,16 +119,16 @@ def choose_folder(key: str, overrides: list[str], parent: str) -> list[str]:
 def run_hydra(work: Callable[[DictConfig], None], config_dir: str | None, folder: str = "a file") -> None:
     """Hand the command line, as it stands in sys.argv, to Hydra. Raises FileError, which names the folder."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come here, also those of a launcher, and not to the terminal
-    with search_own_folder(config_dir), writing_below(folder):
+    with search_own_folder(config_dir), guard_writes_below(folder):
         hydra.main(version_base="1.3", config_path="pkg://deqn.configs", config_name="config")(work)()
 
 
 @contextlib.contextmanager
-def writing_below(folder: str) -> Iterator[None]:
-    """Name the file, or else the folder, where Hydra cannot write. Raises FileError."""
+def guard_writes_below(folder: str) -> Iterator[None]:
+    """Raise a system error of the block as a FileError that names the file, or else the folder."""
     try:
         yield
     except OSError as error:
-        if as_known(error) is not None:
+        if to_deqn_error(error) is not None:
             raise
         raise FileError(f"cannot write {error.filename or folder}: {error.strerror or error}") from error

@@ -1,49 +1,24 @@
-"""What a search is over, as declared on the command line in Hydra's words. Needs neither TensorFlow nor Optuna.
+"""What a search is over, as declared on the command line in Hydra's words. Needs no TensorFlow.
 
 'network.hidden=choice([16],[32])' 'optimizer.polish=range(500,3000,500)' 'optimizer.damping=interval(1e-4,1e-1)'
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 from omegaconf import OmegaConf
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from deqn.configuration.composition import compose
-from deqn.configuration.overrides import parse_overrides
+from deqn.configuration.composition import compose, parse_overrides
 from deqn.configuration.validation import validate
 from deqn.system.errors import InputError
 
 JUDGES = ("model", "pseudo_states", "expectation", "evaluation", "seed", "tolerance", "resume", "tuned", "hydra")
 OWN = ("trials", "study")  # words that are deqn-tune's own
 
-
-@dataclass(frozen=True)
-class Choice:
-    """One of some words, as they stand behind the key."""
-
-    words: tuple[str, ...]
-
-    @property
-    def ends(self) -> tuple[str, ...]:
-        """What is checked before a search starts: every word."""
-        return self.words
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A number from `low` to `high`, both included; `step` apart where it is given; `log`: uniform in its logarithm."""
-
-    low: float
-    high: float
-    step: float | None = None
-    log: bool = False
-
-    @property
-    def ends(self) -> tuple[str, ...]:
-        """What is checked before a search starts: both ends."""
-        return format_number(self.low), format_number(self.high)
+Dimension = CategoricalDistribution | IntDistribution | FloatDistribution  # of words as they stand behind the key
 
 
 @dataclass(frozen=True)
@@ -51,13 +26,18 @@ class Search:
     """A declared search: the words that declare it, the space by key, and what stays the same in all trials."""
 
     declaration: list[str]
-    space: dict[str, Choice | Interval]
+    space: dict[str, Dimension]
     fixed: list[str]
     config_dir: str | None
     model: str
     seed: int
     trials: int
     folder: Path
+
+    @property
+    def fresh_seed(self) -> int:
+        """A seed that no trial has."""
+        return (self.seed + 1) % 2**31
 
     def overrides(self, words: dict[str, str]) -> list[str]:
         """Those of a trial, by the word chosen for each key."""
@@ -80,16 +60,16 @@ def declare_search(overrides: list[str], config_dir: str | None) -> Search:
     trials = own.get("trials", 20)
     if not isinstance(trials, int) or isinstance(trials, bool) or trials < 1:
         raise InputError(f"trials={trials} is not a number of trials")
-    first = [f"{key}={values.ends[0]}" for key, values in space.items()]
+    first = [f"{key}={list_ends(values)[0]}" for key, values in space.items()]
     composition = compose([*fixed, *first], config_dir)
     model, seed = composition.name, validate(composition.config)[0].seed
     before = compose(fixed, config_dir).config  # the word 0 alone does not tell a count from a share
     for key, values in space.items():
         given, default = (OmegaConf.select(c, key.lstrip("+")) for c in (composition.config, before))
-        if isinstance(values, Interval) and isinstance(given, int) and not isinstance(default, float):
-            space[key] = make_whole(values)
+        if isinstance(values, FloatDistribution) and isinstance(given, int) and not isinstance(default, float):
+            space[key] = IntDistribution(int(values.low), int(values.high), values.log)  # of a setting that counts
     for key, values in space.items():
-        for end in values.ends[1:]:
+        for end in list_ends(values)[1:]:
             validate(compose([*fixed, *first, f"{key}={end}"], config_dir).config)
     folder = Path(str(own.get("study", f"outputs/tune/{model}")))
     return Search(declaration, space, fixed, config_dir, model, seed, trials, folder)
@@ -103,31 +83,34 @@ def read_key(o: Override) -> str:
     return key
 
 
-def read_dimension(o: Override) -> Choice | Interval:
+def read_dimension(o: Override) -> Dimension:
     """The values that a sweep of Hydra's declares. Raises InputError for bounds that leave none."""
     values, log = o.value(), "log" in getattr(o.value(), "tags", ())
     if isinstance(values, ChoiceSweep):
-        return Choice(tuple(o.sweep_string_iterator()))
+        return CategoricalDistribution(tuple(o.sweep_string_iterator()))
     if isinstance(values, RangeSweep):
         numbers = list(values.range()) if values.step else []
         if not numbers:
             raise InputError(f"{o.input_line}: there is no number in this range")
-        low, high = min(numbers), max(numbers)
-        return Interval(low, high, abs(values.step)) if low < high else Choice((format_number(low),))
+        low, high, step = min(numbers), max(numbers), abs(values.step)
+        if low == high:
+            return CategoricalDistribution((format_number(low),))
+        return (IntDistribution if isinstance(low, int) else FloatDistribution)(low, high, step=step)
     if isinstance(values, IntervalSweep):
         if not (math.isfinite(values.start) and math.isfinite(values.end) and values.start < values.end):
             raise InputError(f"{o.input_line}: the lower end is not below the upper end, or not finite")
         if log and values.start <= 0:
             raise InputError(f"{o.input_line}: the logarithm needs a lower end above zero")
-        return Interval(values.start, values.end, log=log)
+        return FloatDistribution(values.start, values.end, log)
     raise InputError(f"{o.input_line}: a search knows choice(), interval() and range()")
 
 
-def format_number(x: float | str) -> str:
-    """A number, or a word, as an override has it."""
-    return x if isinstance(x, str) else f"{x:.12g}"
+def list_ends(values: Dimension) -> tuple[str, ...]:
+    """What is checked before a search starts: every word, or both ends of an interval."""
+    if isinstance(values, CategoricalDistribution):
+        return values.choices
+    return format_number(values.low), format_number(values.high)
 
 
-def make_whole(values: Interval) -> Interval:
-    """The same interval for a setting that counts."""
-    return replace(values, low=int(values.low), high=int(values.high))
+def format_number(x: float | str, digits: int = 12) -> str:
+    return x if isinstance(x, str) else f"{x:.{digits}g}"

@@ -18,11 +18,11 @@ from rich.text import Text
 from deqn.evaluation.summary import read_summary
 from deqn.reporting import report
 from deqn.reporting.html_report import describe_verdict, embed_picture, list_pictures, render_page
-from deqn.reporting.sweep_figure import draw
+from deqn.reporting.sweep_figure import draw_sweep
 from deqn.runs.engine import start_engine
-from deqn.system.errors import DeqnError, exit_code
-from deqn.system.files import number, write_text
-from deqn.system.processes import forked
+from deqn.system.errors import DeqnError, choose_exit_code
+from deqn.system.files import format_error, write_text
+from deqn.system.processes import run_in_fork
 
 RESULTS = ("status", "mean", "max", "seconds", "import_seconds", "code", "reason", "folder")
 SHOWN = ("status", "mean error", "max error", "seconds")
@@ -49,7 +49,7 @@ def summarize(folder: Path, jobs: list[list[str]]) -> int:
 
 def average(solved: list[Path], folder: Path, console: Console) -> None:
     """Judge the mean of solutions that differ in their seed alone, in a process of its own."""
-    with forked(partial(average_here, solved, folder)):
+    with run_in_fork(partial(average_here, solved, folder)):
         pass
     if (folder / "summary.json").exists():
         summary = read_summary(folder)
@@ -86,7 +86,7 @@ def job_row(job: Path, overrides: list[str]) -> dict[str, Any]:
     return row | {
         "status": summary.status, "mean": summary.path_error.mean, "max": errors["max"],
         "seconds": seconds["total"], "import_seconds": seconds["import"],
-        "code": exit_code(summary.status, summary.signal),
+        "code": choose_exit_code(summary.status, summary.signal),
         "reason": None if summary.status == "converged" else report.explain_status(summary),
     }  # fmt: skip
 
@@ -115,7 +115,8 @@ def brief_names(keys: list[str]) -> list[str]:
 def cells(row: dict[str, Any], varied: list[str]) -> list[str]:
     """What stands beside the number of a job: what varies, and SHOWN."""
     seconds = "-" if row["seconds"] is None else f"{row['seconds']:.0f}"
-    return [*(row[name] for name in varied), row["status"], number(row["mean"]), number(row["max"]), seconds]
+    errors = format_error(row["mean"]), format_error(row["max"])
+    return [*(row[name] for name in varied), row["status"], *errors, seconds]
 
 
 def publish(
@@ -126,7 +127,7 @@ def publish(
     headline = f"{len(rows)} {noun}s: {', '.join(f'{n} {status}' for status, n in counts.items())}"
     figure = folder / "figure.png"
     if any(row["mean"] is not None for row in rows):
-        draw(pd.DataFrame(rows), varied, headline, figure)
+        draw_sweep(pd.DataFrame(rows), varied, headline, figure)
     content = render_page(
         "sweep.html", counts=headline, folder=folder.name, noun=noun, remarks=remarks,
         columns=[noun, *varied, *SHOWN],

@@ -13,13 +13,13 @@ from deqn.configuration.job import make_job
 from deqn.evaluation.summary import Summary
 from deqn.runs.run import run
 from deqn.system.clock import Clock
-from deqn.system.errors import FileError, as_known, first_line
+from deqn.system.errors import DeqnError, FileError, first_line, to_deqn_error
 from deqn.system.lazy_tensorflow import find_devices
-from deqn.system.processes import died, forked
+from deqn.system.processes import explain_death, run_in_fork
 from deqn.training.report import Report
 
 
-class Behind(Exception):
+class TrialBehind(Exception):
     """Ends a trial, in its process, for the reason that the search gives."""
 
 
@@ -41,11 +41,10 @@ def solve_trial(
 ) -> Outcome:
     """Build a model and run its job in a fork. Raises FileError where its folder cannot be written.
 
-    `judge` is given every report of training, the error (share) and the seconds, and returns why the trial is to be
-    given up, None where it is not.
+    `judge` receives the error (share) and the seconds of every report, and returns why the trial is given up, or None.
     """
     ours, theirs = Pipe()
-    with forked(lambda: report_to(theirs, composition, folder)) as fork:
+    with run_in_fork(lambda: run_and_report(theirs, composition, folder)) as fork:
         theirs.close()
         with console.status(name), ours:
             try:
@@ -57,29 +56,28 @@ def solve_trial(
         return Outcome(signal=fork.signal)
     if isinstance(message, FileError):
         raise message
-    return Outcome(reason=died(fork.code), code=1) if message is None else message
+    return Outcome(reason=explain_death(fork.code), code=1) if message is None else message
 
 
-def report_to(connection: Connection, composition: Composition, folder: Path) -> int:
-    """Run a trial, ask after every report whether it is to go on, and send what became of it; the work of the fork."""
+def run_and_report(connection: Connection, composition: Composition, folder: Path) -> int:
+    """The fork's work: run a trial, ask after every report whether it goes on, and send what became of it."""
 
     def watch(report: Report) -> None:
         connection.send((float(report.error), float(report.seconds)))
         reason = connection.recv()
         if reason is not None:
-            raise Behind(reason)
+            raise TrialBehind(reason)
 
     try:
         find_devices()
         summary = run(make_job(composition), folder, Console(quiet=True), Clock(), watch).result
         message = Outcome(summary=summary, signal=summary.signal)
-    except Behind as behind:
+    except TrialBehind as behind:
         message = Outcome(reason=str(behind))
     except FileError as error:
         message = error
     except Exception as error:  # the traceback stands in the trial's run.log
-        known = as_known(error)
-        reason = f"{type(error).__name__}: {first_line(error)}" if known is None else str(known)
-        message = Outcome(reason=reason, code=1 if known is None else known.exit_code)
+        failure = to_deqn_error(error) or DeqnError(f"{type(error).__name__}: {first_line(error)}")
+        message = Outcome(reason=str(failure), code=failure.exit_code)
     connection.send(message)
     return 0

@@ -1,31 +1,32 @@
 """A search for the settings with the smallest error: Optuna's tree-structured Parzen estimator (Bergstra et al. 2011).
 
-What is minimized is the mean path error of the verdict; of errors that agree in their two digits the faster trial is
-better. All trials share one seed, by which the best of them looks better than it is, so that it is solved once more
-under a fresh one. The study lies in SQLite: a search that was stopped goes on with the trial that was running.
+The search minimizes the mean path error of the verdict. If two errors agree to two digits, the faster trial wins. All
+trials share one seed, which flatters the best of them, so it is solved once more under a fresh seed. The study is kept
+in SQLite: a search that was stopped goes on with the trial that was running.
 """
 
 import itertools
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import optuna
 import pandas as pd
+from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import FrozenTrial, Trial, TrialState
 from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
 from deqn.configuration.composition import compose
 from deqn.configuration.validation import validate
-from deqn.evaluation.summary import Summary
 from deqn.sweeps.best import solve_afresh, write_best
-from deqn.sweeps.space import Choice, Interval, Search, format_number
+from deqn.sweeps.space import Dimension, Search, format_number
 from deqn.sweeps.sweep import publish, show
 from deqn.sweeps.trial import Outcome, solve_trial
-from deqn.system.errors import DeqnError, FileError, InputError, exit_code, first_line
-from deqn.system.files import fresh_folder, locked, make_folder, number, write_text
+from deqn.system.errors import DeqnError, FileError, InputError, choose_exit_code, first_line
+from deqn.system.files import claim_new_folder, format_error, lock_file, make_folder, write_text
 from deqn.system.lazy_tensorflow import find_devices
 
 AT_LEAST = 5  # finished trials before one is pruned
@@ -42,11 +43,12 @@ def run_search(search: Search, console: Console) -> int:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     make_folder(search.folder, exist_ok=True)
     try:
-        with locked(search.folder / "lock", "search"):
+        with lock_file(search.folder / "lock", "search"):
             study = open_study(search)
             while len(list_ended(study)) < min(search.trials, count_points(search)):
                 signal = run_trial(study, search, console)
-                write_text(search.folder / "trials.csv", pd.DataFrame(tabulate(study, search)).to_csv(index=False))
+                rows = [tabulate_trial(t, search) for t in rank_trials(study)]
+                write_text(search.folder / "trials.csv", pd.DataFrame(rows).to_csv(index=False))
                 if signal is not None:
                     return 128 + signal
             return conclude_search(study, search, console)
@@ -77,16 +79,17 @@ def open_study(search: Search) -> optuna.Study:
     return study
 
 
-def list_points(values: Choice | Interval) -> list[Any]:
+def list_points(values: Dimension) -> Sequence[Any]:
     """All values of a dimension that has finitely many."""
-    if isinstance(values, Choice):
-        return list(values.words)
+    if isinstance(values, CategoricalDistribution):
+        return values.choices
+    if isinstance(values, IntDistribution):
+        return range(values.low, values.high + 1, values.step)
     return [values.low + i * values.step for i in range(round((values.high - values.low) / values.step) + 1)]
 
 
 def count_points(search: Search) -> float:
-    """How many points the space has."""
-    if any(isinstance(values, Interval) and values.step is None for values in search.space.values()):
+    if any(getattr(values, "step", 1) is None for values in search.space.values()):
         return math.inf
     return math.prod(len(list_points(values)) for values in search.space.values())
 
@@ -96,22 +99,13 @@ def list_ended(study: optuna.Study) -> list[FrozenTrial]:
     return [t for t in study.trials if t.state in ENDED or "reason" in t.user_attrs]
 
 
-def suggest_word(trial: Trial, key: str, values: Choice | Interval) -> str:
-    """The word that the sampler chooses for a key."""
-    if isinstance(values, Choice):
-        return trial.suggest_categorical(key, values.words)
-    if isinstance(values.low, int):
-        return format_number(trial.suggest_int(key, values.low, values.high, step=values.step or 1, log=values.log))
-    return format_number(trial.suggest_float(key, values.low, values.high, step=values.step, log=values.log))
-
-
 def run_trial(study: optuna.Study, search: Search, console: Console) -> int | None:
     """One trial, in a folder of its own; returns the signal that ended it, None where none did.
 
     A trial that a signal ends stays open, and is the first when the search goes on.
     """
-    trial = study.ask()
-    words = {key: suggest_word(trial, key, values) for key, values in search.space.items()}
+    trial = study.ask(search.space)
+    words = list_words(trial, search)
     name = f"trial {trial.number}: {' '.join(f'{key}={word}' for key, word in words.items())}"
     overrides = [*QUICK, *search.overrides(words)]
     others = [t.intermediate_values for t in study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])]
@@ -122,7 +116,7 @@ def run_trial(study: optuna.Study, search: Search, console: Console) -> int | No
         seen[milliseconds] = error if math.isfinite(error) else math.inf
         trial.report(error, milliseconds)
         if is_behind(seen, others):
-            return f"error {number(error)} after {seconds:.0f} s of training"
+            return f"error {format_error(error)} after {seconds:.0f} s of training"
         return None
 
     try:
@@ -131,25 +125,36 @@ def run_trial(study: optuna.Study, search: Search, console: Console) -> int | No
     except DeqnError as error:
         outcome = Outcome(reason=str(error), code=error.exit_code)
     else:
-        folder = Path(fresh_folder(str(search.folder / "trials" / str(trial.number))))
+        folder = Path(claim_new_folder(str(search.folder / "trials" / str(trial.number))))
         trial.set_user_attr("folder", f"trials/{folder.name}")
         outcome = solve_trial(composition, folder, console, name, judge)
     if outcome.signal is not None:
         return outcome.signal
-    console.print(f"{name}: {tell(study, trial, outcome)}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"{name}: {tell_outcome(study, trial, outcome)}", highlight=False, markup=False, soft_wrap=True)
     return None
 
 
-def tell(study: optuna.Study, trial: Trial, outcome: Outcome) -> str:
+def tell_outcome(study: optuna.Study, trial: Trial, outcome: Outcome) -> str:
     """Tell the study what became of a trial; returns it in words."""
-    if outcome.summary is not None:
-        return record_error(study, trial, outcome.summary)
-    if outcome.code is not None:
-        record_failure(study, trial, outcome.reason, outcome.code)
-        return f"failed, {outcome.reason}"
-    trial.set_user_attr("reason", outcome.reason)
-    study.tell(trial, state=TrialState.PRUNED)
-    return f"pruned, {outcome.reason}"
+    summary, reason, code = outcome.summary, outcome.reason, outcome.code
+    words = f"{'pruned' if code is None else 'failed'}, {reason}"
+    if summary is not None and summary.status == "diverged":
+        reason, code, words = "diverged; its run.log says more", choose_exit_code("diverged", None), "diverged"
+    elif summary is not None and not math.isfinite(summary.path_error.mean):
+        reason, code = "its errors are not finite", choose_exit_code("not_converged", None)
+        words = "errors that are not finite"
+    elif summary is not None:
+        error, seconds, largest = summary.path_error.mean, summary.seconds, summary.euler_errors["path"]["all"]["max"]
+        times = {"import_seconds": seconds["import"], "seconds": seconds["total"]}
+        for key, value in {"status": summary.status, "max": largest, **times}.items():
+            trial.set_user_attr(key, value)
+        study.tell(trial, error)
+        return f"{summary.status}, mean path error {format_error(error)}, {seconds['total']:.0f} s"
+    trial.set_user_attr("reason", reason)
+    if code is not None:
+        trial.set_user_attr("code", code)
+    study.tell(trial, state=TrialState.PRUNED if code is None else TrialState.FAIL)
+    return words
 
 
 def is_behind(seen: dict[int, float], others: list[dict[int, float]]) -> bool:
@@ -162,77 +167,48 @@ def is_behind(seen: dict[int, float], others: list[dict[int, float]]) -> bool:
     return len(reached) >= AT_LEAST and not min(seen.values()) <= BEHIND * median(reached)
 
 
-def record_error(study: optuna.Study, trial: Trial, summary: Summary) -> str:
-    """Tell the study what a trial found; returns it in words."""
-    error, seconds = summary.path_error.mean, summary.seconds
-    if summary.status == "diverged":
-        record_failure(study, trial, "diverged; its run.log says more", exit_code("diverged", None))
-        return "diverged"
-    if not math.isfinite(error):
-        record_failure(study, trial, "its errors are not finite", exit_code("not_converged", None))
-        return "errors that are not finite"
-    for key, value in (("status", summary.status), ("max", summary.euler_errors["path"]["all"]["max"]),
-                       ("import_seconds", seconds["import"]), ("seconds", seconds["total"])):  # fmt: skip
-        trial.set_user_attr(key, value)
-    study.tell(trial, error)
-    return f"{summary.status}, mean path error {number(error)}, {seconds['total']:.0f} s"
-
-
-def record_failure(study: optuna.Study, trial: Trial, reason: str, code: int) -> None:
-    """Tell the study why a trial has no error."""
-    trial.set_user_attr("reason", reason)
-    trial.set_user_attr("code", code)
-    study.tell(trial, state=TrialState.FAIL)
-
-
 def rank_trials(study: optuna.Study) -> list[FrozenTrial]:
     """Trials with a result, best first: by two digits of the error, then by seconds; pruned and failed ones last."""
 
     def rank(t: FrozenTrial) -> tuple[Any, ...]:
         if t.state != TrialState.COMPLETE:
             return (t.state, math.inf, math.inf)
-        return (t.state, float(number(t.value)), t.user_attrs["seconds"] - t.user_attrs["import_seconds"])
+        return (t.state, float(format_error(t.value)), t.user_attrs["seconds"] - t.user_attrs["import_seconds"])
 
     return sorted(list_ended(study), key=rank)
 
 
-def tabulate(study: optuna.Study, search: Search) -> list[dict[str, Any]]:
-    """The trials as a table, best first: what was chosen, status, errors, seconds."""
-    found = []
-    for t in rank_trials(study):
-        status = {TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}.get(t.state, t.user_attrs.get("status"))
-        known = dict.fromkeys(("max", "seconds", "import_seconds", "reason", "folder")) | t.user_attrs
-        chosen = {key: format_number(t.params[key]) for key in search.space}
-        mean = t.value if t.state == TrialState.COMPLETE else None
-        folder = None if known["folder"] is None else str(search.folder / known["folder"])
-        found.append({"trial": str(t.number), **chosen, "mean": mean, **known, "status": status, "folder": folder})
-    return found
+def tabulate_trial(t: FrozenTrial, search: Search) -> dict[str, Any]:
+    """A row of the table of trials: what was chosen, status, errors, seconds."""
+    status = {TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}.get(t.state, t.user_attrs.get("status"))
+    known = dict.fromkeys(("max", "seconds", "import_seconds", "reason", "folder")) | t.user_attrs
+    mean = t.value if t.state == TrialState.COMPLETE else None
+    measured = {"mean": mean, **known, "status": status}
+    folder = None if known["folder"] is None else str(search.folder / known["folder"])
+    return {"trial": str(t.number), **list_words(t, search), **measured, "folder": folder}
 
 
-def shorten(row: dict[str, Any], search: Search) -> dict[str, str]:
-    """The chosen values of a row with four digits, for the terminal."""
-    numbers = [key for key, values in search.space.items() if isinstance(values, Interval)]
-    return {key: f"{float(row[key]):.4g}" for key in numbers}
+def list_words(trial: Trial | FrozenTrial, search: Search, digits: int = 12) -> dict[str, str]:
+    return {key: format_number(trial.params[key], digits) for key in search.space}
 
 
 def conclude_search(study: optuna.Study, search: Search, console: Console) -> int:
     """Solve the best once more under a fresh seed, write it, and print the table of trials; returns the exit code."""
-    found = tabulate(study, search)
     best = rank_trials(study)[0]
     summary = None
     if best.state == TrialState.COMPLETE:
-        words = {key: format_number(best.params[key]) for key in search.space}
+        words = list_words(best, search)
         find_devices()
         summary = solve_afresh(search, words, best.number, console)
         if summary.signal is not None:
             return 128 + summary.signal
-    found = [{**row, **shorten(row, search)} for row in found]
-    show(console, found, list(search.space), "trial")
+    rows = [{**tabulate_trial(t, search), **list_words(t, search, digits=4)} for t in rank_trials(study)]
+    show(console, rows, list(search.space), "trial")
     if summary is None:
         console.print("no trial ended with an error to be compared", highlight=False)
         return max(t.user_attrs.get("code", 4) for t in list_ended(study))
     remarks = write_best(search, words, best.value, summary)
-    publish(search.folder, found, list(search.space), "trial", remarks)
+    publish(search.folder, rows, list(search.space), "trial", remarks)
     for line in remarks:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    return exit_code(summary.status, None)
+    return choose_exit_code(summary.status, None)

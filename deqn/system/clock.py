@@ -5,15 +5,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+PHASES = ("import", "compile", "train", "evaluate", "report")
+
 
 @dataclass
 class Clock:
     """Seconds by phase, and in all since `started` (time.monotonic)."""
 
     started: float = field(default_factory=time.monotonic)
-    phases: dict[str, float] = field(
-        default_factory=lambda: dict.fromkeys(("import", "compile", "train", "evaluate", "report"), 0.0)
-    )
+    phases: dict[str, float] = field(default_factory=lambda: dict.fromkeys(PHASES, 0.0))
 
     @contextlib.contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -25,6 +25,5 @@ class Clock:
             self.phases[name] += time.monotonic() - began
 
     def seconds(self) -> dict[str, float]:
-        """All phases and the total, rounded to milliseconds."""
-        total = {"total": time.monotonic() - self.started}
-        return {name: round(x, 3) for name, x in {**total, **self.phases}.items()}
+        elapsed = {"total": time.monotonic() - self.started, **self.phases}
+        return {name: round(x, 3) for name, x in elapsed.items()}

@@ -28,7 +28,7 @@ class MemoryShortage(DeqnError):
 REFUSED = ("annot allocate memory", "failed to map segment", "can't start new thread", "esource exhausted")
 
 
-def as_known(error: BaseException) -> DeqnError | None:
+def to_deqn_error(error: BaseException) -> DeqnError | None:
     """The failure that an exception stands for: itself, or too little memory; None where it is not foreseen."""
     if isinstance(error, DeqnError):
         return error
@@ -36,15 +36,13 @@ def as_known(error: BaseException) -> DeqnError | None:
     while cause is not None:
         refused = isinstance(cause, MemoryError) or type(cause).__name__ == "ResourceExhaustedError"
         if refused or any(word in str(cause) for word in REFUSED):
-            return MemoryShortage(
-                f"too little memory ({type(cause).__name__}); allow the process more, or lower train.batch, "
-                "optimizer.states or evaluation.box"
-            )
+            return MemoryShortage(f"too little memory ({type(cause).__name__}); allow the process more, or lower "
+                                  f"train.batch, optimizer.states or evaluation.box")  # fmt: skip
         cause = cause.__cause__
     return None
 
 
-def exit_code(status: str, signal: int | None) -> int:
+def choose_exit_code(status: str, signal: int | None) -> int:
     """The exit code for a run's status; an interrupted run ends as its signal asks, 128 + number."""
     if signal is not None:
         return 128 + signal

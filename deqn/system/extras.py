@@ -8,19 +8,19 @@ LAUNCHERS = {"joblib": "joblib", "submitit_local": "submitit", "submitit_slurm":
 
 
 def check_launcher(launcher: str | None) -> None:
-    """The launcher of a sweep's jobs, None for the one that Hydra brings, is installed. Raises InputError."""
+    """Refuse a launcher whose extra is not installed; None is Hydra's own launcher. Raises InputError."""
     extra = LAUNCHERS.get(launcher or "")
     if extra is not None:
         check_extra(extra, f"hydra_plugins.hydra_{extra}_launcher", f"hydra/launcher={launcher}")
 
 
 def check_extra(extra: str, module: str, what: str) -> None:
-    """The module that an extra brings is there. Raises InputError with the command that installs it."""
-    if not is_there(module):
+    """Refuse `what` if its extra is not installed. Raises InputError with the command that installs it."""
+    if not is_installed(module):
         raise InputError(f'{what} needs an extra of the package: pip install "deqn[{extra}]"')
 
 
-def is_there(module: str) -> bool:
+def is_installed(module: str) -> bool:
     """Whether a module could be imported, as far as its file tells."""
     try:
         return find_spec(module) is not None

@@ -14,7 +14,7 @@ import numpy as np
 from deqn.system.errors import FileError
 
 
-def fresh_folder(wanted: str) -> str:
+def claim_new_folder(wanted: str) -> str:
     """Claim a new folder: the wanted one, or the first of wanted_2, wanted_3, ... that does not exist."""
     for n in range(1, 1000):
         path = Path(wanted if n == 1 else f"{wanted}_{n}")
@@ -24,7 +24,7 @@ def fresh_folder(wanted: str) -> str:
 
 
 def make_folder(path: Path, exist_ok: bool) -> bool:
-    """Make a folder; whether it is new. Raises FileError where that cannot be done."""
+    """Make a folder; returns whether it is new. Raises FileError."""
     try:
         path.mkdir(parents=True, exist_ok=exist_ok)
     except FileExistsError as error:
@@ -37,20 +37,17 @@ def make_folder(path: Path, exist_ok: bool) -> bool:
 
 
 @contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Name the file in what the system says where it cannot be written. Raises FileError."""
+def guard_write(path: Path) -> Iterator[None]:
+    """Raise a system error of the block as a FileError that names the file."""
     try:
         yield
     except OSError as error:
         raise FileError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def locked(path: Path, user: str) -> TextIO:
-    """A file to append to, made where it is missing: while it is open, no other `user`, such as a run, can open it.
-
-    Raises FileError.
-    """
-    with writing(path):
+def lock_file(path: Path, user: str) -> TextIO:
+    """A file to append to. While it is open, no other `user`, such as a run, can open it. Raises FileError."""
+    with guard_write(path):
         stream = path.open("a", encoding="utf-8")
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -60,40 +57,35 @@ def locked(path: Path, user: str) -> TextIO:
     return stream
 
 
-def locked_log(folder: Path) -> TextIO:
-    """The folder's run.log, which one run at a time holds open. Raises FileError."""
-    return locked(folder / "run.log", "run")
-
-
 @contextlib.contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to; the file takes its own name once it is complete. Raises FileError."""
-    half = path.with_name(f"{path.stem}.tmp{path.suffix}")
+def atomic_write(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path`, which takes its name once it is complete. Raises FileError."""
+    temporary = path.with_name(f"{path.stem}.tmp{path.suffix}")
     try:
-        with writing(path):
-            yield half
-            os.replace(half, path)
+        with guard_write(path):
+            yield temporary
+            os.replace(temporary, path)
     finally:
-        half.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all. Raises FileError."""
-    with whole(path) as half:
-        half.write_text(text, encoding="utf-8")
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write JSON; a number that is not finite becomes null."""
-    write_text(path, json.dumps(finite(content), indent=1) + "\n")
+    write_text(path, json.dumps(without_nonfinite(content), indent=1) + "\n")
 
 
-def finite(content: Any) -> Any:
+def without_nonfinite(content: Any) -> Any:
     """Nested content with plain numbers, and None for those that JSON cannot hold."""
     if isinstance(content, dict):
-        return {key: finite(value) for key, value in content.items()}
+        return {key: without_nonfinite(value) for key, value in content.items()}
     if isinstance(content, list | tuple | np.ndarray):
-        return [finite(value) for value in content]
+        return [without_nonfinite(value) for value in content]
     if isinstance(content, np.generic):
         content = content.item()
     if isinstance(content, float) and not math.isfinite(content):
@@ -101,6 +93,6 @@ def finite(content: Any) -> Any:
     return content
 
 
-def number(x: float) -> str:
+def format_error(x: float | None) -> str:
     """Two digits, as in 1.2e-05."""
     return "-" if x is None else f"{x:.1e}"

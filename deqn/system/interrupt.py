@@ -10,7 +10,7 @@ import sys
 import threading
 from typing import Any
 
-SOON = 0.05  # seconds after which a Ctrl-C is told again that came where exceptions are dropped
+SOON = 0.05  # seconds after which a Ctrl-C that came where exceptions are dropped is sent again
 
 
 class Interrupt:
@@ -46,7 +46,7 @@ class Interrupt:
         self.signal = self.signal or number
 
     def _dropped(self, unraisable: Any) -> None:
-        """A Ctrl-C that came while an object was being deleted, where Python drops exceptions, is told again."""
+        """Send a Ctrl-C again that came while an object was being deleted, where Python drops exceptions."""
         if unraisable.exc_type is KeyboardInterrupt:
             threading.Timer(SOON, os.kill, (os.getpid(), signal.SIGINT)).start()
         else:

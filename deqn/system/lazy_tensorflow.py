@@ -11,7 +11,7 @@ from typing import Any
 started_by: set[int] = set()  # the process, among this one and those of which it is a fork, that started TensorFlow
 
 
-class Postponed(types.ModuleType):
+class PostponedModule(types.ModuleType):
     """Stands in for TensorFlow until one of its attributes is asked for."""
 
     def __getattr__(self, name: str) -> Any:
@@ -21,7 +21,7 @@ class Postponed(types.ModuleType):
 
 def postpone_tensorflow() -> None:
     """Let `import tensorflow` cost nothing until it is used; without effect once it is imported."""
-    sys.modules.setdefault("tensorflow", Postponed("tensorflow"))
+    sys.modules.setdefault("tensorflow", PostponedModule("tensorflow"))
 
 
 def load_tensorflow() -> None:
@@ -36,12 +36,12 @@ def import_tensorflow() -> bool:
     It computes with OMP_NUM_THREADS threads where that is set, as joblib does for processes beside each other. Nothing
     is computed, so that the process can still be forked.
     """
-    if not isinstance(sys.modules.get("tensorflow"), Postponed | types.NoneType):
+    if not isinstance(sys.modules.get("tensorflow"), PostponedModule | types.NoneType):
         return False
     sys.modules.pop("tensorflow", None)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    with quiet_stderr():
+    with silence_stderr():
         import tensorflow as tf
 
         threads = os.environ.get("OMP_NUM_THREADS", "")  # which TensorFlow alone does not read
@@ -62,12 +62,12 @@ def find_devices() -> None:
     started_by.add(os.getpid())
     if started_by != {os.getpid()}:
         raise RuntimeError("TensorFlow was started before this process was forked, and cannot compute in it")
-    with quiet_stderr():
+    with silence_stderr():
         tf.config.list_logical_devices()
 
 
 @contextlib.contextmanager
-def quiet_stderr() -> Iterator[None]:
+def silence_stderr() -> Iterator[None]:
     """Hold back what libraries write to file descriptor 2, and show it only if an exception leaves the block."""
     sys.stderr.flush()
     kept = os.dup(2)

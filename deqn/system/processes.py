@@ -13,19 +13,21 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)  # what `Interrupt` notes in a run
 
 
+@dataclass
 class Fork:
     """A forked process: its number, its exit code once it has ended, and the signal that its parent passed on to it.
 
     An exit code is negative for the signal that killed the process.
     """
 
-    def __init__(self, number: int):
-        self.number, self.code = number, 0
-        self.signal: int | None = None
+    number: int
+    code: int = 0
+    signal: int | None = None
 
     def pass_on(self, number: int, frame: object) -> None:
         """A handler of signals in the parent.
@@ -40,72 +42,64 @@ class Fork:
 
 
 @contextlib.contextmanager
-def forked(work: Callable[[], int]) -> Iterator[Fork]:
+def run_in_fork(work: Callable[[], int]) -> Iterator[Fork]:
     """Run `work`, which returns an exit code, in a fork, and the block in this process; then wait for the fork's end.
 
     The fork ends with this process, also if that is killed, and by SIGTERM if the block raises an exception. Its
     temporary files (TensorFlow writes a dozen) are in a folder that is removed after its end, however it ended.
     """
     with tempfile.TemporaryDirectory(prefix="deqn-", ignore_cleanup_errors=True) as folder:
-        with forked_in(folder, work) as fork:
-            yield fork
-
-
-@contextlib.contextmanager
-def forked_in(folder: str, work: Callable[[], int]) -> Iterator[Fork]:
-    """The same, with temporary files in a folder."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    ours, theirs = os.pipe()  # at its end once this process has ended
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    number = os.fork()
-    if number == 0:
-        os.close(theirs)
-        tempfile.tempdir = folder
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        ours, theirs = os.pipe()  # at its end once this process has ended
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+        number = os.fork()
+        if number == 0:
+            os.close(theirs)
+            tempfile.tempdir = folder
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            threading.Thread(target=exit_after, args=(ours,), daemon=True).start()
+            os._exit(find_exit_code(work))
+        os.close(ours)
+        fork = Fork(number)
+        main = threading.current_thread() is threading.main_thread()
+        handlers = {n: signal.signal(n, fork.pass_on) for n in ENDING} if main else {}
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        threading.Thread(target=end_after, args=(ours,), daemon=True).start()
-        os._exit(exit_code_of(work))
-    os.close(ours)
-    fork = Fork(number)
-    main = threading.current_thread() is threading.main_thread()
-    handlers = {n: signal.signal(n, fork.pass_on) for n in ENDING} if main else {}
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    try:
-        yield fork
-    except BaseException:
-        os.kill(number, signal.SIGTERM)
-        raise
-    finally:
-        fork.code = os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
-        os.close(theirs)
-        for n, handler in handlers.items():
-            signal.signal(n, signal.SIG_DFL if handler is None else handler)
+        try:
+            yield fork
+        except BaseException:
+            os.kill(number, signal.SIGTERM)
+            raise
+        finally:
+            fork.code = os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
+            os.close(theirs)
+            for n, handler in handlers.items():
+                signal.signal(n, signal.SIG_DFL if handler is None else handler)
 
 
-def end_after(pipe: int) -> None:
+def exit_after(pipe: int) -> None:
     """End this process, at once, when the other end of a pipe is closed."""
     os.read(pipe, 1)
     os._exit(128 + signal.SIGKILL)
 
 
-def exit_code_of(work: Callable[[], int]) -> int:
+def find_exit_code(work: Callable[[], int]) -> int:
     """What `work` returns or exits with, 130 for Ctrl-C, 1 after an exception, whose traceback is printed."""
-    code = 1
     try:
-        code = work()
+        return work()
     except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else 1
+        return ended.code if isinstance(ended.code, int) else 1
     except KeyboardInterrupt:
-        code = 130
+        return 130
     except Exception:
         traceback.print_exc()
+        return 1
     finally:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-    return code
 
 
-def died(code: int) -> str:
+def explain_death(code: int) -> str:
     """Why a process has no result, by its exit code."""
     if code >= 0:
         return f"its process ended with exit code {code}"

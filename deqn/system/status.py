@@ -1,4 +1,4 @@
-"""What is said while something takes long: a status line on a terminal, one line of text elsewhere."""
+"""Progress of what takes long: a status line on a terminal, one line of text elsewhere."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -9,21 +9,19 @@ from rich.status import Status
 
 @contextlib.contextmanager
 def show_status(console: Console) -> Iterator[Callable[[str], None]]:
-    """A function that shows a text: the newest on a terminal until the end, elsewhere the first alone."""
-    status: list[Status] = []
+    """A function that shows a text: a terminal shows the newest until the end, anything else only the first."""
+    status = Status("", console=console)
+    told: list[str] = []
 
     def tell(text: str) -> None:
-        if status:
-            status[0].update(text)
-            return
-        status.append(Status(text, console=console))
+        status.update(text)
         if console.is_terminal:
-            status[0].start()
-        else:
+            status.start()
+        elif not told:
             console.print(text, highlight=False, markup=False, soft_wrap=True)
+        told.append(text)
 
     try:
         yield tell
     finally:
-        for shown in status:
-            shown.stop()
+        status.stop()

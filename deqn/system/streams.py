@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 
-class Lasting(io.FileIO):
+class LastingFile(io.FileIO):
     """A file descriptor to write to; once a write fails (a closed pipe, a full disk) all goes to the null device."""
 
     def write(self, data: Any) -> int:
@@ -31,5 +31,5 @@ def make_lasting() -> None:
         elif stream is not getattr(sys, f"__{name}__"):
             continue  # someone else's, such as a test's
         encoding = "utf-8" if stream is None else stream.encoding
-        raw = io.BufferedWriter(Lasting(number, "w", closefd=False))
+        raw = io.BufferedWriter(LastingFile(number, "w", closefd=False))
         setattr(sys, name, io.TextIOWrapper(raw, encoding, errors="replace", line_buffering=True))

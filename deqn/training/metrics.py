@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from deqn.system.files import write_text, writing
+from deqn.system.files import guard_write, write_text
 from deqn.training.report import Report
 
 
@@ -24,7 +24,7 @@ class Metrics:
         """Append a report. Raises FileError."""
         row = to_row(report)
         empty = not self._path.exists() or self._path.stat().st_size == 0
-        with writing(self._path), self._path.open("a", newline="", encoding="utf-8") as file:
+        with guard_write(self._path), self._path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, row, lineterminator="\n")
             if empty:
                 writer.writeheader()

@@ -12,7 +12,7 @@ import pytest
 
 from command_line import LITTLE, ONE_STAGE, SHORT, assert_identical, metrics, wait_for
 from deqn.runs import verdict
-from deqn.system.files import fresh_folder
+from deqn.system.files import claim_new_folder
 
 FOREIGN = {  # runs whose checkpoints are put in the place of this run's
     "width": (*ONE_STAGE, "network.hidden=[9]"),
@@ -148,5 +148,5 @@ def test_two_runs_never_share_a_folder(forks, here, tmp_path):
 
 def test_runs_of_the_same_second_have_folders_of_their_own(tmp_path):
     with ThreadPoolExecutor(16) as pool:
-        found = [*pool.map(fresh_folder, [str(tmp_path / "2026-01-31_12-00-00")] * 16)]
+        found = [*pool.map(claim_new_folder, [str(tmp_path / "2026-01-31_12-00-00")] * 16)]
     assert len(set(found)) == 16

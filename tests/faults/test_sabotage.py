@@ -44,7 +44,7 @@ SABOTAGE = {
 
 def judged(solution, **changed):
     """The summary of the run's own verdict under a changed economy."""
-    economy, finer = (replace(e, **changed) for e in (solution.economy, solution.judged))
+    economy, finer = (replace(e, **changed) for e in (solution.economy, solution.finer_economy))
     settings = replace(solution.settings, evaluation=replace(solution.settings.evaluation, reference=False, box=512))
     return judge(compose_case(replace(solution, economy=economy, settings=settings), finer))
 
