@@ -27,6 +27,7 @@ STARTS = 16
 SILENT = 3.0  # seconds before a search says anything
 LISTED = 12  # variables in a message
 MOVES, NEWTON = 8, 4  # steps of the parameters from the known economy on, and Newton's steps after each
+POLISH = 8  # Newton steps after a search
 ROOT = 1e-10
 
 
@@ -104,8 +105,10 @@ class RestEquations:
         low, high = self.corners
         scale = np.concatenate([self._units, np.maximum(np.abs(start[self.n_states :]), 1e-3)])
         with contextlib.suppress(ValueError, np.linalg.LinAlgError):  # not finite at the start, or on the way
-            coarse = scipy.optimize.least_squares(self.values, start, self.slopes, bounds=(low, high), x_scale=scale).x
-            self.values(np.clip(scipy.optimize.root(self.values, coarse, jac=self.slopes, tol=1e-14).x, low, high))
+            x = scipy.optimize.least_squares(self.values, start, self.slopes, bounds=(low, high), x_scale=scale).x
+            for _ in range(POLISH):  # full steps: near a unit root the equations are nearly flat
+                x = np.clip(x - np.linalg.lstsq(self.slopes(x), self.values(x), rcond=None)[0], low, high)
+            self.values(x)
 
     def round_best(self) -> np.ndarray:
         """The best point; values within rounding errors of zero or a bound move there if the equations still hold."""
