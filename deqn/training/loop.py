@@ -115,7 +115,7 @@ class Loop:
         self._save()  # so that there is always one to go on from
         self.validator.sampler.advance(self.validator.economy.policy, self.validator.sampler.burn_in)
         start = self.measure()
-        self._note(start)
+        self.ledger.note(start)
         good = self.rules.good_start is not None and start.error <= self.rules.good_start
         chosen = self.stages[1:] if good else self.stages
         self._tell(replace(start, stage=chosen[0].name, rates=chosen[0].rates))
@@ -181,7 +181,7 @@ class Loop:
 
     def _report(self, stage: Stage) -> None:
         report = self.measure()
-        self._note(report)
+        self.ledger.note(report)
         self._tell(report)
         if report.error > max(MISLED * self.ledger.best_error.numpy(), self.rules.enough) and stage.redraw():
             self._go_back(stage, report)
@@ -200,10 +200,6 @@ class Loop:
         if self.ledger.returns.numpy() == RETURNS:  # it ends the stage; what helped is no problem
             self.problems.append(text)
 
-    def _note(self, report: Report) -> None:
-        self.ledger.note(report.error)
-        self.ledger.exact.assign(report.exact)
-
     def _tell(self, report: Report) -> None:
         self.observer.report(report)
         self.ledger.reports.assign_add(1)
@@ -219,6 +215,6 @@ class Loop:
         if reason != "diverged":
             self._save()
         if reason in ("interrupted", "seconds") and self.step:  # the newest weights may be the best
-            self._note(self.measure())
+            self.ledger.note(self.measure())
         self.ledger.recall()
         return reason

@@ -13,8 +13,6 @@ STUCK = 2  # batches in a row without a step end the stage
 
 
 class QuasiNewtonStage(BatchStage):
-    """Self-scaled BFGS on a large batch."""
-
     def __init__(self, objective: Objective, sampler: Sampler, iterations: int):
         super().__init__("bfgs", objective.economy, sampler, iterations, report_every=REPORT, life=LIFE)
         self.solver = SelfScaledBFGS(objective.loss, objective.weights)
