@@ -28,6 +28,9 @@ class GradientStage(tf.Module):
         self.optimizer, self.schedule = optimizer, schedule
         self.epochs, self.batch_size = training.epochs, training.batch
         self.batches = sampler.states // training.batch
+        self.steps_per_cycle = self.epochs * self.batches
+        # Of a step: a gradient on a mini-batch, and the simulation of its states.
+        self.work = (1 + 1 / (3 * self.epochs)) * self.batch_size * self.economy.gradient_work
         self.cycles = math.ceil(training.steps / self.steps_per_cycle)
         self.report_every = max(1, round(training.report_every / self.steps_per_cycle))
         self.weights = self.economy.policy.network.trainable_variables
@@ -37,15 +40,6 @@ class GradientStage(tf.Module):
         self._first_rate = self.learning_rate
         self.loss_sum, self.loss_count = (tf.Variable(0, dtype=sampler.paths.dtype, trainable=False) for _ in range(2))
         self.drawn = sampler.hold(training.batch)
-
-    @property
-    def steps_per_cycle(self) -> int:
-        return self.epochs * self.batches
-
-    @property
-    def work(self) -> float:
-        """Multiplications of a step, roughly: a gradient on a mini-batch, and the simulation of its states."""
-        return (1 + 1 / (3 * self.epochs)) * self.batch_size * self.economy.gradient_work
 
     @property
     def step(self) -> int:

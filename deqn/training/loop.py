@@ -75,10 +75,7 @@ class Loop:
     problems: list[str] = field(default_factory=list, init=False)  # of all stages
 
     def run(self) -> TrainingResult:
-        """Train and time it.
-
-        The network then holds the best weights seen at a report, and the checkpoint the state to go on from.
-        """
+        """Train: the network then holds the best weights of all reports, the checkpoint the state to go on from."""
         began, self._compiling = time.monotonic(), 0.0
         ended = self._train()
         return TrainingResult(
@@ -118,7 +115,8 @@ class Loop:
         self.ledger.note(start)
         good = self.rules.good_start is not None and start.error <= self.rules.good_start
         chosen = self.stages[1:] if good else self.stages
-        self._tell(replace(start, stage=chosen[0].name, rates=chosen[0].rates))
+        self.observer.report(replace(start, stage=chosen[0].name, rates=chosen[0].rates))
+        self.ledger.reports.assign_add(1)
         return chosen
 
     def _until_report(self, stage: Stage) -> str | None:
@@ -182,7 +180,8 @@ class Loop:
     def _report(self, stage: Stage) -> None:
         report = self.measure()
         self.ledger.note(report)
-        self._tell(report)
+        self.observer.report(report)
+        self.ledger.reports.assign_add(1)
         if report.error > max(MISLED * self.ledger.best_error.numpy(), self.rules.enough) and stage.redraw():
             self._go_back(stage, report)
         if stage.on_plateau(int(self.ledger.plateau.numpy())):
@@ -199,10 +198,6 @@ class Loop:
         log.info(text)
         if self.ledger.returns.numpy() == RETURNS:  # it ends the stage; what helped is no problem
             self.problems.append(text)
-
-    def _tell(self, report: Report) -> None:
-        self.observer.report(report)
-        self.ledger.reports.assign_add(1)
 
     def _save(self) -> None:
         """Save a checkpoint unless a weight is not finite: the previous one is then the last good one."""

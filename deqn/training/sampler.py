@@ -15,9 +15,7 @@ class Sampler(tf.Module):
     """Draws `paths * periods` states a cycle, the share `box_share` of them from the box.
 
     Normal shocks are drawn `shock_scale` times as large as the model's, so that training reaches into the tails on
-    which the evaluation will judge. The paths start spread over the box and are advanced `burn_in` periods before the
-    first cycle. A path that is lost goes on from a point of the box, and is counted. Paths, generator and counts are
-    variables, so that a checkpoint holds them.
+    which the evaluation will judge. The paths start spread over the box. One that is lost goes on from a point of it.
     """
 
     def __init__(self, economy: Economy, sampling: Sampling, seed: int):
@@ -77,8 +75,8 @@ class Sampler(tf.Module):
     def _advance_date(self, policy) -> tf.Tensor:
         """Let the paths go on for a date; returns today's states [paths, n_states].
 
-        A path is also lost if it is not finite a date later. Today's state is then useless for training and is redrawn,
-        too. The new points depend on seed and date alone, so that a lost path changes no shock.
+        A path is also lost if it is not finite a date later; today's state, useless for training, is then redrawn, too.
+        The new points depend on seed and date alone, so that a lost path changes no shock.
         """
         states = self.paths.value()
         tomorrow = advance_states(self._model, policy, states, self.generator, self._shock_scale)

@@ -12,11 +12,10 @@ DIGITS = 1e4  # times the type's precision: only below it the rounding error is 
 SLOW = 5.0  # factor by which the best error is to fall from report to report
 
 
-class Validator(tf.Module):
+class Validator:
     """Errors on states that training does not see: the same sampling with shocks and paths of its own."""
 
     def __init__(self, economy: Economy, sampler: Sampler):
-        super().__init__()
         self.economy, self.sampler = economy, sampler
 
     def __call__(self) -> Errors:
