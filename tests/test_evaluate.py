@@ -67,7 +67,7 @@ def test_slices_cover_every_state(name, value, monkeypatch):
     e = economy("model=stochastic_growth")
     assert max(len(part) for part in e.slices(tf.zeros((37, 2), tf.float64))) == 10
     states = SobolPoints(e.domain, 37, 0, tf.float64).points()
-    errors = evaluate.euler_errors(e, states)["euler"]
+    errors = e.euler_errors(states)["euler"]
     np.testing.assert_allclose(errors, np.abs(e.residuals(states)["euler"]), rtol=1e-11, atol=1e-14)
 
 

@@ -15,7 +15,7 @@ from deqn.optimizers.levenberg_marquardt import LeastSquares
 from deqn.optimizers.residual_function import ResidualFunction
 from deqn.system.errors import InputError
 from deqn.training.least_squares_stage import LeastSquaresStage
-from deqn.training.objective import Objective, residual_function
+from deqn.training.objective import Objective
 from deqn.training.sampler import Sampler
 
 LEVEL = ("model=olg_analytic", "model.head=level", "network.hidden=[6,5]")
@@ -27,7 +27,7 @@ def problem(*overrides, memory=2**30, damping=1e-3):
     shaken = np.random.default_rng(0)
     for w in e.policy.network.trainable_variables:
         w.assign(w + 0.05 * shaken.standard_normal(w.shape))
-    return LeastSquares(residual_function(e, {}, memory), damping), e
+    return LeastSquares(Objective(e, settings(*overrides).loss).residual_function(memory), damping), e
 
 
 def points(economy, n, seed=0):
@@ -93,7 +93,7 @@ def test_equations_may_leave_out_the_policies_of_tomorrow(memory, monkeypatch):
     monkeypatch.setattr("deqn.models.stochastic_growth.StochasticGrowth.residuals", required)
     solver, e = problem("model=stochastic_growth", "network.hidden=[6]", "network.anchor=steady_state", memory=memory)
     states = points(e, 40)
-    assert choose_form(solver.parameters, 40, memory) == ("primal" if memory > 2**20 else "matrix_free")
+    assert choose_form(solver.residuals.parameters, 40, memory) == ("primal" if memory > 2**20 else "matrix_free")
     before, after = solver.iterate(states, states[:8])
     assert after < before
 

@@ -15,7 +15,6 @@ from deqn.configuration.job import prepare_job
 from deqn.configuration.stored import load_stored
 from deqn.economy.members import OneMember
 from deqn.economy.simulation import simulate_path
-from deqn.evaluation.evaluate import euler_errors
 from deqn.model.findings import find_origin, locate_line
 from deqn.models.stochastic_growth import StochasticGrowth
 from deqn.runs.check import run_checks
@@ -155,7 +154,7 @@ def test_the_line_of_a_failure_is_known_inside_compiled_functions(function):
     economy = replace(economy, members=OneMember(altered(**{function: failing})))
     states = tf.constant(economy.steady.states[None])
     walk = lambda: simulate_path(economy.model, economy.policy, states, 2, None)
-    for use in [lambda: euler_errors(economy, states)] + [walk] * (function != "residuals"):
+    for use in [lambda: economy.euler_errors(states)] + [walk] * (function != "residuals"):
         with pytest.raises(Exception) as failed:  # noqa: B017, TensorFlow's own while it traces
             use()
         assert locate_line(failed.value).startswith(" (test_parameters.py, line ")

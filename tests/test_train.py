@@ -39,7 +39,7 @@ class Stop:
 def loop(folder, *overrides, interrupt=None, restore=False, model=None):
     """The training that the overrides make, of a model of one's own where it is given."""
     s = settings(*FAST, *overrides)
-    plan, e = plan_training(s), build(s, OneMember(model))
+    plan, e = plan_training(s), build(s, model and OneMember(model))
     other = Sampler(e, plan.sampling, 2)
     chosen, ledger = build_stages(e, plan), Ledger(e.policy.network.weights)
     checkpoints = Checkpoints(folder, network=e.policy.network, validation=other, ledger=ledger,

@@ -15,17 +15,19 @@ from deqn.perturbation.steady_state import TOLERANCE, SteadyState, steady_state
 
 
 def check_given(model: Model) -> Finding:
-    """The steady state that the model gives: a value for every state and policy, finite, inside box and bounds.
-
-    The value is None where the model leaves it to be found.
-    """
+    """The steady state that the model gives, finite, inside box and bounds; None where it leaves it to be found."""
     values = call("steady_state", model.steady_state, Mapping | None)
     if values is None:
         return Finding(None, "")
     problems = [*(p for v in (*model.states, *model.policies) for p in value_problems(v, values))]
     if problems:
         return Finding(None, "", problems)
-    problems = [*(p for policy in model.policies for p in limit_problems(policy, values[policy.name]))]
+    for policy in model.policies:
+        x, (lower, upper) = np.asarray(values[policy.name], float), limits([policy])
+        if ((x < lower) | (x > upper)).any():
+            problems.append(
+                f"steady_state returned {policy.name}={x} outside its bounds [{policy.lower}, {policy.upper}]"
+            )
     (low, high), states = box(model.states), pack_row(values, model.states)
     if ((states < low) | (states > high)).any():
         problems.append(f"the steady state {states} lies outside the box from {low} to {high}")
@@ -43,14 +45,6 @@ def value_problems(variable: State | Policy, values: Mapping[str, Any]) -> Itera
         yield f"steady_state returned {variable.name!r} with shape {x.shape}, declared is {(width(variable),)}"
     elif not np.isfinite(x).all():
         yield f"steady_state returned {variable.name}={x}, which is not finite"
-
-
-def limit_problems(policy: Policy, value: Any) -> Iterator[str]:
-    """A steady-state policy outside its bounds."""
-    x = np.asarray(value, float)
-    low, high = limits([policy])
-    if ((x < low) | (x > high)).any():
-        yield f"steady_state returned {policy.name}={x} outside its bounds [{policy.lower}, {policy.upper}]"
 
 
 def find_steady_state(model: Model, tell: Callable[[str], None]) -> Finding:

@@ -1,7 +1,6 @@
 """The contract between a model and the engine, checked before training: names, shapes, steady state, gradients.
 
-Every failure is an InputError that names the function, the variable, and the value. `check_model` raises the first one,
-`deqn-check` shows them all.
+Every failure is an InputError that names the function, the variable, and the value.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -34,12 +33,12 @@ def check_model(
     `normal_rule` is that of the expectation with which the model will be solved. `rests`: whether a steady state is
     wanted; if not, it is None. `tell` receives messages about slow steps. Raises InputError.
     """
-    lines = {}
+    values = {}
     for line in check_contract(members, normal_rule, rests, tell):
         for failure in line.failures:
             raise failure
-        lines[line.name] = line
-    return lines["steady state"].value, lines["residuals"].value
+        values[line.name] = line.value
+    return values["steady state"], values["residuals"]
 
 
 def check_contract(
@@ -162,11 +161,9 @@ def shape_problems(
         yield f"{function} returned None for {name!r}"
         return
     shape = tuple(np.shape(value))
-    target = tail
-    if variable is not None and variable.size is not None:
-        target = (variable.size, *tail)
-    elif variable is None and len(shape) == 3:
-        target = (shape[0], *tail)
+    free = shape[0] if len(shape) == 3 else None
+    size = free if variable is None else variable.size
+    target = tail if size is None else (size, *tail)
     try:
         fits = np.broadcast_shapes(shape, target) == target
     except ValueError:

@@ -27,8 +27,6 @@ TAKEN = {  # names of variables that are taken
     "period": "simulated tables have a column of this name",
     "also": "every point has a method of this name",
 }
-SHOCKS = {"also": TAKEN["also"]}
-EQUATIONS = {"all": "tables of errors have a row of this name, over all equations"}
 PARAMETERS = {  # of a family, given as keywords to the functions of a solution or as words of deqn-irf
     **dict.fromkeys(("states", "periods", "paths", "seed", "order", "name", "size"), "functions of a solution"),
     **dict.fromkeys(("run", "shock"), "deqn-irf"),
@@ -46,14 +44,17 @@ def check_declarations(model: Model) -> Finding:
         raise
     if not model.states or not model.policies:
         raise InputError("a model declares at least one state and one policy")
+    names = [f.name for f in dataclasses.fields(model)]
     problems = [
         *name_problems(model),
-        *range_problems(model),
+        *(f"ranges has {name!r}: {suggest(name, names)}the parameters are {', '.join(names)}"
+          for name in model.ranges if name not in names),
         *(problem for s in model.states for problem in box_problems(s)),
-        *(problem for p in model.policies for problem in bound_problems(p)),
+        *(f"policy {p.name!r}: lower bound {p.lower} is not below upper bound {p.upper}"
+          for p in model.policies if p.lower is not None and p.upper is not None and not p.lower < p.upper),
         *(problem for m in multipliers(model) for problem in multiplier_problems(m, model)),
         *(problem for s in model.shocks if not isinstance(s, Normal) for problem in outcome_problems(s)),
-    ]
+    ]  # fmt: skip
     if problems:
         return Finding(None, "", problems)
     states, policies = (", ".join(map(describe_declaration, declared)) for declared in (model.states, model.policies))
@@ -90,19 +91,11 @@ def name_problems(model: Model) -> Iterator[str]:
     shocks = shock_names(model.shocks)
     yield from variable_problems("state", states)
     yield from variable_problems("policy", policies)
-    yield from variable_problems("shock", shocks, SHOCKS)
+    yield from variable_problems("shock", shocks, {"also": TAKEN["also"]})
     for kind, names in (("variable", [*states, *policies]), ("shock", shocks)):
         for name, count in Counter(map(str, names)).items():
             if count > 1:
                 yield f"the {kind} {name!r} is declared {count} times"
-
-
-def range_problems(model: Model) -> Iterator[str]:
-    """Ranges of parameters that do not exist."""
-    names = [f.name for f in dataclasses.fields(model)]
-    for name in model.ranges:
-        if name not in names:
-            yield f"ranges has {name!r}: {suggest(name, names)}the parameters are {', '.join(names)}"
 
 
 def box_problems(state: State) -> Iterator[str]:
@@ -111,20 +104,10 @@ def box_problems(state: State) -> Iterator[str]:
         f"the box of state {state.name!r}", partial(getattr, state, "box"), hint=f"; its size is {state.size}"
     )
     if not (np.isfinite(low) & np.isfinite(high) & (low < high)).all():
-        yield f"state {state.name!r}: the box [{format_ends(low)}, {format_ends(high)}] is empty or not finite"
+        ends = ", ".join(f"{x[0]:g}" if len(x) == 1 else str(x) for x in (low, high))
+        yield f"state {state.name!r}: the box [{ends}] is empty or not finite"
     elif state.log and (low <= 0).any():
         yield f"state {state.name!r} is in logarithms, but its box begins at {low.min()}, not above zero"
-
-
-def format_ends(values: np.ndarray) -> str:
-    """A number, or several, as they are typed."""
-    return f"{values[0]:g}" if len(values) == 1 else str(values)
-
-
-def bound_problems(policy: Policy) -> Iterator[str]:
-    """Bounds in the wrong order."""
-    if policy.lower is not None and policy.upper is not None and not policy.lower < policy.upper:
-        yield f"policy {policy.name!r}: lower bound {policy.lower} is not below upper bound {policy.upper}"
 
 
 def multiplier_problems(multiplier: Multiplier, model: Model) -> Iterator[str]:
@@ -189,5 +172,5 @@ def equation_problems(names: Iterable[Any]) -> Iterator[str]:
     for name in names:
         if not isinstance(name, str) or not name.strip():
             yield f"residuals returned an equation named {name!r}; expected is a word"
-        elif name in EQUATIONS:
-            yield f"the equation {name!r} needs another name: {EQUATIONS[name]}"
+        elif name == "all":
+            yield "the equation 'all' needs another name: tables of errors have a row of this name, over all equations"

@@ -1,8 +1,4 @@
-"""What can be known about a model before it is trained, beyond the contract: where training would fail, and why.
-
-Derivatives that reach every policy, residuals without a unit, stable eigenvalues, the error of the expectation's rule,
-and the residual of the closed form.
-"""
+"""What can be known about a model before it is trained, beyond the contract: where training would fail, and why."""
 
 from collections.abc import Iterator, Sequence
 
@@ -32,10 +28,7 @@ CLOSED_FORM_RESIDUAL = 1e-6  # residual of a closed form
 
 
 def list_concerns(economy: Economy) -> list[str]:
-    """What may harm training, cheap to find: residuals with a unit, and points of the box where there are no numbers.
-
-    Not refused before training: the economy may never visit such a point.
-    """
+    """Residuals with a unit, and points of the box without numbers, not refused: perhaps they are never visited."""
     units = () if economy.steady is None else check_units(economy.model, economy.steady).warnings
     return [*units, *check_box(economy).failures]
 
@@ -103,10 +96,7 @@ def scatter_points(domain: Domain, count: int) -> Iterator[SteadyState]:
 
 
 def check_units(model: Model, steady: SteadyState) -> Finding:
-    """How much each equation changes when one variable, today or tomorrow, moves by 1 % from the steady state.
-
-    A relative error changes by about as much. An equation in units of goods or utility changes by anything.
-    """
+    """How much each equation changes when a variable moves by 1 %: about as much where its residual has no unit."""
     base = np.concatenate([steady.states, steady.policies])
     ceiling = np.concatenate([np.full(len(steady.states), np.inf), limits(model.policies)[1]])
     moves = STEP * np.where(np.abs(base) > 1e-8, base, 1.0)
@@ -120,11 +110,10 @@ def check_units(model: Model, steady: SteadyState) -> Finding:
     for name, r in errors.items():
         r = np.reshape(r, (-1, len(rows)))
         change = np.nan_to_num(np.abs(r[:, 1:] - r[:, :1]) / STEP)  # [n, directions]
-        typical = [np.median(c[c > 0.01 * c.max()]) if c.any() else 0.0 for c in change]
-        sizes[name] = max(typical)
-        largest = change.max(1)
-        if max(typical) > LARGE or (0 < largest.min() < SMALL):
-            worst = max(typical) if max(typical) > LARGE else largest.min()
+        sizes[name] = typical = max(np.median(c[c > 0.01 * c.max()]) if c.any() else 0.0 for c in change)
+        least = change.max(1).min()
+        if typical > LARGE or 0 < least < SMALL:
+            worst = typical if typical > LARGE else least
             problems.append(f"residuals: a variable that moves by 1 % changes equation {name!r} by {worst * STEP:.2g}, "
                             f"expected is about 0.01: write it relative to consumption or output")  # fmt: skip
     changes = ", ".join(f"{name} by {size:.2g} %" for name, size in sizes.items())
@@ -151,10 +140,7 @@ def check_eigenvalues(model: Model, steady: SteadyState, needed: bool) -> Findin
 def check_choices(
     economy: Economy, optimizer: Optimizer, schedule: Schedule, training: Training, evaluation: Evaluation
 ) -> Finding:
-    """Options of the optimizer and the box of the evaluation, which this economy must be able to use.
-
-    Raises InputError.
-    """
+    """Options of the optimizer and the evaluation's box. Raises InputError where this economy cannot use them."""
     if optimizer.learning_rate is not None:
         build_optimizer(optimizer, schedule, training.steps)
     box_states(economy.domain, evaluation, 0, economy.policy.dtype)
@@ -168,10 +154,10 @@ def check_quadrature(economy: Economy, finer: Expectation, quadrature: Quadratur
         return Finding(None, "exact: no normal shocks")
     states = SobolPoints(economy.domain, count_affordable(economy.model, finer), 0, economy.policy.dtype).points()
     coarse, fine = economy.residuals(states), residuals(economy.model, economy.policy, finer, states)
-    moved = np.concatenate([np.ravel(coarse[name] - fine[name]) for name in coarse])
-    mean, most = np.abs(moved).mean(), np.abs(moved).max()
+    moved = np.abs(np.concatenate([np.ravel(coarse[name] - fine[name]) for name in coarse]))
+    mean = moved.mean()
     nodes = f"{choose_rule(quadrature, dimension)} rule, {economy.expectation.nodes} nodes"
-    text = f"{nodes}; {finer.nodes} change residuals by {most:.0e}"
+    text = f"{nodes}; {finer.nodes} change residuals by {moved.max():.0e}"
     warning = f"expectation: an error of {mean:.1e} exceeds tolerance={tolerance:g}; take a finer rule"
     return Finding(None, text, warnings=[warning] * bool(mean > tolerance))
 
@@ -185,14 +171,13 @@ def check_closed_form(
     if exact is None:
         return Finding(None, "none")
     states = SobolPoints(domain, count_affordable(model, finer), 0, tf.float64).points()
-    count = states.shape[0]
     errors = call("closed_form", lambda: exact_residuals(model, exact, finer, states))
     if errors is None:
         given = exact.values(states[:1])
         missing = [p.name for p in model.policies if p.name not in given]
         return Finding(None, f"of {', '.join(given)} alone: no residual without {', '.join(missing)}")
-    sizes = {name: np.abs(np.reshape(r, (-1, count))).max(0) for name, r in errors.items()}  # [count] each
-    text = f"residual at most {max(s.max() for s in sizes.values()):.1e} at {count} points of the box"
+    sizes = {name: np.abs(np.reshape(r, (-1, len(states)))).max(0) for name, r in errors.items()}
+    text = f"residual at most {max(s.max() for s in sizes.values()):.1e} at {len(states)} points of the box"
     wrong = [name for name, s in sizes.items() if not s.max() <= CLOSED_FORM_RESIDUAL]
     if not wrong:
         return Finding(None, text)

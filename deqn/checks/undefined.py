@@ -1,7 +1,4 @@
-"""Where a model has no numbers, in its box or where training stopped: what is not finite, or lost by the arithmetic.
-
-Named are the equation, the variable, the state, the policies, the parameters.
-"""
+"""Where a model has no numbers, in its box or where training stopped: what is not finite, or lost by the arithmetic."""
 
 import dataclasses
 import itertools
@@ -20,7 +17,7 @@ from deqn.settings.ranges import format_value
 
 POINTS = 64  # of the box, and corners of it
 CORNERS = 6  # states up to which every corner of the box is looked at
-EDGE = 1e-6  # of the box, by which corners lie inside
+EDGE = 1e-6  # of the box, by which corners lie inside: a pole on the very edge, as at zero capital, is never visited
 CELLS = 1_000_000  # points times nodes times states, at most
 LOST = 0.1  # of a value or derivative: what differs by more is lost
 
@@ -46,10 +43,7 @@ def check_box(economy: Economy) -> Finding:
 
 
 def evaluate_rows(economy: Economy, states: tf.Tensor) -> Iterator[tuple[str, bool, np.ndarray]]:
-    """Each equation's values at packed states [batch, n_states], then each one's derivatives in the states.
-
-    Yields the equation, whether it is derivatives, and the numbers [batch, ...].
-    """
+    """Equations, whether derivatives in the states follow, and numbers [batch, ...]; values of all come first."""
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(states)
         equations = economy.residuals(states)
@@ -66,11 +60,8 @@ def count_affordable(model: Model, expectation: Expectation) -> int:
 
 
 def list_corners(domain: Domain) -> np.ndarray:
-    """Corners of the box, [n, n_states]: all of them in few states, else some at random.
-
-    They lie a hair inside: a pole on the very edge, such as capital of zero, is never visited.
-    """
-    n = len(box(domain.model.states)[0])
+    """Corners of the box, [n, n_states]: all of them in few states, else some at random."""
+    n = len(labels(domain.model.states))
     if n <= CORNERS:
         upper = np.array([*itertools.product([False, True], repeat=n)])
     else:
@@ -89,14 +80,11 @@ def describe_undefined(economy: Economy, states: tf.Tensor) -> str:
     """The first variable that is not finite at one state [1, n_states], today or tomorrow, in words."""
     model, nodes = economy.model, economy.expectation.nodes
     now = point(model, economy.policy, states)
-    variable = describe_variable(now)
-    if variable:
+    if variable := describe_variable(now):
         return f", where {variable}"
     tomorrow = model.transition(now, economy.expectation.shocks(states.dtype))
-    packed = pack(tomorrow, model.states, nodes, 1, states.dtype)
-    for row in packed:
-        variable = describe_variable(point(model, economy.policy, row[None]))
-        if variable:
+    for row in pack(tomorrow, model.states, nodes, 1, states.dtype):
+        if variable := describe_variable(point(model, economy.policy, row[None])):
             return f", where tomorrow's {variable} at {describe_state(model, row)}"
     return ""
 
@@ -168,12 +156,11 @@ def sensitivities(economy: Economy, states: tf.Tensor, dtype: tf.DType) -> dict[
         for name, r in equations.items():
             parts = tf.unstack(tf.reshape(r, [-1]))
             rows |= {name if len(parts) == 1 else f"{name}[{i}]": part for i, part in enumerate(parts)}
-    found = {}
     for name, row in rows.items():
         slopes = tape.gradient(row, [policies, later], unconnected_gradients="zero")
         parts = [tf.reshape(row, [1]), *(tf.reduce_sum(s, 0) for s in slopes)]
-        found[name] = tf.cast(tf.concat(parts, 0), tf.float64)
-    return found
+        rows[name] = tf.cast(tf.concat(parts, 0), tf.float64)
+    return rows
 
 
 def describe_circumstances(economy: Economy, states: tf.Tensor) -> str:

@@ -69,6 +69,11 @@ class Economy(Generic[P]):
 
         return compiled
 
+    def euler_errors(self, states: tf.Tensor) -> dict[str, np.ndarray]:
+        """Absolute residuals by equation, [n, states] with n = 1 for a scalar equation, at packed states."""
+        parts = [self.sizes(part) for part in self.slices(states)]
+        return {name: np.concatenate([p[name].numpy() for p in parts], 1) for name in parts[0]}
+
     def slices(self, states: tf.Tensor) -> Iterator[tf.Tensor]:
         """Packed states in pieces whose residuals fit into memory, however many nodes and policies there are."""
         each = (self.expectation.nodes + 1) * self.policy.floats

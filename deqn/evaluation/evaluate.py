@@ -60,12 +60,6 @@ def choose_sample(model: Model, evaluation: Evaluation, loop: Modes | None) -> S
     return Sample(evaluation.periods, needed, at_rest=False, burn_in=int(np.ceil(np.clip(needed, *BURN_IN))))
 
 
-def euler_errors(economy: Economy, states: tf.Tensor) -> dict[str, np.ndarray]:
-    """Absolute residuals by equation, [n, states] with n = 1 for a scalar equation, at packed states."""
-    parts = [economy.sizes(part) for part in economy.slices(states)]
-    return {name: np.concatenate([p[name].numpy() for p in parts], 1) for name in parts[0]}
-
-
 def compute_statistics(sizes: np.ndarray) -> dict[str, float]:
     """Mean, median, upper percentiles and maximum of absolute residuals."""
     quantiles = np.quantile(sizes, list(QUANTILES.values()))
@@ -91,7 +85,7 @@ def summarize_terciles(
 ) -> dict[str, list[dict[str, float]]]:
     """Mean and largest error over all equations in each third of each parameter of a family, by its name.
 
-    `errors`: those of `euler_errors` at the same packed states.
+    `errors`: those of `Economy.euler_errors` at the same packed states.
     """
     pooled, terciles = np.concatenate(list(errors.values())), {}  # [equations, states]
     first = np.cumsum([0, *map(width, economy.model.states)])

@@ -55,7 +55,7 @@ class Case:
     @cached_property
     def errors(self) -> dict[str, dict[str, np.ndarray]]:
         """Absolute residuals [n, states] by set and equation."""
-        return {where: evaluate.euler_errors(self.finer, states) for where, states in self.sets.items()}
+        return {where: self.finer.euler_errors(states) for where, states in self.sets.items()}
 
     @cached_property
     def linear(self) -> tuple[LinearSolution, PolicyFunction] | None:
@@ -127,7 +127,7 @@ def measure_first_order(case: Case) -> dict[str, Any]:
     linear, rule = case.linear
     measured, defined = {}, {}
     for where, states in case.sets.items():
-        errors = evaluate.euler_errors(replace(case.finer, policy=rule), states)
+        errors = replace(case.finer, policy=rule).euler_errors(states)
         usable = np.isfinite(np.concatenate(list(errors.values()))).all(0)  # cut at bounds, a rule may have none
         defined[where] = float(usable.mean())
         if usable.any():

@@ -23,11 +23,13 @@ from deqn.model.layout import free_policies, unpack, width
 from deqn.optimizers.levenberg_marquardt import LeastSquares
 from deqn.policies.approximators import Approximator
 from deqn.policies.expansion import to_coordinates
-from deqn.training.objective import residual_function
+from deqn.settings.schema import Loss
+from deqn.training.objective import Objective
 
 STATES_PER_COEFFICIENT, ITERATIONS = 3, 12  # fitted states for each coefficient of a policy; steps at most
 REGION_MARGIN = 1.3  # the sides of the polynomial's domain, against those of the region: tomorrow may lie outside
 MEMORY = 2**30
+UNWEIGHTED = Loss("mean_square", {})
 DAMPING = 1e-11  # small: polynomials are linear in their coefficients
 
 Policies = dict[str, dict[str, np.ndarray]]  # set of states -> policy -> values, [1, n] or [size, 1, n]
@@ -71,7 +73,7 @@ class Projection:
         policy = build_policy(economy.members, economy.steady, approximator, "linear", economy.expectation)
         self.economy = replace(economy, policy=policy)
         # A fit takes a few seconds, and XLA would need longer to compile it.
-        self._residuals = residual_function(self.economy, {}, MEMORY, jit_compile=False)
+        self._residuals = Objective(self.economy, UNWEIGHTED).residual_function(MEMORY, jit_compile=False)
         self._solver, self._kernel = LeastSquares(self._residuals, DAMPING), last.kernel
         count = STATES_PER_COEFFICIENT * math.comb(n + degree, degree)
         sobol = qmc.Sobol(n, scramble=True, rng=np.random.default_rng(5)).random_base2((2 * count).bit_length())
@@ -103,7 +105,7 @@ class Projection:
         for part in other.slices(self._fitted):
             errors, own = other.residuals(part), self.economy.residuals(part)
             change = stack_rows(errors, len(part)) - stack_rows(own, len(part))
-            rows.append(tf.transpose(change * row_weights(errors, {})))
+            rows.append(tf.transpose(change * row_weights(errors, UNWEIGHTED.weights)))
         J = self._residuals.jacobian(self._fitted)
         step = np.linalg.lstsq(J, np.concatenate(rows).ravel(), rcond=None)[0]
         start, before = self._kernel.numpy(), evaluate_on_sets(self.economy, states)

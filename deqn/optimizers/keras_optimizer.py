@@ -1,6 +1,7 @@
 """Stochastic gradient methods: any Keras optimizer by name, and a schedule for its learning rate."""
 
 import keras
+from keras.optimizers import schedules as decays
 
 from deqn.settings.schema import Optimizer, Schedule
 from deqn.system.errors import InputError
@@ -18,11 +19,8 @@ def build_optimizer(optimizer: Optimizer, schedule: Schedule, steps: int) -> ker
         raise InputError(f"optimizer.options={dict(optimizer.options)}: {optimizer.name} refuses: {error}") from error
 
 
-def build_learning_rate(
-    start: float, schedule: Schedule, steps: int
-) -> keras.optimizers.schedules.LearningRateSchedule | float:
+def build_learning_rate(start: float, schedule: Schedule, steps: int) -> decays.LearningRateSchedule | float:
     """The learning rate as a function of the step; a number where it is constant or lowered from outside."""
-    decays = keras.optimizers.schedules
     match schedule.name:
         case "cosine":
             return decays.CosineDecay(start, max(steps, 1), alpha=schedule.final)

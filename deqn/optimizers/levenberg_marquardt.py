@@ -33,7 +33,6 @@ class LeastSquares(tf.Module):
     def __init__(self, residuals: ResidualFunction, damping: float):
         super().__init__()
         self.residuals = residuals
-        self._variables = residuals.variables
         self._threads = threadpoolctl.ThreadpoolController()
         self.damping = tf.Variable(damping, dtype=tf.float64, trainable=False)
 
@@ -63,18 +62,19 @@ class LeastSquares(tf.Module):
         damped = linearize(self.residuals, data, values) if before > 0 else None
         if damped is None:
             return before, before
-        start = flatten_weights(self._variables).numpy().astype(np.float64)
+        variables = self.residuals.variables
+        start = flatten_weights(variables).numpy().astype(np.float64)
         for _ in range(TRIES):
             step, predicted = damped(self.damping.numpy())
             if step is not None and predicted > 0:
-                assign_flat(self._variables, start + step)
+                assign_flat(variables, start + step)
                 _, after, beside = losses()
                 gain = (before - after) * len(data) / predicted
                 if gain > ACCEPT and beside <= HELD_OUT * outside:
                     self.damping.assign(self.damping * (FALL if gain > GOOD else 1 / FALL if gain < POOR else 1))
                     return before, after
             self.damping.assign(self.damping * RISE)
-        assign_flat(self._variables, start)
+        assign_flat(variables, start)
         self.damping.assign(self.damping / RISE**TRIES)
         return before, before
 

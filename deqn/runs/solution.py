@@ -87,7 +87,7 @@ class Solution:
         """Absolute residuals on fresh states with the finer rule: rows (set, equation), columns the statistics."""
         rows: dict[tuple[str, str], dict[str, float]] = {}
         for where, states in self.draw_evaluation_states(self.settings.seed if seed is None else seed).items():
-            table = evaluate.summarize_errors(evaluate.euler_errors(self.finer_economy, states))
+            table = evaluate.summarize_errors(self.finer_economy.euler_errors(states))
             rows |= {(where, equation): statistics for equation, statistics in table.items()}
         return pd.DataFrame(rows).T.rename_axis(["set", "equation"])
 

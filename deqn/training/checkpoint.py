@@ -22,15 +22,12 @@ KEPT = 2
 
 
 class Checkpoints:
-    """The two newest checkpoints of a run, `checkpoints/ckpt-<number>` in its folder.
-
-    `network` and `objects` hold all that training changes; the seeds of dropout layers, which Keras does not save with
-    the network, are added.
-    """
+    """The two newest checkpoints of a run, `checkpoints/ckpt-<number>` in its folder."""
 
     def __init__(self, folder: Path, network: keras.Model, **objects: tf.Module):
+        """`network` and `objects` hold all that training changes."""
         weights = {id(w) for w in network.weights}
-        seeds = [v.value for v in network.variables if id(v) not in weights]
+        seeds = [v.value for v in network.variables if id(v) not in weights]  # of dropout, not saved with the network
         self._checkpoint = tf.train.Checkpoint(network=network, seeds=seeds, **objects)
         self._folder = folder / "checkpoints"
 
@@ -91,10 +88,9 @@ def read(checkpoint: tf.train.Checkpoint, path: Path) -> None:
         status.assert_existing_objects_matched()
         status.assert_consumed()
     except DAMAGE as error:
-        raise FileError(
-            f"the checkpoint {path} is incomplete, damaged, of another model or network, or of another release of "
-            f"deqn: {first_line(error).split('}} ')[-1]}"  # without the name of TensorFlow's own function
-        ) from error
+        cause = first_line(error).split("}} ")[-1]  # without the name of TensorFlow's own function
+        raise FileError(f"the checkpoint {path} is incomplete, damaged, of another model or network, or of another "
+                        f"release of deqn: {cause}") from error  # fmt: skip
 
 
 @contextlib.contextmanager

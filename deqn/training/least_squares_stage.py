@@ -14,31 +14,21 @@ PROGRESS, IDLE = 0.98, 5  # a batch whose loss stays above this share of its fir
 
 
 class LeastSquaresStage(BatchStage):
-    """Levenberg-Marquardt on a large batch, a fifth of which is held out."""
-
     def __init__(self, objective: Objective, sampler: Sampler, settings: Optimizer):
         economy, each = objective.economy, settings.refresh
         super().__init__("levenberg_marquardt", economy, sampler, settings.iterations, report_every=each, life=each)
         self.solver = LeastSquares(objective.residual_function(settings.memory * 2**30), settings.damping)
-        self.equations = objective.equations
+        n, rows = self.solver.residuals.parameters, objective.equations * sampler.states
+        # Of a step: a gradient of each equation, normal equations, factorization.
+        self.work = rows * economy.gradient_work + min(n, rows) ** 2 * (max(n, rows) + min(n, rows) / 3)
         self.idle = tf.Variable(0, trainable=False)  # batches in a row without progress worth the name
         losses = (tf.Variable(0.0, dtype=tf.float64, trainable=False) for _ in range(3))
         self.first_loss, self.last_loss, self.noise = losses  # on the current batch; of rounding errors there
-        self._training = self._held_out = None
 
     @property
     def done(self) -> bool:
-        """Whether round-off is reached, or several batches in a row brought no progress."""
         precise = self.step > 0 and self._is_precise(self.last_loss.numpy())
         return self.step >= self.cycles or self.idle.numpy() >= IDLE or precise
-
-    @property
-    def work(self) -> float:
-        """Multiplications of a step, roughly: a gradient of each equation, normal equations, factorization."""
-        n, states = self.solver.residuals.parameters, self.sampler.states
-        rows = self.equations * states
-        dense = min(n, rows) ** 2 * (max(n, rows) + min(n, rows) / 3)
-        return rows * self.economy.gradient_work + dense
 
     @property
     def rates(self) -> dict[str, float]:
@@ -48,16 +38,20 @@ class LeastSquaresStage(BatchStage):
         """Iterate; returns whether every loss was finite, and stops before the first that is not."""
         for _ in range(cycles):
             if self.is_worn:
-                self._refresh()
-            elif self._training is None:  # resumed within a batch
-                self._split()
-            losses = self.solver.iterate(self._training, self._held_out)
+                if self.step:
+                    gained = self.last_loss.numpy() < PROGRESS * self.first_loss.numpy()
+                    self.idle.assign(0 if gained else self.idle + 1)
+                self.draw()
+                self.noise.assign(self.solver.noise(self.batch))
+            outside = np.arange(self.sampler.states) % 5 == 4
+            fitted, held_out = (tf.boolean_mask(self.drawn, kept) for kept in (~outside, outside))
+            losses = self.solver.iterate(fitted, held_out)
             if losses is None:
                 return False
             before, after = losses
             fits = self._is_precise(after)
             if fits:  # a batch that has been interpolated says nothing of other states
-                after = max(after, self.solver.loss(self._held_out))
+                after = max(after, self.solver.loss(held_out))
             if self.age.numpy() == 0:
                 self.first_loss.assign(before)
             self.last_loss.assign(after)
@@ -72,19 +66,5 @@ class LeastSquaresStage(BatchStage):
     def mean_loss(self, reset: bool = False) -> float:
         return float(self.last_loss.numpy())
 
-    def _refresh(self) -> None:
-        """Judge the last batch, then draw another."""
-        if self.step:
-            gained = self.last_loss.numpy() < PROGRESS * self.first_loss.numpy()
-            self.idle.assign(0 if gained else self.idle + 1)
-        self.draw()
-        self._split()
-        self.noise.assign(self.solver.noise(self.batch))
-
     def _is_precise(self, loss: float) -> bool:
         return is_precise(loss, self.drawn.dtype, self.noise.numpy())
-
-    def _split(self) -> None:
-        """Every fifth state of the batch is held out."""
-        outside = np.arange(self.sampler.states) % 5 == 4
-        self._training, self._held_out = (tf.boolean_mask(self.drawn, kept) for kept in (~outside, outside))

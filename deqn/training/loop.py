@@ -75,10 +75,7 @@ class Loop:
     problems: list[str] = field(default_factory=list, init=False)  # of all stages
 
     def run(self) -> TrainingResult:
-        """Train and time it.
-
-        The network then holds the best weights seen at a report, and the checkpoint the state to go on from.
-        """
+        """Train: the network then holds the best weights of all reports, the checkpoint the state to go on from."""
         began, self._compiling = time.monotonic(), 0.0
         ended = self._train()
         return TrainingResult(
@@ -115,10 +112,11 @@ class Loop:
         self._save()  # so that there is always one to go on from
         self.validator.sampler.advance(self.validator.economy.policy, self.validator.sampler.burn_in)
         start = self.measure()
-        self._note(start)
+        self.ledger.note(start)
         good = self.rules.good_start is not None and start.error <= self.rules.good_start
         chosen = self.stages[1:] if good else self.stages
-        self._tell(replace(start, stage=chosen[0].name, rates=chosen[0].rates))
+        self.observer.report(replace(start, stage=chosen[0].name, rates=chosen[0].rates))
+        self.ledger.reports.assign_add(1)
         return chosen
 
     def _until_report(self, stage: Stage) -> str | None:
@@ -181,8 +179,9 @@ class Loop:
 
     def _report(self, stage: Stage) -> None:
         report = self.measure()
-        self._note(report)
-        self._tell(report)
+        self.ledger.note(report)
+        self.observer.report(report)
+        self.ledger.reports.assign_add(1)
         if report.error > max(MISLED * self.ledger.best_error.numpy(), self.rules.enough) and stage.redraw():
             self._go_back(stage, report)
         if stage.on_plateau(int(self.ledger.plateau.numpy())):
@@ -200,14 +199,6 @@ class Loop:
         if self.ledger.returns.numpy() == RETURNS:  # it ends the stage; what helped is no problem
             self.problems.append(text)
 
-    def _note(self, report: Report) -> None:
-        self.ledger.note(report.error)
-        self.ledger.exact.assign(report.exact)
-
-    def _tell(self, report: Report) -> None:
-        self.observer.report(report)
-        self.ledger.reports.assign_add(1)
-
     def _save(self) -> None:
         """Save a checkpoint unless a weight is not finite: the previous one is then the last good one."""
         self.ledger.seconds.assign(self.elapsed)
@@ -219,6 +210,6 @@ class Loop:
         if reason != "diverged":
             self._save()
         if reason in ("interrupted", "seconds") and self.step:  # the newest weights may be the best
-            self._note(self.measure())
+            self.ledger.note(self.measure())
         self.ledger.recall()
         return reason

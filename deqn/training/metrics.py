@@ -23,19 +23,17 @@ class Metrics:
     def add(self, report: Report) -> None:
         """Append a report. Raises FileError."""
         row = to_row(report)
-        empty = not self._path.exists() or self._path.stat().st_size == 0
         with guard_write(self._path), self._path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, row, lineterminator="\n")
-            if empty:
+            if file.tell() == 0:
                 writer.writeheader()
             writer.writerow(row)
 
 
 class Events:
-    """tensorboard/: the numbers of metrics.csv as scalars under the names of its columns.
+    """tensorboard/: the numbers of metrics.csv as scalars, written anew at every start so that no step is there twice.
 
-    The file is written anew at every start, from the rows that `metrics` kept, so that no step is in it twice. Needs
-    no tensorboard package; `tf.summary.scalar` would.
+    Needs no tensorboard package; `tf.summary.scalar` would.
     """
 
     def __init__(self, folder: Path, metrics: Metrics):

@@ -1,6 +1,6 @@
 """What training lowers: the loss of an economy's equations at states, in the form that each optimizer asks for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -20,22 +20,7 @@ class Objective:
 
     @property
     def weights(self) -> list[tf.Variable]:
-        """The weights of the policy function."""
         return [w.value for w in self.economy.policy.network.trainable_variables]
-
-    def loss(self, states: tf.Tensor) -> tf.Tensor:
-        """The loss at states [batch, n_states], a scalar."""
-        return loss(self.economy.residuals(states), self.settings)
-
-    def training_loss(self, states: tf.Tensor) -> tf.Tensor:
-        """The loss with dropout and with the penalties on weights, where the network has them."""
-        value = loss(self.economy.residuals(states, training=True), self.settings)
-        penalties = self.economy.policy.network.losses
-        return value + tf.cast(tf.add_n(penalties), value.dtype) if penalties else value
-
-    def residual_function(self, memory: float) -> ResidualFunction:
-        """The residuals whose squares sum to the loss times the batch. `memory`: bytes for its matrices."""
-        return residual_function(self.economy, self.settings.weights, memory)
 
     @property
     def equations(self) -> int:
@@ -43,24 +28,24 @@ class Objective:
         rest = tf.constant(self.economy.center.states[None], self.economy.policy.dtype)
         return stack_rows(self.economy.residuals(rest), 1).shape[0]
 
+    def loss(self, states: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """The loss at states [batch, n_states], a scalar; in `training` with dropout and the penalties on weights."""
+        value = loss(self.economy.residuals(states, training), self.settings)
+        penalties = self.economy.policy.network.losses if training else []
+        return value + tf.cast(tf.add_n(penalties), value.dtype) if penalties else value
 
-def residual_function(
-    economy: Economy, weights: Mapping[str, float], memory: float, jit_compile: bool = True
-) -> ResidualFunction:
-    """The equations, [batch, equations] at states [batch, n_states], each times the root of its share in the loss.
+    def residual_function(self, memory: float, jit_compile: bool = True) -> ResidualFunction:
+        """The residuals whose squares sum to the mean square loss times the batch; `memory` as that of the result."""
+        policy = self.economy.policy
+        values = lambda states: tf.transpose(self._rows(states, policy))
+        jacobian = lambda states: layerwise_jacobian(self._rows, policy.record_layers, states)
+        bytes_per_point = 8 * (self.economy.expectation.nodes + 1) * policy.floats  # both dates
+        return ResidualFunction(values, self.weights, memory, bytes_per_point, jacobian, jit_compile)
 
-    `weights`: of the loss, by equation. `memory` and `jit_compile`: as those of ResidualFunction.
-    """
-
-    def rows(states: tf.Tensor, policy: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
-        errors = residuals(economy.model, policy, economy.expectation, states)
-        return stack_rows(errors, states.shape[0]) * row_weights(errors, weights)  # [equations, batch]
-
-    values = lambda states: tf.transpose(rows(states, economy.policy))
-    jacobian = lambda states: layerwise_jacobian(rows, economy.policy.record_layers, states)
-    bytes_per_point = 8 * (economy.expectation.nodes + 1) * economy.policy.floats  # both dates
-    variables = [w.value for w in economy.policy.network.trainable_variables]
-    return ResidualFunction(values, variables, memory, bytes_per_point, jacobian, jit_compile)
+    def _rows(self, states: tf.Tensor, policy: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+        """Weighted residuals under any policy function, [equations, batch]."""
+        errors = residuals(self.economy.model, policy, self.economy.expectation, states)
+        return stack_rows(errors, states.shape[0]) * row_weights(errors, self.settings.weights)
 
 
 def layerwise_jacobian(rows: Callable, recorded: Callable, states: tf.Tensor) -> tf.Tensor:

@@ -17,8 +17,7 @@ LINE_SECONDS = 5
 class Display:
     """Shows the progress of one stage after the other; a context, closed before anything else is printed.
 
-    The time left is an upper bound: all `stages` run to their last step. The current stage keeps its pace; the pace of
-    a later one follows from `Stage.work`, the multiplications of a step. `seconds`: the limit on training time, if any.
+    The time left is an upper bound: all `stages` run to their last step, later ones at a pace that `Stage.work` tells.
     """
 
     def __init__(self, console: Console, stages: Sequence[Stage] = (), seconds: float | None = None):

@@ -13,34 +13,28 @@ STUCK = 2  # batches in a row without a step end the stage
 
 
 class QuasiNewtonStage(BatchStage):
-    """Self-scaled BFGS on a large batch."""
+    rates: dict[str, float] = {}  # the line search chooses
 
     def __init__(self, objective: Objective, sampler: Sampler, iterations: int):
         super().__init__("bfgs", objective.economy, sampler, iterations, report_every=REPORT, life=LIFE)
         self.solver = SelfScaledBFGS(objective.loss, objective.weights)
+        # Of a step: one or two gradients of the loss, and the update of H.
+        n = objective.economy.policy.network.count_params()
+        self.work = 1.5 * sampler.states * self.economy.gradient_work + 6.0 * n**2
         self.stuck = tf.Variable(0, trainable=False)  # batches in a row that gave no step
         self.precise = tf.Variable(False, trainable=False)  # round-off on states not fitted before
 
     @property
     def done(self) -> bool:
-        """Whether fresh states are at round-off, or several batches in a row gave no step."""
         return self.step >= self.cycles or self.stuck.numpy() >= STUCK or bool(self.precise.numpy())
-
-    @property
-    def work(self) -> float:
-        """Multiplications of a step, roughly: one or two gradients of the loss, and the update of H."""
-        n = self.economy.policy.network.count_params()
-        return 1.5 * self.sampler.states * self.economy.gradient_work + 6.0 * n**2
-
-    @property
-    def rates(self) -> dict[str, float]:
-        return {}  # the line search chooses
 
     def chunk(self, cycles: int) -> bool:
         """Iterate; returns whether the loss was finite."""
         while cycles > 0 and not self.done:
             if self.is_worn:
-                self._refresh()
+                self.draw()
+                self.solver.evaluate(self.batch)
+                self.precise.assign(is_precise(self.mean_loss(), self.drawn.dtype))
                 if not tf.math.is_finite(self.solver.loss):
                     return False
                 continue
@@ -58,9 +52,3 @@ class QuasiNewtonStage(BatchStage):
 
     def mean_loss(self, reset: bool = False) -> float:
         return float(self.solver.loss.numpy())
-
-    def _refresh(self) -> None:
-        """Other states, and whether they are solved already."""
-        self.draw()
-        self.solver.evaluate(self.batch)
-        self.precise.assign(is_precise(self.mean_loss(), self.drawn.dtype))

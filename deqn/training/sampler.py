@@ -15,9 +15,7 @@ class Sampler(tf.Module):
     """Draws `paths * periods` states a cycle, the share `box_share` of them from the box.
 
     Normal shocks are drawn `shock_scale` times as large as the model's, so that training reaches into the tails on
-    which the evaluation will judge. The paths start spread over the box and are advanced `burn_in` periods before the
-    first cycle. A path that is lost goes on from a point of the box, and is counted. Paths, generator and counts are
-    variables, so that a checkpoint holds them.
+    which the evaluation will judge. The paths start spread over the box. One that is lost goes on from a point of it.
     """
 
     def __init__(self, economy: Economy, sampling: Sampling, seed: int):
@@ -63,36 +61,35 @@ class Sampler(tf.Module):
 
     @tf.function
     def _advance(self, policy, periods: tf.Tensor) -> None:
-        t, states, date, lost = tf.constant(0), self.paths.value(), self.dates.value(), self.lost.value()
-        while t < periods:
-            _, states, gone = self._advance_date(policy, states, date)
-            t, date, lost = t + 1, date + 1, lost + gone
-        self._keep(states, date, lost)
+        for _ in tf.range(periods):
+            self._advance_date(policy)
 
     @tf.function
     def _path(self, policy) -> tf.Tensor:
         """The states of so many dates, [periods, paths, n_states]."""
-        states, date, lost = self.paths.value(), self.dates.value(), self.lost.value()
-        visited = tf.TensorArray(states.dtype, size=self._periods, element_shape=states.shape)
+        visited = tf.TensorArray(self.paths.dtype, size=self._periods, element_shape=self.paths.shape)
         for t in tf.range(self._periods):
-            today, states, gone = self._advance_date(policy, states, date)
-            visited, date, lost = visited.write(t, today), date + 1, lost + gone
-        self._keep(states, date, lost)
+            visited = visited.write(t, self._advance_date(policy))
         return visited.stack()
 
-    def _advance_date(self, policy, states: tf.Tensor, date: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Today's states [paths, n_states], tomorrow's, and how many paths were lost in between.
+    def _advance_date(self, policy) -> tf.Tensor:
+        """Let the paths go on for a date; returns today's states [paths, n_states].
 
-        A path is also lost if it is not finite a date later. Today's state is then useless for training and is redrawn,
-        too. The new points depend on seed and date alone, so that a lost path changes no shock.
+        A path is also lost if it is not finite a date later; today's state, useless for training, is then redrawn, too.
+        The new points depend on seed and date alone, so that a lost path changes no shock.
         """
+        states = self.paths.value()
         tomorrow = advance_states(self._model, policy, states, self.generator, self._shock_scale)
         later = advance_states(self._model, policy, tomorrow, None)
         lost = self._is_lost(tomorrow) | ~tf.reduce_all(tf.math.is_finite(later), 1)
-        shift = tf.random.stateless_uniform((1, states.shape[1]), [self._seed, date], dtype=states.dtype, alg="philox")
+        shift = tf.random.stateless_uniform(
+            (1, states.shape[1]), [self._seed, self.dates], dtype=states.dtype, alg="philox"
+        )
         fresh, anew = self._starts.shifted(shift), (lost | self.box_only)[:, None]
-        count = tf.reduce_sum(tf.cast(lost & ~self.box_only, tf.int64))
-        return tf.where(anew, fresh, states), tf.where(anew, fresh, tomorrow), count
+        self.paths.assign(tf.where(anew, fresh, tomorrow))
+        self.dates.assign_add(1)
+        self.lost.assign_add(tf.reduce_sum(tf.cast(lost & ~self.box_only, tf.int64)))
+        return tf.where(anew, fresh, states)
 
     def _is_lost(self, states: tf.Tensor) -> tf.Tensor:
         """Which states [paths, n_states] are not finite, or more than FAR widths outside the box, [paths]."""
@@ -102,11 +99,6 @@ class Sampler(tf.Module):
         low, high, x = (tf.math.log(tf.where(logs, v, tf.ones_like(v))) for v in (low, high, states))
         inside &= is_within(x, low, high) | ~tf.constant(logs)
         return ~tf.reduce_all(inside, 1)
-
-    def _keep(self, states: tf.Tensor, date: tf.Tensor, lost: tf.Tensor) -> None:
-        self.paths.assign(states)
-        self.dates.assign(date)
-        self.lost.assign(lost)
 
 
 def is_within(x: tf.Tensor, low: tf.Tensor, high: tf.Tensor) -> tf.Tensor:

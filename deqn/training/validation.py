@@ -12,33 +12,28 @@ DIGITS = 1e4  # times the type's precision: only below it the rounding error is 
 SLOW = 5.0  # factor by which the best error is to fall from report to report
 
 
-class Validator(tf.Module):
+class Validator:
     """Errors on states that training does not see: the same sampling with shocks and paths of its own."""
 
     def __init__(self, economy: Economy, sampler: Sampler):
-        super().__init__()
         self.economy, self.sampler = economy, sampler
 
     def __call__(self) -> Errors:
         """Errors at newly drawn states."""
         states = self._draw()
-        sizes = self._measure(states)
+        sizes = self.economy.euler_errors(states)
         means = dict(row_means(sizes))
         worst = max(means, key=lambda name: np.nan_to_num(means[name], nan=np.inf))
         mean, largest = ({n: float(f(r)) for n, r in sizes.items()} for f in (np.mean, np.max))
         exact = self._is_exact(states, sizes, means)
         return Errors(error=means[worst], worst=worst, mean=mean, max=largest, exact=exact)
 
-    def _measure(self, states: tf.Tensor) -> dict[str, np.ndarray]:
-        parts = [self.economy.sizes(part) for part in self.economy.slices(states)]
-        return {name: np.concatenate([p[name].numpy() for p in parts], -1) for name in parts[0]}
-
     def _is_exact(self, states: tf.Tensor, sizes: dict[str, np.ndarray], means: dict[str, float]) -> bool:
         """Whether residuals are no larger than what moves them when the states move by a rounding error."""
         precision = np.finfo(states.dtype.as_numpy_dtype).eps
         if not max(means.values()) <= DIGITS * precision:
             return False
-        moved = self._measure(nudge(states))
+        moved = self.economy.euler_errors(nudge(states))
         noise = dict(row_means({name: np.abs(moved[name] - r) for name, r in sizes.items()}))
         return all(mean <= ROUND_OFF * max(precision, noise[name]) for name, mean in means.items())
 
@@ -63,8 +58,10 @@ class Ledger(tf.Module):
         self.seconds = tf.Variable(0.0, dtype=tf.float64)  # training time up to the checkpoint
         self._weights = weights
 
-    def note(self, error: float) -> None:
+    def note(self, errors: Errors) -> None:
         """Compare a report with the best so far."""
+        error = errors.error
+        self.exact.assign(errors.exact)
         self.error_before.assign(self.best_error)
         if error < self.best_error.numpy():
             self.best_error.assign(error)
