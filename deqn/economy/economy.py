@@ -16,7 +16,7 @@ from deqn.equations.residuals import residuals
 from deqn.model.declaration import Model, Point
 from deqn.model.layout import point
 from deqn.perturbation.steady_state import SteadyState, find_middle
-from deqn.policies.protocol import PolicyFunction
+from deqn.policies.network import PolicyFunction
 
 SLICE, FLOATS = 4096, 2**26  # states evaluated at once, and numbers in all of them, so that memory stays bounded
 

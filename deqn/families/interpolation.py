@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.economy.members import Parameters
-from deqn.equations.polynomials import ChebyshevBasis
+from deqn.policies.approximators import ChebyshevBasis
 
 DEGREE, MOST_TERMS = 8, 200  # at most
 MISFIT = 0.01  # relative to the largest value, from which an interpolation is doubtful
