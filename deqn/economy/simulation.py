@@ -74,42 +74,27 @@ def pass_dates(model: Model, policy, states: tf.Tensor, periods, generator, scal
     return states
 
 
-class CompiledPaths:
-    """Paths of one policy function in one model, compiled once for each number of paths.
-
-    A compiled function knows the generator that it was traced with. So there is one, which goes on where the caller's
-    has come to, and the caller's goes on where it ends: equal seeds give equal paths, whatever was drawn before.
-    """
-
-    def __init__(self, model: Model, policy):
-        self.model, self._policy = model, weakref.ref(policy)
-        self._generator = tf.random.Generator.from_seed(0, alg="philox")
-        self._functions = {}
-
-    def __call__(
-        self, function: Callable, states: tf.Tensor, periods, generator: tf.random.Generator | None, scale: float
-    ) -> tf.Tensor:
-        """`record_dates` or `pass_dates`, from states [paths, n_states] on."""
-        key = function.__name__, generator is None, scale
-        if key not in self._functions:
-            own = None if generator is None else self._generator
-            self._functions[key] = tf.function(lambda s, n: function(self.model, self._policy(), s, n, own, scale))
-        if generator is None:
-            return self._functions[key](states, tf.constant(periods))
-        self._generator.reset(generator.state)
-        ends = self._functions[key](states, tf.constant(periods))
-        generator.reset(self._generator.state)
-        return ends
-
-
-COMPILED: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # policy function -> its paths in each model
+COMPILED: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # policy function -> its compiled functions
 
 
 def run_compiled(function: Callable, model: Model, policy, states: tf.Tensor, *arguments) -> tf.Tensor:
-    """Call `record_dates` or `pass_dates`; what is compiled lives as long as the policy function does."""
+    """Call `record_dates` or `pass_dates`; what is compiled lives as long as the policy function does.
+
+    A compiled function knows the generator that it was traced with. So it has one of its own, which goes on where the
+    caller's has come to, and the caller's goes on where it ends: equal seeds give equal paths, whatever came before.
+    """
     if not tf.executing_eagerly():
         return tf.function(function)(model, policy, states, *arguments)
-    known = COMPILED.setdefault(policy, [])
-    if not any(paths.model is model for paths in known):
-        known.append(CompiledPaths(model, policy))
-    return next(paths for paths in known if paths.model is model)(function, states, *arguments)
+    periods, generator, scale = arguments
+    known, key = COMPILED.setdefault(policy, {}), (id(model), function, generator is None, scale)
+    if key not in known:  # a compiled function keeps its model, so that no other one gets the same id
+        own = None if generator is None else tf.random.Generator.from_seed(0, alg="philox")
+        living = weakref.ref(policy)
+        known[key] = own, tf.function(lambda s, n: function(model, living(), s, n, own, scale))
+    own, compiled = known[key]
+    if own is None:
+        return compiled(states, tf.constant(periods))
+    own.reset(generator.state)
+    ends = compiled(states, tf.constant(periods))
+    generator.reset(own.state)
+    return ends

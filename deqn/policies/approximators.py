@@ -18,10 +18,18 @@ TERMS = 10_000  # of a polynomial, at most
 
 
 def make_network(inputs: int, outputs: int, settings: Network, dtype: str, seed: int) -> keras.Model:
-    """The chosen Keras network [batch, inputs] -> [batch, outputs], its last layer zero."""
-    if settings.name == "chebyshev":
-        return chebyshev(inputs, outputs, settings.degree, dtype)
-    return multilayer_perceptron(inputs, outputs, settings, dtype, seed)
+    """The chosen Keras network [batch, inputs] -> [batch, outputs], its last layer zero.
+
+    Raises InputError where there are too many complete Chebyshev polynomials in all inputs (Judd 1992).
+    """
+    if settings.name == "mlp":
+        return multilayer_perceptron(inputs, outputs, settings, dtype, seed)
+    terms = math.comb(inputs + settings.degree, settings.degree)
+    if terms > TERMS:
+        raise InputError(f"network.degree={settings.degree}: complete polynomials in {inputs} states have {terms:,} "
+                         f"terms, more than {TERMS:,}; lower the degree, or take network=mlp")  # fmt: skip
+    last = keras.layers.Dense(outputs, use_bias=False, kernel_initializer="zeros", dtype=dtype)
+    return keras.Sequential([keras.Input((inputs,), dtype=dtype), ChebyshevBasis(settings.degree, dtype=dtype), last])
 
 
 def choose_widths(inputs: int, settings: Network) -> list[int]:
@@ -47,19 +55,6 @@ def multilayer_perceptron(inputs: int, outputs: int, settings: Network, dtype: s
         if settings.dropout:
             layers.append(keras.layers.Dropout(settings.dropout, seed=seed + i, dtype=dtype))
     return keras.Sequential([*layers, dense(outputs, kernel_initializer="zeros")])
-
-
-def chebyshev(inputs: int, outputs: int, degree: int, dtype: str) -> keras.Model:
-    """Complete Chebyshev polynomials of total degree up to `degree` in all inputs (Judd 1992), as a Keras network.
-
-    Raises InputError where there are too many of them.
-    """
-    terms = math.comb(inputs + degree, degree)
-    if terms > TERMS:
-        raise InputError(f"network.degree={degree}: complete polynomials in {inputs} states have {terms:,} terms, "
-                         f"more than {TERMS:,}; lower the degree, or take network=mlp")  # fmt: skip
-    last = keras.layers.Dense(outputs, use_bias=False, kernel_initializer="zeros", dtype=dtype)
-    return keras.Sequential([keras.Input((inputs,), dtype=dtype), ChebyshevBasis(degree, dtype=dtype), last])
 
 
 class ChebyshevBasis(keras.layers.Layer):
