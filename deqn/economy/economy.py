@@ -16,11 +16,9 @@ from deqn.equations.residuals import residuals
 from deqn.model.declaration import Model, Point
 from deqn.model.layout import point
 from deqn.perturbation.steady_state import SteadyState, find_middle
-from deqn.policies.protocol import PolicyFunction
+from deqn.policies.network import PolicyFunction
 
 SLICE, FLOATS = 4096, 2**26  # states evaluated at once, and numbers in all of them, so that memory stays bounded
-
-
 P = TypeVar("P", bound=PolicyFunction, covariant=True)
 
 
@@ -91,18 +89,13 @@ def row_means(sizes: dict[str, np.ndarray]) -> Iterator[tuple[str, float]]:
 
 
 def tabulate_point(now: Point) -> pd.DataFrame:
-    """States, policies and definitions of a point [1, batch] as a table of `batch` rows.
-
-    One column for each variable, `k[0]`, `k[1]`, ... for vectors.
-    """
+    """All variables of a point [1, batch] as a table of `batch` rows, with columns `k[0]`, `k[1]`, ... for vectors."""
     values = {name: np.asarray(value) for name, value in now.__dict__.items()}
     rows = max(v.shape[-1] for v in values.values() if v.ndim)
     columns = {}
     for name, v in values.items():
-        if v.ndim < 3:
-            columns[name] = np.broadcast_to(v, (1, rows))[0]
-        else:
-            columns.update({f"{name}[{i}]": np.broadcast_to(part, (1, rows))[0] for i, part in enumerate(v)})
+        parts = {name: v} if v.ndim < 3 else {f"{name}[{i}]": part for i, part in enumerate(v)}
+        columns |= {label: np.broadcast_to(part, (1, rows))[0] for label, part in parts.items()}
     return pd.DataFrame(columns)
 
 

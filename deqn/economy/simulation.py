@@ -1,5 +1,6 @@
 """The economy's path under a policy: draws of the shocks, one step, long paths, points of the box."""
 
+import functools
 import weakref
 from collections.abc import Callable
 
@@ -43,22 +44,41 @@ def advance_states(
     return pack(model.transition(now, shocks), model.states, 1, batch, dtype)
 
 
+COMPILED: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # policy function -> its compiled functions
+
+
+def compile_paths(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
+    """Compile a function of paths at each call that needs it; the result lives as long as the policy function does.
+
+    A compiled function knows the generator that it was traced with. So it has one of its own, which goes on where the
+    caller's has come to, and the caller's goes on where it ends: equal seeds give equal paths, whatever came before.
+    """
+
+    @functools.wraps(function)
+    def simulate(model: Model, policy, states: tf.Tensor, periods, generator, scale: float = 1.0) -> tf.Tensor:
+        if not tf.executing_eagerly():
+            return tf.function(function)(model, policy, states, periods, generator, scale)
+        known, key = COMPILED.setdefault(policy, {}), (id(model), function, generator is None, scale)
+        if key not in known:  # a compiled function keeps its model, so that no other one gets the same id
+            own = None if generator is None else tf.random.Generator.from_seed(0, alg="philox")
+            living = weakref.ref(policy)
+            known[key] = own, tf.function(lambda s, n: function(model, living(), s, n, own, scale))
+        own, compiled = known[key]
+        if own is None:
+            return compiled(states, tf.constant(periods))
+        own.reset(generator.state)
+        ends = compiled(states, tf.constant(periods))
+        generator.reset(own.state)
+        return ends
+
+    return simulate
+
+
+@compile_paths
 def simulate_path(
     model: Model, policy, states: tf.Tensor, periods: int, generator: tf.random.Generator | None, scale: float = 1.0
 ) -> tf.Tensor:
     """`periods` consecutive dates from `states` [paths, n_states] on, itself left out: [periods, paths, n_states]."""
-    return run_compiled(record_dates, model, policy, states, periods, generator, scale)
-
-
-def simulate_end(
-    model: Model, policy, states: tf.Tensor, periods: int, generator: tf.random.Generator | None, scale: float = 1.0
-) -> tf.Tensor:
-    """The states [paths, n_states] after `periods` dates."""
-    return run_compiled(pass_dates, model, policy, states, periods, generator, scale)
-
-
-def record_dates(model: Model, policy, states: tf.Tensor, periods, generator, scale: float) -> tf.Tensor:
-    """What `simulate_path` returns, to be compiled."""
     visited = tf.TensorArray(states.dtype, size=periods, element_shape=states.shape)
     for t in tf.range(periods):
         states = advance_states(model, policy, states, generator, scale)
@@ -66,50 +86,12 @@ def record_dates(model: Model, policy, states: tf.Tensor, periods, generator, sc
     return visited.stack()
 
 
-def pass_dates(model: Model, policy, states: tf.Tensor, periods, generator, scale: float) -> tf.Tensor:
-    """What `simulate_end` returns, to be compiled."""
+@compile_paths
+def simulate_end(
+    model: Model, policy, states: tf.Tensor, periods: int, generator: tf.random.Generator | None, scale: float = 1.0
+) -> tf.Tensor:
+    """The states [paths, n_states] after `periods` dates."""
     t = tf.constant(0)
     while t < periods:
         states, t = advance_states(model, policy, states, generator, scale), t + 1
     return states
-
-
-class CompiledPaths:
-    """Paths of one policy function in one model, compiled once for each number of paths.
-
-    A compiled function knows the generator that it was traced with. So there is one, which goes on where the caller's
-    has come to, and the caller's goes on where it ends: equal seeds give equal paths, whatever was drawn before.
-    """
-
-    def __init__(self, model: Model, policy):
-        self.model, self._policy = model, weakref.ref(policy)
-        self._generator = tf.random.Generator.from_seed(0, alg="philox")
-        self._functions = {}
-
-    def __call__(
-        self, function: Callable, states: tf.Tensor, periods, generator: tf.random.Generator | None, scale: float
-    ) -> tf.Tensor:
-        """`record_dates` or `pass_dates`, from states [paths, n_states] on."""
-        key = function.__name__, generator is None, scale
-        if key not in self._functions:
-            own = None if generator is None else self._generator
-            self._functions[key] = tf.function(lambda s, n: function(self.model, self._policy(), s, n, own, scale))
-        if generator is None:
-            return self._functions[key](states, tf.constant(periods))
-        self._generator.reset(generator.state)
-        ends = self._functions[key](states, tf.constant(periods))
-        generator.reset(self._generator.state)
-        return ends
-
-
-COMPILED: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # policy function -> its paths in each model
-
-
-def run_compiled(function: Callable, model: Model, policy, states: tf.Tensor, *arguments) -> tf.Tensor:
-    """Call `record_dates` or `pass_dates`; what is compiled lives as long as the policy function does."""
-    if not tf.executing_eagerly():
-        return tf.function(function)(model, policy, states, *arguments)
-    known = COMPILED.setdefault(policy, [])
-    if not any(paths.model is model for paths in known):
-        known.append(CompiledPaths(model, policy))
-    return next(paths for paths in known if paths.model is model)(function, states, *arguments)

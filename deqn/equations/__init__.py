@@ -1,1 +1,1 @@
-"""Expectations, residuals and polynomials at a batch of states. No policy is chosen here."""
+"""Expectations and residuals at a batch of states. No policy is chosen here."""

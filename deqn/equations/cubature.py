@@ -52,23 +52,15 @@ def axes_and_corners(d: int) -> Rule:
     """+-e_i and those corners (+-1, ..., +-1) of the cube in which any five coordinates take all signs equally often.
 
     With the axes at r and the corners at s, E x^2 = 1, E x^4 = 3, E x^2 y^2 = 1 and a weight of zero at the origin
-    give r^2 = (d + 2) / 2, s^2 = (d + 2) / (d - 2).
-    """
-    signs = orthogonal_array(d)
-    axis, corner = (d + 2) / 2, (d + 2) / (d - 2)  # squared distances, of a corner in each coordinate
-    nodes = np.concatenate([np.sqrt(axis) * np.eye(d), -np.sqrt(axis) * np.eye(d), np.sqrt(corner) * signs])
-    return nodes, np.concatenate([np.full(2 * d, axis**-2), np.full(len(signs), corner**-2 / len(signs))])
-
-
-def orthogonal_array(d: int) -> np.ndarray:
-    """An orthogonal array of strength five, [2^(m + 1), d], entries +-1.
-
-    Its columns are the parities of d words of m bits, no four of which sum to zero modulo two, each with one bit more.
+    give r^2 = (d + 2) / 2, s^2 = (d + 2) / (d - 2). The signs, an orthogonal array of strength five, are the parities
+    of d words, no four of which sum to zero modulo two, each with one bit more.
     """
     bits = next(m for m in itertools.count(1) if len(list_sum_free_words(m)) >= d)
     words = np.array(list_sum_free_words(bits)[:d]) + 2**bits
-    rows = np.arange(2 ** (bits + 1))
-    return 1.0 - 2 * (np.bitwise_count(rows[:, None] & words) % 2)
+    signs = 1.0 - 2 * (np.bitwise_count(np.arange(2 ** (bits + 1))[:, None] & words) % 2)  # [2^(bits + 1), d]
+    axis, corner = (d + 2) / 2, (d + 2) / (d - 2)  # squared distances, of a corner in each coordinate
+    nodes = np.concatenate([np.sqrt(axis) * np.eye(d), -np.sqrt(axis) * np.eye(d), np.sqrt(corner) * signs])
+    return nodes, np.concatenate([np.full(2 * d, axis**-2), np.full(len(signs), corner**-2 / len(signs))])
 
 
 def list_sum_free_words(bits: int) -> list[int]:

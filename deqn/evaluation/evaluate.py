@@ -20,7 +20,7 @@ from deqn.evaluation.summary import Sample, WorstEquation
 from deqn.model.declaration import Model
 from deqn.model.layout import fixed, point, width
 from deqn.perturbation.modes import Modes
-from deqn.policies.protocol import PolicyFunction
+from deqn.policies.network import PolicyFunction
 from deqn.settings.schema import Evaluation
 
 FORGOTTEN = 1e-3  # share of its start that a path still shows after the burn-in

@@ -27,7 +27,7 @@ from deqn.evaluation.reference import Reference, solve_reference
 from deqn.evaluation.summary import ClosedForm, FirstOrder, Summary
 from deqn.perturbation.first_order import LinearSolution, linear_solution
 from deqn.perturbation.modes import Modes
-from deqn.policies.protocol import PolicyFunction
+from deqn.policies.network import PolicyFunction
 from deqn.settings.schema import Evaluation, Quadrature
 from deqn.system.errors import InputError
 

@@ -16,12 +16,11 @@ from scipy.stats import qmc
 from deqn.economy.anchors import build_policy
 from deqn.economy.economy import Economy
 from deqn.equations.expectation import Expectation
-from deqn.equations.polynomials import ChebyshevBasis
 from deqn.equations.residuals import row_weights, stack_rows
 from deqn.evaluation.region import Region
 from deqn.model.layout import free_policies, unpack, width
 from deqn.optimizers.levenberg_marquardt import LeastSquares
-from deqn.policies.approximators import Approximator
+from deqn.policies.approximators import Approximator, ChebyshevBasis
 from deqn.policies.expansion import to_coordinates
 from deqn.settings.schema import Loss
 from deqn.training.objective import Objective

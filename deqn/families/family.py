@@ -7,6 +7,7 @@ interpolated by complete Chebyshev polynomials. Source: Chen, Didisheim and Sche
 
 import itertools
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -17,7 +18,6 @@ import tensorflow as tf
 from scipy.stats import qmc
 
 from deqn.economy.members import Parameters
-from deqn.families.interpolation import count_terms
 from deqn.model.declaration import Markov, Model, Point, Policy, State
 from deqn.model.layout import Variable, box, limits, named_point, width
 from deqn.perturbation.derivatives import jacobians
@@ -27,6 +27,7 @@ from deqn.system.errors import InputError
 
 TIMES = 2  # members that are computed for each term of the interpolation
 FULL_CORNERS = 6  # parameters up to which every corner is a member
+DEGREE, MOST_TERMS = 8, 200  # of the interpolation, at most
 BETWEEN_CORNERS = 8  # members between the corners at which the closed loop is looked at
 log = logging.getLogger("deqn")
 
@@ -47,9 +48,13 @@ class Family(Model):
     base: Model
     parameters: Parameters
 
-    @property
+    @cached_property
     def states(self) -> Sequence[State]:
-        return self._declared
+        low, high = self.corners
+        ends_by_name = self.parameters.names, self.parameters.lower, self.parameters.upper
+        ends = (split_by_name(x, self.base.states) for x in (low.min(0), high.max(0)))
+        own = [replace(s, lower=low[s.name], upper=high[s.name]) for low, high in [ends] for s in self.base.states]
+        return (*own, *map(PseudoState, *ends_by_name))
 
     @property
     def policies(self) -> Sequence[Policy]:
@@ -91,25 +96,20 @@ class Family(Model):
         found = steady_state(self.with_values(values))
         return SteadyState(np.concatenate([found.states, values]), found.policies)
 
-    @property
-    def _baseline(self) -> np.ndarray:
-        return np.array(self.parameters.baseline)
-
     @cached_property
     def samples(self) -> np.ndarray:
         """The parameters of the members that are computed, [samples, n_parameters].
 
         The baseline, the corners, and points that are denser towards the ends, as Chebyshev's nodes are.
         """
-        low, high = self._ends
+        low, high, baseline = map(np.array, self.parameters[1:])
         count = len(self.parameters.names)
         ends = [*itertools.product([0.0, 1.0], repeat=count)] if count <= FULL_CORNERS else []
         sobol = qmc.Sobol(count, scramble=True, rng=np.random.default_rng(1))
         unit = sobol.random_base2((TIMES * count_terms(count) - 1).bit_length())
         inside = np.sin(np.pi / 2 * unit[: TIMES * count_terms(count)]) ** 2
-        return np.concatenate(
-            [[self._baseline], low + (high - low) * np.concatenate([np.reshape(ends, (-1, count)), inside])]
-        )
+        spread = np.concatenate([np.reshape(ends, (-1, count)), inside])
+        return np.concatenate([[baseline], low + (high - low) * spread])
 
     @property
     def representatives(self) -> int:
@@ -124,7 +124,8 @@ class Family(Model):
 
     def _continue_rests(self) -> dict[int, SteadyState]:
         """Steady states by the number of the sample, found from the equations: those that are near the baseline."""
-        first = self.rest(self._baseline)
+        baseline = np.array(self.parameters.baseline)
+        first = self.rest(baseline)
         m, k = len(first.policies), len(self.parameters.names)
         n = len(first.states) - k
 
@@ -135,9 +136,8 @@ class Family(Model):
             values -= tf.pad(states, [[0, 0], [0, m]])
             return tf.concat([values[:, :n], values[:, n + k :]], 1)
 
-        roots = continue_root(
-            equations, np.concatenate([first.states[:n], first.policies]), self._baseline, self.samples
-        )
+        start = np.concatenate([first.states[:n], first.policies])
+        roots = continue_root(equations, start, baseline, self.samples)
         found = {}
         for i, (root, values) in enumerate(zip(roots, self.samples, strict=True)):
             ends = zip(box(self.with_values(values).states), limits(self.policies), strict=True)
@@ -166,25 +166,9 @@ class Family(Model):
     @cached_property
     def corners(self) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper corners of the samples' boxes, parameters included, [samples, n_states] each."""
-        low, high = self._ends
         ends = [box(self.with_values(values).states) for values in self.samples]
-        return tuple(np.stack([np.concatenate([e[i], (low, high)[i]]) for e in ends]) for i in range(2))
-
-    def describe(self, values: np.ndarray) -> str:
-        """Parameters by name."""
-        return ", ".join(f"{name}={value:.4g}" for name, value in zip(self.parameters.names, values, strict=True))
-
-    @property
-    def _ends(self) -> tuple[np.ndarray, np.ndarray]:
-        return np.array(self.parameters.lower), np.array(self.parameters.upper)
-
-    @cached_property
-    def _declared(self) -> tuple[State, ...]:
-        low, high = self.corners
-        ends_by_name = self.parameters.names, self.parameters.lower, self.parameters.upper
-        ends = (split_by_name(x, self.base.states) for x in (low.min(0), high.max(0)))
-        own = [replace(s, lower=low[s.name], upper=high[s.name]) for low, high in [ends] for s in self.base.states]
-        return (*own, *map(PseudoState, *ends_by_name))
+        intervals = self.parameters.lower, self.parameters.upper
+        return tuple(np.stack([np.concatenate([e[i], intervals[i]]) for e in ends]) for i in range(2))
 
     @cached_property
     def _has_closed_form(self) -> bool:
@@ -215,7 +199,18 @@ class Family(Model):
         try:
             return function()
         except InputError as error:
-            raise InputError(f"at {self.describe(values)}: {error}") from error
+            named = (f"{name}={value:.4g}" for name, value in zip(self.parameters.names, values, strict=True))
+            raise InputError(f"at {', '.join(named)}: {error}") from error
+
+
+def choose_total_degree(count: int) -> int:
+    """The degree of the polynomials in so many parameters."""
+    return max((d for d in range(1, DEGREE + 1) if math.comb(count + d, d) <= MOST_TERMS), default=1)
+
+
+def count_terms(count: int) -> int:
+    """How many polynomials there are in so many parameters."""
+    return math.comb(count + choose_total_degree(count), count)
 
 
 def split_by_name(row: np.ndarray, variables: Sequence[Variable]) -> dict[str, Any]:

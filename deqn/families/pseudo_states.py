@@ -1,5 +1,9 @@
-"""Parameters as states: the check of `pseudo_states` against the model, and the members of their family."""
+"""Parameters as states: the check of `pseudo_states` against the model, and the members of their family.
 
+Between the members lie complete Chebyshev polynomials in the parameters, fitted by least squares.
+"""
+
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -10,14 +14,18 @@ import tensorflow as tf
 
 from deqn.checks.declarations import PARAMETERS, check_declarations, variable_problems
 from deqn.economy.members import Members, OneMember, Parameters
-from deqn.families.family import Family
-from deqn.families.interpolation import Interpolation
+from deqn.families.family import Family, choose_total_degree
 from deqn.model.declaration import Markov, Model, Normal
 from deqn.model.findings import call
 from deqn.model.layout import box, coordinates, fixed, in_logs
 from deqn.perturbation.first_order import LinearSolution
 from deqn.perturbation.steady_state import SteadyState
+from deqn.policies.approximators import ChebyshevBasis
 from deqn.system.errors import InputError
+
+MISFIT = 0.01  # relative to the largest value, from which an interpolation is doubtful
+SMALLEST = 1e-9  # size to which a misfit is relative, at least
+log = logging.getLogger("deqn")
 
 
 def gather_members(model: Model, pseudo_states: Mapping[str, Sequence[float]]) -> Members:
@@ -69,6 +77,32 @@ def make_comparable(shock: Any) -> Any:
         return shock
     values = {name: np.asarray(v, float).tolist() for name, v in shock.values.items()}
     return values, None if isinstance(shock, Markov) else np.asarray(shock.probabilities, float).tolist()
+
+
+class Interpolation:
+    """Values known at samples of the parameters, as a function of packed states, whose last columns they are."""
+
+    def __init__(self, parameters: Parameters, samples: np.ndarray, values: np.ndarray):
+        """`samples` [samples, parameters], `values` [samples, k]. Logs a warning where they are not smooth."""
+        self._low, self._high = np.array(parameters.lower), np.array(parameters.upper)
+        degree = choose_total_degree(len(self._low))
+        self._basis = ChebyshevBasis(degree, "float64")
+        at_samples = self._basis(tf.constant(self._scaled(samples))).numpy()  # [samples, terms], more than terms
+        self._fitted = np.linalg.lstsq(at_samples, values, rcond=None)[0]
+        self.floats = at_samples.shape[1] * min(degree, len(self._low)) + values.shape[1]
+        sizes = np.maximum(np.abs(values).max(0), SMALLEST)
+        misfit = (np.abs(at_samples @ self._fitted - values) / sizes).max()
+        if misfit > MISFIT:
+            log.warning("what is interpolated over %s is off by up to %.1g of its size; take narrower intervals",
+                        parameters, misfit)  # fmt: skip
+
+    def __call__(self, states: tf.Tensor) -> tf.Tensor:
+        """[n, n_states] -> [n, k]."""
+        parameters = tf.cast(states[:, -len(self._low) :], tf.float64)
+        return tf.cast(tf.matmul(self._basis(self._scaled(parameters)), self._fitted), states.dtype)
+
+    def _scaled(self, parameters):
+        return (2 * parameters - (self._low + self._high)) / (self._high - self._low)
 
 
 @dataclass(frozen=True)

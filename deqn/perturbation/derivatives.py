@@ -17,34 +17,27 @@ Function = Callable[[tf.Tensor], tf.Tensor]  # [batch, n] -> [batch, outputs]
 
 def jacobian(f: Function, at: np.ndarray, floats: int | None = None) -> np.ndarray:
     """The derivatives of f at one point [n], [outputs, n]; `floats`: the numbers that f needs for a row."""
-    return differentiate_along(f, at, np.eye(len(at)), second=False, floats=floats).T
+    return jacobians(f, at[None], np.eye(len(at)), floats)[0]
 
 
-def jacobians(f: Function, at: np.ndarray, directions: np.ndarray) -> np.ndarray:
+def jacobians(f: Function, at: np.ndarray, directions: np.ndarray, floats: int | None = None) -> np.ndarray:
     """The derivatives of f at each point [points, n] along each direction [k, n]: [points, outputs, k]."""
-    points, k, rows = len(at), len(directions), count_rows_at_once(len(directions[0]))
+    points, k, rows = len(at), len(directions), max(1, NUMBERS // (floats or TYPICAL * len(directions[0])))
     x, turned = np.repeat(at, k, 0), np.tile(directions, (points, 1))
     parts = [directional_derivative(f, tf.constant(x[i : i + rows]), tf.constant(turned[i : i + rows])).numpy()
              for i in range(0, len(x), rows)]  # fmt: skip
     return np.swapaxes(np.concatenate(parts).reshape(points, k, -1), 1, 2)
 
 
-def differentiate_along(
-    f: Function, at: np.ndarray, directions: np.ndarray, second: bool = True, floats: int | None = None
-) -> np.ndarray:
-    """The first or second derivatives of f at one point [n] along each direction [k, n]: [k, outputs]."""
-    parts, rows = [], count_rows_at_once(len(at), floats)
+def differentiate_twice(f: Function, at: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """The second derivatives of f at one point [n] along each direction [k, n]: [k, outputs]."""
+    parts, rows = [], max(1, NUMBERS // (TYPICAL * len(at)))
     for first in range(0, len(directions), rows):
         d = tf.constant(directions[first : first + rows])
         x = tf.constant(np.tile(at, (d.shape[0], 1)))
         slope = lambda z, d=d: directional_derivative(f, z, d)
-        parts.append((directional_derivative(slope, x, d) if second else slope(x)).numpy())
+        parts.append(directional_derivative(slope, x, d).numpy())
     return np.concatenate(parts)
-
-
-def count_rows_at_once(n: int, floats: int | None = None) -> int:
-    """How many rows of n coordinates fit into memory; `floats`: the numbers that a function needs for one of them."""
-    return max(1, NUMBERS // (floats or TYPICAL * n))
 
 
 def directional_derivative(f: Function, x: tf.Tensor, d: tf.Tensor) -> tf.Tensor:
@@ -63,8 +56,8 @@ def bilinear(f: Function, at: np.ndarray, basis: np.ndarray) -> np.ndarray:
     """The second derivatives of f at one point [n] in pairs of directions [k, n]: [outputs, k, k], by polarization."""
     k = len(basis)
     rows, columns = np.triu_indices(k, 1)
-    own = differentiate_along(f, at, basis)
-    both = differentiate_along(f, at, basis[rows] + basis[columns]) if k > 1 else own[:0]
+    own = differentiate_twice(f, at, basis)
+    both = differentiate_twice(f, at, basis[rows] + basis[columns]) if k > 1 else own[:0]
     mixed = (both - own[rows] - own[columns]) / 2
     found = np.zeros((own.shape[1], k, k))
     found[:, range(k), range(k)] = own.T

@@ -8,7 +8,6 @@ about the solution. Elsewhere it says that the economy drifts, since every level
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import scipy.linalg
@@ -36,11 +35,10 @@ class UnitRoot:
 
     def __str__(self) -> str:
         names = ", ".join(self.states[:4]) + ", ..." * (len(self.states) > 4)
-        if self.kind == "exogenous":
-            return f"{names}: unit root that no policy moves"
-        if self.kind == "conserved":
-            return f"a combination of {names}: conserved, whatever the policies are"
-        return f"{names}: every level is a resting point"
+        words = {"exogenous": f"{names}: unit root that no policy moves",
+                 "conserved": f"a combination of {names}: conserved, whatever the policies are",
+                 "drift": f"{names}: every level is a resting point"}  # fmt: skip
+        return words[self.kind]
 
 
 @dataclass(frozen=True)
@@ -82,15 +80,13 @@ def largest_modulus(eigenvalues: Sequence[complex]) -> float:
 def transition_slopes(model: Model, states: np.ndarray, policies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A [members, n, n] and B [members, n, m] at packed states [members, n] and policies, with shocks at means."""
     n, m = states.shape[1], policies.shape[1]
-    slopes = jacobians(partial(tomorrow_states, model, n), np.hstack([states, policies]), np.eye(n + m))
+
+    def move(z: tf.Tensor) -> tf.Tensor:
+        now = named_point(model, z[:, :n], z[:, n:])
+        return pack(model.transition(now, mean_shocks(model, now, z.dtype)), model.states, 1, z.shape[0], z.dtype)
+
+    slopes = jacobians(move, np.hstack([states, policies]), np.eye(n + m))
     return slopes[:, :, :n], slopes[:, :, n:]
-
-
-def tomorrow_states(model: Model, n: int, z: tf.Tensor) -> tf.Tensor:
-    """Tomorrow's packed states at packed states and policies z [batch, n + m]."""
-    now = named_point(model, z[:, :n], z[:, n:])
-    shocks = mean_shocks(model, now, z.dtype)
-    return pack(model.transition(now, shocks), model.states, 1, z.shape[0], z.dtype)
 
 
 def split_equilibrium_modes(model: Model, steady: SteadyState, solution: LinearSolution) -> Modes:
@@ -115,7 +111,8 @@ def split_modes(
     widths, names = box_widths(model.states)[moving], np.array(labels(model.states))[moving]
     A, B = slopes
     A, C = (x * widths / widths[:, None] for x in (A, closed_loop))
-    reached, alone = split_reachable(A, B * policy_units(model) / widths[:, None])
+    spans = np.subtract(*reversed(limits(model.policies)))  # of the policies, which move by one where this is infinite
+    reached, alone = split_reachable(A, B * np.where(np.isfinite(spans), spans, 1.0) / widths[:, None])
     by_itself = alone.T @ A @ alone
     kept = alone @ span_unit_circle(by_itself.T)
     roots = [*name_unit_roots(kept, names)]
@@ -124,13 +121,6 @@ def split_modes(
         sizes = np.abs(drifting)  # [n, directions]
         roots += [UnitRoot("drift", tuple(names[size >= NAMED * size.max()])) for size in sizes.T]
     return Modes(np.linalg.eigvals(by_itself), np.linalg.eigvals(reached.T @ C @ reached), kept, tuple(roots))
-
-
-def policy_units(model: Model) -> np.ndarray:
-    """The size of a move of each policy, [n_policies]: the distance between its bounds, one where it has not both."""
-    lower, upper = limits(model.policies)
-    both = np.isfinite(lower) & np.isfinite(upper)
-    return np.where(both, np.where(both, upper, 1.0) - np.where(both, lower, 0.0), 1.0)
 
 
 def split_reachable(A: np.ndarray, B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

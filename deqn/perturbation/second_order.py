@@ -34,7 +34,16 @@ def curvature(model: Model, bounds: Callable, rest: np.ndarray, start: np.ndarra
     """
     n, m = len(rest), len(start)
     at = np.concatenate([rest, start, rest, start])
-    equations = equations_in_coordinates(model, bounds, n, m)
+    logs = in_logs(model.states)
+
+    def equations(z: tf.Tensor) -> tf.Tensor:
+        """Tomorrow's coordinates and the residuals, [batch, n + m], at (x, u, x', u') [batch, 2 (n + m)]."""
+        x, u, later_x, later_u = tf.split(z, [n, m, n, m], axis=1)
+        states, later = (tf.where(logs, tf.exp(tf.where(logs, part, 0)), part) for part in (x, later_x))
+        tomorrow, errors = without_risk(model, states, bounds(u), later, bounds(later_u))
+        moved = tf.where(logs, tf.math.log(tf.where(logs, tomorrow, 1)), tomorrow)
+        return tf.concat([moved, tf.transpose(stack_rows(errors, z.shape[0])[:m])], 1)  # slackness stands last
+
     T, F = np.split(jacobian(equations, at), [n])
     T_x, T_u = T[:, :n], T[:, n : n + m]
     _, F_u, F_later_x, F_later_u = np.split(F, [n, n + m, 2 * n + m], axis=1)
@@ -49,20 +58,6 @@ def curvature(model: Model, bounds: Callable, rest: np.ndarray, start: np.ndarra
         return sum_by_doubling(constant, -scipy.linalg.lu_solve(today, F_later_u), dynamics)
     except (ValueError, scipy.linalg.LinAlgError) as error:
         raise InputError(f"there is no second-order solution: {error}") from error
-
-
-def equations_in_coordinates(model: Model, bounds: Callable, n: int, m: int) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Tomorrow's coordinates and the residuals, [batch, n + m], as a function of (x, u, x', u') [batch, 2 (n + m)]."""
-    logs = in_logs(model.states)
-
-    def values(z: tf.Tensor) -> tf.Tensor:
-        x, u, later_x, later_u = tf.split(z, [n, m, n, m], axis=1)
-        states, later = (tf.where(logs, tf.exp(tf.where(logs, part, 0)), part) for part in (x, later_x))
-        tomorrow, errors = without_risk(model, states, bounds(u), later, bounds(later_u))
-        moved = tf.where(logs, tf.math.log(tf.where(logs, tomorrow, 1)), tomorrow)
-        return tf.concat([moved, tf.transpose(stack_rows(errors, z.shape[0])[:m])], 1)  # slackness stands last
-
-    return values
 
 
 def sum_by_doubling(X: np.ndarray, M: np.ndarray, C: np.ndarray) -> np.ndarray:
@@ -81,8 +76,8 @@ def sum_by_doubling(X: np.ndarray, M: np.ndarray, C: np.ndarray) -> np.ndarray:
 def risk_correction(residuals: Callable[[tf.Tensor], tf.Tensor], outputs: int, floats: int | None = None) -> np.ndarray:
     """The constant [outputs] added to the outputs that makes the residuals at the steady state zero under risk.
 
-    `residuals` maps constants [batch, outputs] to all equations there, [batch, equations], with `floats` numbers for
-    each constant. Newton's method; zero where it does not lower them.
+    `residuals` maps constants [batch, outputs] to equations [batch, equations] and needs `floats` numbers for each.
+    Newton's method; zero where it does not lower them.
     """
     shift = np.zeros(outputs)
     errors = residuals(tf.constant(shift[None])).numpy()[0]

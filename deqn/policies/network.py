@@ -5,19 +5,36 @@ network is its anchor: the first-order solution before the bounds, or the steady
 """
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import keras
 import tensorflow as tf
 
 from deqn.policies.approximators import Approximator
 from deqn.policies.bounds import Bounds
-from deqn.policies.protocol import Anchor, PolicyFunction
+from deqn.policies.expansion import Expansion
+
+
+class PolicyFunction(Protocol):
+    """Packed states [n, n_states] -> packed policies [n, n_policies], in levels and inside their bounds.
+
+    A trained network, a linear rule, a polynomial, an ensemble are the same to the engine.
+    """
+
+    dtype: tf.DType
+
+    @property
+    def floats(self) -> int:
+        """Numbers that one state needs on its way through the function."""
+
+    def __call__(self, states: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """The policies at states; `training` switches noise such as dropout on."""
 
 
 class PolicyNetwork(tf.Module):
     """The policies [n, n_policies] at packed states [n, n_states], inside their bounds by construction."""
 
-    def __init__(self, approximator: Approximator, anchor: Anchor, bounds: Bounds):
+    def __init__(self, approximator: Approximator, anchor: Expansion, bounds: Bounds):
         super().__init__()
         self.approximator, self.anchor, self.bounds = approximator, anchor, bounds
         self.dtype = bounds.dtype

@@ -59,7 +59,9 @@ def run_checks(members: Members, settings: Settings, tell: Callable[[str], None]
     refine = lambda model: Finding(build_expectation(model, partial(build_finer_rule, quadrature)), "")
     finer = check("finer rule", refine, declared)
     if settings.loss.weights:
-        yield check("loss weights", check_weights, settings.loss.weights, equations)
+        listed = ", ".join(f"{name} {weight:g}" for name, weight in settings.loss.weights.items())
+        accept = lambda names: Finding(check_loss_weights(settings.loss.weights, names), listed)
+        yield check("loss weights", accept, equations)
     built = [moved, equations]
     yield check("gradients", diagnosis.check_gradients, declared, members.domain, steady.value, after=built)
     needed = [declared, *built]
@@ -87,12 +89,6 @@ def describe_parameters(members: Members) -> Finding:
     if members.parameters.names:
         values += f"\nas states: {members.parameters}"
     return Finding(None, values + f"\nno range is declared for {', '.join(free)}" * bool(free))
-
-
-def check_weights(weights: dict[str, float], equations: list[str]) -> Finding:
-    """Check that loss weights are those of equations. Raises InputError."""
-    check_loss_weights(weights, equations)
-    return Finding(None, ", ".join(f"{name} {weight:g}" for name, weight in weights.items()))
 
 
 def check_network(members: Members, steady: SteadyState, settings: Settings) -> Finding:

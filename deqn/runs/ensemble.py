@@ -137,13 +137,11 @@ def load(folder: str | Path | Sequence[str | Path]) -> Solution | Ensemble:
 def check_alike(first: Solution, other: Solution) -> None:
     """Two solutions are of one economy. Raises InputError naming what differs."""
     for key in ("model", "parameters", "pseudo_states", "dtype"):
-        one, two = first.summary[key], other.summary[key]
-        if isinstance(one, Mapping) and one != two:
-            key, one, two = next(
-                (f"{key} {name}", one.get(name), two.get(name))
-                for name in {**one, **two}
-                if one.get(name) != two.get(name)
-            )
-        if one != two:
-            raise InputError(f"an ensemble is of one economy: {first.folder} and {other.folder} differ in {key}, "
-                             f"{one} and {two}")  # fmt: skip
+        ours, theirs = first.summary[key], other.summary[key]
+        pairs = [(key, ours, theirs)]
+        if isinstance(ours, Mapping):
+            pairs = [(f"{key} {name}", ours.get(name), theirs.get(name)) for name in {**ours, **theirs}]
+        for what, one, two in pairs:
+            if one != two:
+                raise InputError(f"an ensemble is of one economy: {first.folder} and {other.folder} differ in {what}, "
+                                 f"{one} and {two}")  # fmt: skip

@@ -21,7 +21,7 @@ from deqn.policies.approximators import choose_widths
 from deqn.policies.network import PolicyNetwork
 from deqn.runs.record import open_log, record_environment
 from deqn.runs.solution import Solution, build_economy
-from deqn.runs.training import plan_training, train
+from deqn.runs.training import Watch, plan_training, train
 from deqn.runs.verdict import conclude
 from deqn.system import files
 from deqn.system.clock import Clock
@@ -29,7 +29,7 @@ from deqn.system.errors import DeqnError, FileError, InputError, first_line, to_
 from deqn.system.interrupt import Interrupt
 from deqn.system.status import show_status
 from deqn.training.checkpoint import write_policy
-from deqn.training.report import Report, TrainingResult
+from deqn.training.report import TrainingResult
 
 log = logging.getLogger("deqn")
 
@@ -64,13 +64,8 @@ def check_words(model: str, overrides: Sequence[str]) -> None:
         raise InputError(f"overrides={overrides!r:.60} is not a list of words key=value; write overrides={words!r:.80}")
 
 
-def run(
-    job: Job, folder: Path, console: Console, clock: Clock, watch: Callable[[Report], None] | None = None
-) -> Solution:
-    """Train, evaluate and report; everything is written into `folder`. Raises InputError and FileError.
-
-    `watch` receives every report of training, and ends the run by raising an exception of its own.
-    """
+def run(job: Job, folder: Path, console: Console, clock: Clock, watch: Watch | None = None) -> Solution:
+    """Train, evaluate and report; everything is written into `folder`. Raises InputError and FileError."""
     settings = job.settings
     try:
         claim_folder(folder, settings.resume is not None)

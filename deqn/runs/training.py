@@ -83,20 +83,15 @@ def train(
         console.print("interrupted: evaluating what is there; Ctrl-C again stops at once", highlight=False)
     early = [stage for stage in chosen if stage.step and count_remaining(stage)]  # before their last step
     if trained.ended == "steps" and trained.error > plan.tolerance and early:
-        problems = (*trained.problems, explain_stop(economy, early, trained.error))
-        trained = replace(trained, ended="stuck", problems=problems)
+        cause = find_lost_derivative(economy, early[-1].batch)
+        steps = ", ".join(f"{stage.name} after {stage.step} steps" for stage in early)
+        stuck = f"stuck ({steps}): no step lowers the error of {trained.error:.1e}" + (f"; {cause}" if cause else "")
+        trained = replace(trained, ended="stuck", problems=(*trained.problems, stuck))
     lost = f"{trained.lost_paths} times a training path was lost (not finite, or {FAR} widths of the box away)"
     for problem in (*[f"{lost} and drawn anew"] * bool(trained.lost_paths), *trained.problems):
         log.error(problem)
         console.print(problem, highlight=False, markup=False)
     return trained
-
-
-def explain_stop(economy: Economy, early: list[Stage], error: float) -> str:
-    """Why stages ended before their last step though the error is above the tolerance."""
-    cause = find_lost_derivative(economy, early[-1].batch)
-    steps = ", ".join(f"{stage.name} after {stage.step} steps" for stage in early)
-    return f"stuck ({steps}): no step lowers the error of {error:.1e}" + (f"; {cause}" if cause else "")
 
 
 def restore(checkpoints: Checkpoints, folder: Path, console: Console) -> None:
