@@ -5,8 +5,6 @@ are. So a state counts as sensitive where its distance from the kink is no large
 allow, and a share has two ends.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import tensorflow as tf
 
@@ -21,12 +19,7 @@ NEAR = 128  # states on each side of a kink, nearest to it, at which errors are 
 ALLOWED = 10  # times the error that a Newton step removes from today's policies: tomorrow's are wrong, too
 
 
-@dataclass(frozen=True)
-class Binding:
-    """Where a constraint binds, and where the errors of the policies decide whether it does, [n, states] each."""
-
-    flags: np.ndarray
-    sensitive: np.ndarray
+Binding = tuple[np.ndarray, np.ndarray]  # where a constraint binds, and where errors decide whether: [n, states]
 
 
 def find_binding(economy: Economy, states: tf.Tensor) -> dict[str, Binding]:
@@ -52,7 +45,7 @@ def locate_binding(economy: Economy, multiplier: Multiplier, states: tf.Tensor, 
                 error = np.abs(compute_newton_steps(economy, tf.gather(states, near))[:, beside.index(first + row)])
                 allowed = ALLOWED * np.quantile(error[np.isfinite(error)], 0.99) if np.isfinite(error).any() else np.inf
                 sensitive[row] |= side[row] & (length[row] <= allowed)
-    return Binding(flags, sensitive)
+    return flags, sensitive
 
 
 def compute_newton_steps(economy: Economy, states: tf.Tensor) -> np.ndarray:
@@ -95,12 +88,10 @@ def summarize_constraints(errors: dict[str, np.ndarray], binds: dict[str, Bindin
     An equation with an entry for each entry of the multiplier is split entry by entry, any other where one binds.
     """
     summaries = {}
-    for name, bound in binds.items():
-        flags, sensitive = bound.flags, bound.sensitive
+    for name, (flags, sensitive) in binds.items():
         where = [flags if r.shape == flags.shape else np.broadcast_to(flags.any(0), r.shape) for r in errors.values()]
-        binding = np.concatenate([r[w] for r, w in zip(errors.values(), where, strict=True)])
-        slack = np.concatenate([r[~w] for r, w in zip(errors.values(), where, strict=True)])
+        pairs = list(zip(errors.values(), where, strict=True))
+        sides = (np.concatenate([r[w == side] for r, w in pairs]) for side in (True, False))
         shares = (float(part.mean()) for part in (flags, flags & ~sensitive, flags | sensitive))
-        sides = (compute_statistics(r) if r.size else None for r in (binding, slack))
-        summaries[name] = ConstraintErrors(*shares, *sides)
+        summaries[name] = ConstraintErrors(*shares, *(compute_statistics(r) if r.size else None for r in sides))
     return summaries

@@ -113,19 +113,17 @@ def compare(economy: Economy, linear: PolicyFunction | None, exact: Truth, sets:
     Errors are absolute, in the policy's own unit, and relative to the exact value where that is not zero;
     `first_order_*` are those of the linear solution: what the network adds to it is the difference.
     """
-    rows = []
+    rows, rules = [], {"": economy.policy, "first_order_": linear}
     for name, states in sets.items():
         states = tf.boolean_mask(states, exact.covers(states))
         if not states.shape[0]:
             continue
-        learned = point(economy.model, economy.policy, states)
-        first_order = None if linear is None else point(economy.model, linear, states)
+        points = {kind: point(economy.model, rule, states) for kind, rule in rules.items() if rule is not None}
         for policy, truth in exact.values(states).items():
             row = {"set": name, "against": exact.kind, "policy": policy, "states": states.shape[0]}
-            row |= measure_distance(getattr(learned, policy).numpy(), truth)
-            if first_order is not None:
-                linear_errors = measure_distance(getattr(first_order, policy).numpy(), truth)
-                row |= {f"first_order_{name}": x for name, x in linear_errors.items()}
+            for kind, values in points.items():
+                distance = measure_distance(getattr(values, policy).numpy(), truth)
+                row |= {f"{kind}{statistic}": x for statistic, x in distance.items()}
             rows.append(row)
     return pd.DataFrame(rows)
 

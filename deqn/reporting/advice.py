@@ -118,7 +118,11 @@ def suggest_remedies(summary: Summary) -> Iterator[str]:
     """What may help, the likeliest first."""
     error, box = mean_errors(summary)
     if error is not None and error <= summary.tolerance:
-        yield from suggest_for_instability(summary.stability)
+        if summary.stability.decaying is not None and summary.stability.decaying < 1:
+            yield "a box that the paths do not leave: small residuals say nothing outside it"
+            yield "deqn-irf, to see where paths from displaced states settle"
+        else:
+            yield "network.anchor=linear or another seed: the equations have solutions that explode"
         return
     training = summary.training or UNKNOWN
     if summary.dtype == "float32" and (error is None or error <= SINGLE or training.problem):
@@ -154,12 +158,3 @@ def suggest_starts(training: TrainingRecord) -> Iterator[str]:
         yield "network.anchor=steady_state, another start"
     yield f"{MORE_STATES}, which have fewer zeros in common"
     yield "another seed"
-
-
-def suggest_for_instability(s: Stability) -> Iterator[str]:
-    """What may help a policy whose residuals are small and whose paths do not settle."""
-    if s.decaying is not None and s.decaying < 1:
-        yield "a box that the paths do not leave: small residuals say nothing outside it"
-        yield "deqn-irf, to see where paths from displaced states settle"
-    else:
-        yield "network.anchor=linear or another seed: the equations have solutions that explode"

@@ -36,6 +36,15 @@ def save(figure: Figure, path: Path) -> None:
         figure.savefig(temporary, dpi=130)
 
 
+def save_labelled(figure: Figure, axes: list[Axes], path: Path, title: str | None = None) -> None:
+    """Write a figure under its title, with one legend that has each label of the axes once. Raises FileError."""
+    handles = {h.get_label(): h for ax in axes for h in ax.get_legend_handles_labels()[0]}
+    figure.legend(handles=list(handles.values()), loc="outside lower center", ncols=6, frameon=False, fontsize=8)
+    if title is not None:
+        figure.suptitle(title, fontsize=11)
+    save(figure, path)
+
+
 def mask_undrawable(table: pd.DataFrame) -> pd.DataFrame:
     """The table without what no axis can hold: a diverged economy still gets its picture."""
     return table.where(table.abs() < 1e30)
@@ -58,10 +67,9 @@ def draw_training_curve(metrics: pd.DataFrame, path: Path) -> None:
     figure, (ax,) = make_canvas(1, 3.4)
     equations = [c.removeprefix("mean_") for c in metrics if c.startswith("mean_")]
     for i, name in enumerate(equations[:LINES]):
-        ax.semilogy(metrics["seconds"], metrics[f"mean_{name}"], color=f"C{i}", label=f"{name}, mean")
-        ax.semilogy(
-            metrics["seconds"], metrics[f"max_{name}"], color=f"C{i}", alpha=0.45, ls="--", label=f"{name}, max"
-        )
+        for of, alpha, style in (("mean", None, "-"), ("max", 0.45, "--")):
+            values, label = metrics[f"{of}_{name}"], f"{name}, {of}"
+            ax.semilogy(metrics["seconds"], values, color=f"C{i}", alpha=alpha, ls=style, label=label)
     for begun in metrics["seconds"][(stages != stages.shift()) & (stages.index > 0)]:
         ax.axvline(begun, color=MUTED, lw=1)  # the next stage
     title = f"Errors on fresh states: {' | '.join(dict.fromkeys(stages))}"
@@ -96,21 +104,13 @@ def draw_policy_functions(
                 ax.plot(table[state], table[f"exact {column}"], color="black", lw=1, ls="--", label=exact)
         widen(ax)
         ax.set(xlabel=f"state {state} (level)", ylabel=f"policy {policy} (level)")
-    draw_legend(figure, axes)
-    figure.suptitle("Policy functions, other states at the steady state", fontsize=11)
-    save(figure, path)
+    save_labelled(figure, axes, path, "Policy functions, other states at the steady state")
 
 
 def draw_band(ax: Axes, mean: pd.Series, spread: pd.Series, color: str) -> None:
     """Two spreads across the solutions of an ensemble, on either side of their mean."""
     low, high = (mean.to_numpy() + sign * 2 * spread.to_numpy() for sign in (-1, 1))
     ax.fill_between(mean.index, low, high, color=color, alpha=0.25, lw=0, label="2 spreads across solutions")
-
-
-def draw_legend(figure: Figure, axes: list[Axes]) -> None:
-    """One legend for all panels, each label once."""
-    handles = {h.get_label(): h for ax in axes for h in ax.get_legend_handles_labels()[0]}
-    figure.legend(handles=list(handles.values()), loc="outside lower center", ncols=6, frameon=False, fontsize=8)
 
 
 def widen(ax: Axes) -> None:
@@ -139,8 +139,7 @@ def draw_error_distribution(errors: dict[str, dict[str, np.ndarray]], path: Path
             smallest.append(np.quantile(ordered, 0.05))
     ax.set_xlim(left=min(smallest, default=None))
     ax.set(xlabel="absolute residual (share)", ylabel="share of states above", title="Distribution of errors")
-    draw_legend(figure, [ax])
-    save(figure, path)
+    save_labelled(figure, [ax], path)
 
 
 def draw_ergodic_distribution(table: pd.DataFrame, names: list[str], path: Path) -> None:
@@ -168,9 +167,7 @@ def draw_ergodic_distribution(table: pd.DataFrame, names: list[str], path: Path)
             ax.axvline(values.mean(), color=EXACT, lw=1.6, label="mean")
             ax.ticklabel_format(axis="x", useOffset=False)
             ax.set(xlabel=f"{name} (level)", ylabel="density")
-    draw_legend(figure, axes)
-    figure.suptitle("Simulated distribution", fontsize=11)
-    save(figure, path)
+    save_labelled(figure, axes, path, "Simulated distribution")
 
 
 def draw_impulse_responses(
@@ -197,5 +194,4 @@ def draw_impulse_responses(
         if np.abs(ax.get_ylim()).max() < 1e-2:
             ax.set_ylim(-1e-2, 1e-2)
         ax.set(xlabel="period", ylabel="deviation x 100" if zero else "deviation (%)", title=name)
-    draw_legend(figure, axes[:1])
-    save(figure, path)
+    save_labelled(figure, axes[:1], path)

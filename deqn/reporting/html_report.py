@@ -83,10 +83,9 @@ def render_run(folder: Path) -> str:
 
 def list_pictures(folder: Path, model: str) -> list[tuple[str, str, str]]:
     """The figures that there are: the picture itself, its caption, and what it shows in words."""
-    files = {name: folder / "figures" / f"{name}.png" for name in PICTURES}
     return [
-        (embed_picture(file), PICTURES[name][0], f"{PICTURES[name][1]}; model {model}.")
-        for name, file in files.items() if file.exists()
+        (embed_picture(file), caption, f"{words}; model {model}.")
+        for name, (caption, words) in PICTURES.items() if (file := folder / "figures" / f"{name}.png").exists()
     ]  # fmt: skip
 
 

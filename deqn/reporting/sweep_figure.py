@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from deqn.reporting.figures import EXACT, LINES, MUTED, NET, PANELS, draw_legend, make_canvas, save
+from deqn.reporting.figures import EXACT, LINES, MUTED, NET, PANELS, make_canvas, save_labelled
 
 LOGARITHMIC_FROM = 30  # largest over smallest value from which an axis is logarithmic
 
@@ -26,9 +26,7 @@ def draw_sweep(rows: pd.DataFrame, varied: list[str], title: str, path: Path) ->
         draw_against_setting(axes[1], done.assign(seeds=f"{len(done)} seeds"), "seeds")
     for ax in axes:
         ax.set(yscale="log", ylabel="mean path error")
-    draw_legend(figure, axes)
-    figure.suptitle(title, fontsize=11)
-    save(figure, path)
+    save_labelled(figure, axes, path, title)
 
 
 def draw_against_time(ax: Axes, rows: pd.DataFrame, setting: list[str]) -> None:
