@@ -9,11 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.economy.economy import Economy
-from deqn.equations.residuals import distance_to_bound, stack_rows
+from deqn.equations.residuals import distance_to_bound, residuals, stack_rows
 from deqn.evaluation.evaluate import compute_statistics
 from deqn.evaluation.summary import ConstraintErrors
 from deqn.model.declaration import Multiplier
-from deqn.model.layout import labels, multipliers, named_point, output_columns, pack, point
+from deqn.model.layout import labels, multipliers, output_columns, point
 
 NEAR = 128  # states on each side of a kink, nearest to it, at which errors are measured
 ALLOWED = 10  # times the error that a Newton step removes from today's policies: tomorrow's are wrong, too
@@ -74,11 +74,8 @@ def compute_newton_steps(economy: Economy, states: tf.Tensor) -> np.ndarray:
 
 def residuals_today(economy: Economy, states: tf.Tensor, policies: tf.Tensor) -> tf.Tensor:
     """Residuals [equations, states] where today's packed policies are given and tomorrow's are those of the economy."""
-    model, nodes, n, dtype = economy.model, economy.expectation, states.shape[0], states.dtype
-    now = named_point(model, states, policies)
-    later = pack(model.transition(now, nodes.shocks(dtype)), model.states, nodes.nodes, n, dtype)
-    nxt = point(model, economy.policy, later, nodes.nodes)
-    return stack_rows(model.residuals(now, nxt, nodes.operator(now, dtype)), n)
+    policy = lambda at: policies if at is states else economy.policy(at)
+    return stack_rows(residuals(economy.model, policy, economy.expectation, states), len(states))
 
 
 def summarize_constraints(errors: dict[str, np.ndarray], binds: dict[str, Binding]) -> dict[str, ConstraintErrors]:

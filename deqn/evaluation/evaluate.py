@@ -1,9 +1,4 @@
-"""The verdict: errors on fresh states with a finer rule, distance to the exact solution, and stability.
-
-A low residual is necessary, not sufficient. So the errors are measured on shocks, states and quadrature nodes that
-training did not use, along the simulated path and over the box; the closed loop must be stable at the steady state, and
-paths from dispersed starts must come together.
-"""
+"""Errors on shocks, states and quadrature nodes that training did not use, and distances from exact policies."""
 
 import math
 
@@ -81,18 +76,13 @@ def summarize_errors(errors: dict[str, np.ndarray]) -> dict[str, dict[str, float
 
 def find_worst_equation(errors: dict[str, np.ndarray]) -> WorstEquation:
     """The equation with the largest mean over states, which decides; each row of a vector is one of its own."""
-    means = dict(row_means(errors))
-    name = max(means, key=lambda n: math.inf if math.isnan(means[n]) else means[n])
-    return WorstEquation(name, means[name])
+    return WorstEquation(*max(row_means(errors), key=lambda row: math.inf if math.isnan(row[1]) else row[1]))
 
 
 def summarize_terciles(
     economy: Economy, errors: dict[str, np.ndarray], states: tf.Tensor
 ) -> dict[str, list[dict[str, float]]]:
-    """Mean and largest error over all equations in each third of each parameter of a family, by its name.
-
-    `errors`: those of `euler_errors` at the same packed states.
-    """
+    """Mean and largest of the errors at the states over all equations, in each third of each parameter of a family."""
     pooled, terciles = np.concatenate(list(errors.values())), {}  # [equations, states]
     first = np.cumsum([0, *map(width, economy.model.states)])
     for s, column in zip(economy.model.states, first, strict=False):

@@ -1,7 +1,7 @@
 """The verdict: a list of judgements, each of which measures one thing; some of them decide whether a run passes.
 
 A new judgement is a function that measures, an entry of JUDGEMENTS, a field of `Summary` for its numbers, and its rows
-in the report.
+in the report. A low residual is necessary, not sufficient: the closed loop must be stable, too.
 """
 
 import logging
@@ -201,10 +201,7 @@ def judge(case: Case, judgements: Sequence[Judgement] = JUDGEMENTS) -> Summary:
 
 
 def decide_status(summary: Summary, decisions: Iterable[bool | None]) -> str:
-    """The status of a run: what training ended with if that is final, else whether all judgements that decide pass.
-
-    `summary`: with all that was measured, its status still that of training.
-    """
+    """The status of a run: what training left in the summary if that is final, else whether all that decide pass."""
     if summary.status == "interrupted":
         return "interrupted"
     if summary.status == "diverged" or not math.isfinite(summary.path_error.mean):

@@ -68,10 +68,9 @@ class Projection:
         self._fitted, self._held_out = states[:count], states[count : count + count // 4]
 
     def solve(self, judged: tf.Tensor, policies: Mapping[str, np.ndarray], settled: float) -> bool:
-        """Fit until the policies move no more; whether they come to that.
+        """Fit until a step no longer moves the policies; returns whether it comes to that.
 
-        They do where a step moves them, at the states `judged` [n, n_states], by less than the share `settled` of their
-        distance from the given policies.
+        That is by less than the share `settled` of their distance from the given ones, at states [n, n_states].
         """
         values = evaluate_policies(self.economy, judged)
         for _ in range(ITERATIONS):

@@ -13,6 +13,12 @@ FAR_WORSE = 30  # times: an error on one set that dwarfs the same on the other
 COARSE = 5  # times: an error under the verdict's quadrature that dwarfs the same under training's
 MORE_STATES = "optimizer.states=8000"
 SINGLE = 1e-3  # error up to which single precision may be what holds a run up
+UNIT_ROOTS = {
+    "exogenous": "{} has a unit root that no policy moves, a random walk.",
+    "conserved": "A combination of {} is conserved, whatever the policies are.",
+    "drift": "{} drifts (eigenvalue 1 follows from the policies): every level is a resting point, and under risk it "
+             "has no long-run distribution.",
+}  # fmt: skip
 UNKNOWN = from_content(TrainingRecord, {})  # of a solution that is judged anew
 
 
@@ -49,14 +55,7 @@ def describe_stability(s: Stability | None) -> Iterator[str]:
         together = "dispersed starts do not come together"
     yield f"Spectral radius {'-' if s.spectral_radius is None else f'{s.spectral_radius:.4f}'}; {together}."
     for root in s.unit_roots:
-        names = ", ".join(root.states[:4]) + ", ..." * (len(root.states) > 4)
-        if root.kind == "exogenous":
-            yield f"{names} has a unit root that no policy moves, a random walk."
-        elif root.kind == "conserved":
-            yield f"A combination of {names} is conserved, whatever the policies are."
-        else:
-            yield (f"{names} drifts (eigenvalue 1 follows from the policies): every level is a resting point, "
-                   f"and under risk it has no long-run distribution.")  # fmt: skip
+        yield UNIT_ROOTS[root.kind].format(", ".join(root.states[:4]) + ", ..." * (len(root.states) > 4))
 
 
 def has_drift(s: Stability | None) -> bool:

@@ -70,11 +70,10 @@ def draw_training_curve(metrics: pd.DataFrame, path: Path) -> None:
         for of, alpha, style in (("mean", None, "-"), ("max", 0.45, "--")):
             values, label = metrics[f"{of}_{name}"], f"{name}, {of}"
             ax.semilogy(metrics["seconds"], values, color=f"C{i}", alpha=alpha, ls=style, label=label)
-    for begun in metrics["seconds"][(stages != stages.shift()) & (stages.index > 0)]:
-        ax.axvline(begun, color=MUTED, lw=1)  # the next stage
-    title = f"Errors on fresh states: {' | '.join(dict.fromkeys(stages))}"
+    for next_stage in metrics["seconds"][(stages != stages.shift()) & (stages.index > 0)]:
+        ax.axvline(next_stage, color=MUTED, lw=1)
     ax.set(xlabel="seconds of training, compilation included", ylabel="absolute residual (share)")
-    ax.set_title(title.replace("_", "-"), fontsize=10)
+    ax.set_title(f"Errors on fresh states: {' | '.join(dict.fromkeys(stages))}".replace("_", "-"), fontsize=10)
     ax.legend(frameon=False, fontsize=8)
     save(figure, path)
 
@@ -123,20 +122,16 @@ def widen(ax: Axes) -> None:
 
 
 def draw_error_distribution(errors: dict[str, dict[str, np.ndarray]], path: Path) -> None:
-    """The share of states with an error above each size, by set and equation.
-
-    `errors`: set -> equation -> absolute residuals of any shape.
-    """
+    """The share of states above each error, by set and equation; `errors` are absolute residuals of any shape."""
     figure, (ax,) = make_canvas(1, 3.2)
     smallest = []
     for style, (where, equations) in zip(("-", "--"), errors.items(), strict=True):
         for i, (name, sizes) in enumerate(list(equations.items())[:LINES]):
             ordered = np.sort(np.maximum(sizes[sizes < 1e30], 1e-17))
-            if not len(ordered):
-                continue
-            share = 1 - np.arange(len(ordered)) / len(ordered)
-            ax.loglog(ordered, share, style, color=f"C{i}", label=f"{name}, {where}")
-            smallest.append(np.quantile(ordered, 0.05))
+            if len(ordered):
+                share = 1 - np.arange(len(ordered)) / len(ordered)
+                ax.loglog(ordered, share, style, color=f"C{i}", label=f"{name}, {where}")
+                smallest.append(np.quantile(ordered, 0.05))
     ax.set_xlim(left=min(smallest, default=None))
     ax.set(xlabel="absolute residual (share)", ylabel="share of states above", title="Distribution of errors")
     save_labelled(figure, [ax], path)
@@ -161,9 +156,8 @@ def draw_ergodic_distribution(table: pd.DataFrame, names: list[str], path: Path)
                 continue
             half = max(np.ptp(values) / 2, 0.01 * abs(values.mean()), 1e-9) * 1.02
             center = (values.max() + values.min()) / 2
-            ax.hist(
-                values, 50, range=(center - half, center + half), density=True, color=NET, alpha=0.75, label="density"
-            )
+            ends = (center - half, center + half)
+            ax.hist(values, 50, range=ends, density=True, color=NET, alpha=0.75, label="density")
             ax.axvline(values.mean(), color=EXACT, lw=1.6, label="mean")
             ax.ticklabel_format(axis="x", useOffset=False)
             ax.set(xlabel=f"{name} (level)", ylabel="density")
@@ -171,17 +165,14 @@ def draw_ergodic_distribution(table: pd.DataFrame, names: list[str], path: Path)
 
 
 def draw_impulse_responses(
-    responses: dict[str, tuple[pd.DataFrame, pd.DataFrame]],
-    path: Path,
-    spreads: dict[str, pd.DataFrame] | None = None,
+    responses: dict[str, tuple[pd.DataFrame, pd.DataFrame]], path: Path, spreads: dict[str, pd.DataFrame] | None = None
 ) -> None:
     """Percent deviations from the path without the shock (x 100 where that path is zero), scalar variables first.
 
     `responses`: label -> (path with the shock, path without), periods as rows. `spreads`: label -> the spread of the
     deviations across the solutions of an ensemble.
     """
-    columns = list(next(iter(responses.values()))[0])
-    names = sorted(columns, key=lambda c: "[" in c)[:PANELS]
+    names = sorted(next(iter(responses.values()))[0], key=lambda c: "[" in c)[:PANELS]
     figure, axes = make_canvas(len(names), 2.3)
     for ax, name in zip(axes, names, strict=True):
         for i, (label, paths) in enumerate(responses.items()):

@@ -17,13 +17,13 @@ def draw_sweep(rows: pd.DataFrame, varied: list[str], title: str, path: Path) ->
     `rows`: `mean` (path error, share), `seconds`, `import_seconds`, and a column of words for each setting in `varied`.
     """
     done = rows[pd.to_numeric(rows["mean"]).between(0, 1e30)]
+    errors = np.maximum(done["mean"].astype(float), 1e-17)  # as a logarithmic axis can hold them
+    done = done.assign(mean=errors, seeds=f"{len(done)} seeds")
     settings = [name for name in varied if name != "seed"][: PANELS - 1]
     figure, axes = make_canvas(1 + max(len(settings), 1), 3.2)
     draw_against_time(axes[0], done, settings[:1])
-    for ax, name in zip(axes[1:], settings, strict=True) if settings else ():
+    for ax, name in zip(axes[1:], settings or ["seeds"], strict=True):
         draw_against_setting(ax, done, name)
-    if not settings:
-        draw_against_setting(axes[1], done.assign(seeds=f"{len(done)} seeds"), "seeds")
     for ax in axes:
         ax.set(yscale="log", ylabel="mean path error")
     save_labelled(figure, axes, path, title)
@@ -34,17 +34,16 @@ def draw_against_time(ax: Axes, rows: pd.DataFrame, setting: list[str]) -> None:
     seconds = rows["seconds"].astype(float) - rows["import_seconds"].astype(float)
     values = list(dict.fromkeys(rows[setting[0]])) if setting else []
     if not 0 < len(values) <= LINES:
-        ax.plot(seconds, floor_errors(rows), "o", color=NET, alpha=0.7)
-    for i, value in enumerate(values) if len(values) <= LINES else ():
-        chosen = rows[setting[0]] == value
-        label = f"{setting[0]}={value}"
-        ax.plot(seconds[chosen], floor_errors(rows[chosen]), "o", color=f"C{i}", alpha=0.7, label=label)
+        ax.plot(seconds, rows["mean"], "o", color=NET, alpha=0.7)
+        values = []
+    for i, value in enumerate(values):
+        chosen, label = rows[setting[0]] == value, f"{setting[0]}={value}"
+        ax.plot(seconds[chosen], rows["mean"][chosen], "o", color=f"C{i}", alpha=0.7, label=label)
     ax.set(xlabel="seconds, without import", xlim=(0, 1.1 * seconds.max()))
 
 
 def draw_against_setting(ax: Axes, rows: pd.DataFrame, name: str) -> None:
     """The error of each job against one setting: numbers on a numeric axis, words in order of appearance."""
-    errors = floor_errors(rows)
     numbers = pd.to_numeric(rows[name], errors="coerce")
     ax.margins(x=0.15)
     if numbers.notna().all():
@@ -56,15 +55,10 @@ def draw_against_setting(ax: Axes, rows: pd.DataFrame, name: str) -> None:
         places = rows[name].map(order.index)
         ax.set_xticks(range(len(order)), order)
         ax.set_xlim(-0.5, len(order) - 0.5)
-    ax.plot(places, errors, "o", color=NET, alpha=0.5, label="each")
+    ax.plot(places, rows["mean"], "o", color=NET, alpha=0.5, label="each")
     if places.duplicated().any():
-        medians = np.exp(np.log(errors).groupby(places).median())  # the axis is logarithmic
+        medians = np.exp(np.log(rows["mean"]).groupby(places).median())  # the axis is logarithmic
         ax.plot(medians.index, medians, "_", color=EXACT, ms=22, mew=2, label="median")
         if numbers.notna().all():
             ax.plot(medians.index, medians, color=MUTED, lw=1, zorder=1)
     ax.set_xlabel(name)
-
-
-def floor_errors(rows: pd.DataFrame) -> pd.Series:
-    """Mean errors as a logarithmic axis can hold them."""
-    return np.maximum(rows["mean"].astype(float), 1e-17)
