@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from test_html_report import Page
 
 from command_line import SHORT, deqn_solve
-from deqn.reporting.sweep_figure import draw_against_setting, draw_sweep
+from deqn.reporting.figures import draw_against_setting, draw_sweep
 from deqn.sweeps.sweep import summarize
 
 

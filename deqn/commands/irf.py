@@ -45,7 +45,7 @@ def run_irf(arguments: list[str]) -> int:
     parameters = {key: parse_number(key, value) for key, value in given.items()}
     console = start_engine()
     from deqn.evaluation import analysis
-    from deqn.reporting import figures, responses
+    from deqn.reporting import figures, report
     from deqn.runs import solution
 
     solved = solution.load_solution(folder)
@@ -64,11 +64,11 @@ def run_irf(arguments: list[str]) -> int:
     make_folder(place, exist_ok=True)
     chosen = [f"{key}={value:g}" for key, value in parameters.items()]
     path = place / f"{'_'.join([str(shock), f'{size:g}', *chosen])}.csv"
-    write_text(path, responses.tabulate_responses(shocked, baseline).to_csv(index=False))
+    write_text(path, report.tabulate_responses(shocked, baseline).to_csv(index=False))
     label = ", ".join([str(shock), f"{size:+g}", *chosen])
     figures.draw_impulse_responses({label: (shocked, baseline)}, path.with_suffix(".png"))
     horizons = sorted({h for h in HORIZONS if h < periods} | {int(periods)})
-    responses.print_responses(console, label, shocked, baseline, horizons)
+    report.print_responses(console, label, analysis.percent_deviations(shocked, baseline), horizons)
     console.print(str(path), highlight=False, markup=False, soft_wrap=True)
     return 0
 

@@ -44,10 +44,7 @@ def stack_rests(economy: Economy) -> tf.Tensor:
 
 
 def assess_stability(economy: Economy, loop: Modes) -> Stability:
-    """The closed loop with shocks at their means: its eigenvalues, and how far dispersed starts stay apart.
-
-    In a family this is the worst among its baseline, the corners of its parameters, and some members in between.
-    """
+    """Eigenvalues, and how far dispersed starts stay apart, shocks at their means; in a family the worst member's."""
     model, policy = economy.model, economy.policy
     unit_roots, needed = [UnitRoot(r.kind, list(r.states)) for r in loop.unit_roots], decay_periods(loop.decaying, 1e-4)
     if needed > LONGEST or loop.drifts:

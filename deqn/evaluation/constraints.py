@@ -5,28 +5,21 @@ are. So a state counts as sensitive where its distance from the kink is no large
 allow, and a share has two ends.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import tensorflow as tf
 
 from deqn.economy.economy import Economy
-from deqn.equations.residuals import distance_to_bound, stack_rows
+from deqn.equations.residuals import distance_to_bound, residuals, stack_rows
 from deqn.evaluation.evaluate import compute_statistics
 from deqn.evaluation.summary import ConstraintErrors
 from deqn.model.declaration import Multiplier
-from deqn.model.layout import labels, multipliers, named_point, output_columns, pack, point
+from deqn.model.layout import labels, multipliers, output_columns, point
 
 NEAR = 128  # states on each side of a kink, nearest to it, at which errors are measured
 ALLOWED = 10  # times the error that a Newton step removes from today's policies: tomorrow's are wrong, too
 
 
-@dataclass(frozen=True)
-class Binding:
-    """Where a constraint binds, and where the errors of the policies decide whether it does, [n, states] each."""
-
-    flags: np.ndarray
-    sensitive: np.ndarray
+Binding = tuple[np.ndarray, np.ndarray]  # where a constraint binds, and where errors decide whether: [n, states]
 
 
 def find_binding(economy: Economy, states: tf.Tensor) -> dict[str, Binding]:
@@ -52,7 +45,7 @@ def locate_binding(economy: Economy, multiplier: Multiplier, states: tf.Tensor, 
                 error = np.abs(compute_newton_steps(economy, tf.gather(states, near))[:, beside.index(first + row)])
                 allowed = ALLOWED * np.quantile(error[np.isfinite(error)], 0.99) if np.isfinite(error).any() else np.inf
                 sensitive[row] |= side[row] & (length[row] <= allowed)
-    return Binding(flags, sensitive)
+    return flags, sensitive
 
 
 def compute_newton_steps(economy: Economy, states: tf.Tensor) -> np.ndarray:
@@ -81,11 +74,8 @@ def compute_newton_steps(economy: Economy, states: tf.Tensor) -> np.ndarray:
 
 def residuals_today(economy: Economy, states: tf.Tensor, policies: tf.Tensor) -> tf.Tensor:
     """Residuals [equations, states] where today's packed policies are given and tomorrow's are those of the economy."""
-    model, nodes, n, dtype = economy.model, economy.expectation, states.shape[0], states.dtype
-    now = named_point(model, states, policies)
-    later = pack(model.transition(now, nodes.shocks(dtype)), model.states, nodes.nodes, n, dtype)
-    nxt = point(model, economy.policy, later, nodes.nodes)
-    return stack_rows(model.residuals(now, nxt, nodes.operator(now, dtype)), n)
+    policy = lambda at: policies if at is states else economy.policy(at)
+    return stack_rows(residuals(economy.model, policy, economy.expectation, states), len(states))
 
 
 def summarize_constraints(errors: dict[str, np.ndarray], binds: dict[str, Binding]) -> dict[str, ConstraintErrors]:
@@ -95,12 +85,10 @@ def summarize_constraints(errors: dict[str, np.ndarray], binds: dict[str, Bindin
     An equation with an entry for each entry of the multiplier is split entry by entry, any other where one binds.
     """
     summaries = {}
-    for name, bound in binds.items():
-        flags, sensitive = bound.flags, bound.sensitive
+    for name, (flags, sensitive) in binds.items():
         where = [flags if r.shape == flags.shape else np.broadcast_to(flags.any(0), r.shape) for r in errors.values()]
-        binding = np.concatenate([r[w] for r, w in zip(errors.values(), where, strict=True)])
-        slack = np.concatenate([r[~w] for r, w in zip(errors.values(), where, strict=True)])
+        pairs = list(zip(errors.values(), where, strict=True))
+        sides = (np.concatenate([r[w == side] for r, w in pairs]) for side in (True, False))
         shares = (float(part.mean()) for part in (flags, flags & ~sensitive, flags | sensitive))
-        sides = (compute_statistics(r) if r.size else None for r in (binding, slack))
-        summaries[name] = ConstraintErrors(*shares, *sides)
+        summaries[name] = ConstraintErrors(*shares, *(compute_statistics(r) if r.size else None for r in sides))
     return summaries

@@ -1,9 +1,4 @@
-"""The verdict: errors on fresh states with a finer rule, distance to the exact solution, and stability.
-
-A low residual is necessary, not sufficient. So the errors are measured on shocks, states and quadrature nodes that
-training did not use, along the simulated path and over the box; the closed loop must be stable at the steady state, and
-paths from dispersed starts must come together.
-"""
+"""Errors on shocks, states and quadrature nodes that training did not use, and distances from exact policies."""
 
 import math
 
@@ -75,18 +70,13 @@ def summarize_errors(errors: dict[str, np.ndarray]) -> dict[str, dict[str, float
 
 def find_worst_equation(errors: dict[str, np.ndarray]) -> WorstEquation:
     """The equation with the largest mean over states, which decides; each row of a vector is one of its own."""
-    means = dict(row_means(errors))
-    name = max(means, key=lambda n: math.inf if math.isnan(means[n]) else means[n])
-    return WorstEquation(name, means[name])
+    return WorstEquation(*max(row_means(errors), key=lambda row: math.inf if math.isnan(row[1]) else row[1]))
 
 
 def summarize_terciles(
     economy: Economy, errors: dict[str, np.ndarray], states: tf.Tensor
 ) -> dict[str, list[dict[str, float]]]:
-    """Mean and largest error over all equations in each third of each parameter of a family, by its name.
-
-    `errors`: those of `Economy.euler_errors` at the same packed states.
-    """
+    """Mean and largest of the errors at the states over all equations, in each third of each parameter of a family."""
     pooled, terciles = np.concatenate(list(errors.values())), {}  # [equations, states]
     first = np.cumsum([0, *map(width, economy.model.states)])
     for s, column in zip(economy.model.states, first, strict=False):
@@ -107,19 +97,17 @@ def compare(economy: Economy, linear: PolicyFunction | None, exact: Truth, sets:
     Errors are absolute, in the policy's own unit, and relative to the exact value where that is not zero;
     `first_order_*` are those of the linear solution: what the network adds to it is the difference.
     """
-    rows = []
+    rows, rules = [], {"": economy.policy, "first_order_": linear}
     for name, states in sets.items():
         states = tf.boolean_mask(states, exact.covers(states))
         if not states.shape[0]:
             continue
-        learned = point(economy.model, economy.policy, states)
-        first_order = None if linear is None else point(economy.model, linear, states)
+        points = {kind: point(economy.model, rule, states) for kind, rule in rules.items() if rule is not None}
         for policy, truth in exact.values(states).items():
             row = {"set": name, "against": exact.kind, "policy": policy, "states": states.shape[0]}
-            row |= measure_distance(getattr(learned, policy).numpy(), truth)
-            if first_order is not None:
-                linear_errors = measure_distance(getattr(first_order, policy).numpy(), truth)
-                row |= {f"first_order_{name}": x for name, x in linear_errors.items()}
+            for kind, values in points.items():
+                distance = measure_distance(getattr(values, policy).numpy(), truth)
+                row |= {f"{kind}{statistic}": x for statistic, x in distance.items()}
             rows.append(row)
     return pd.DataFrame(rows)
 

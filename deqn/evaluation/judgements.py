@@ -1,7 +1,7 @@
 """The verdict: a list of judgements, each of which measures one thing; some of them decide whether a run passes.
 
 A new judgement is a function that measures, an entry of JUDGEMENTS, a field of `Summary` for its numbers, and its rows
-in the report.
+in the report. A low residual is necessary, not sufficient: the closed loop must be stable, too.
 """
 
 import logging
@@ -20,7 +20,6 @@ from deqn.checks.undefined import count_affordable
 from deqn.economy import exact as truths
 from deqn.economy.anchors import linear_rule
 from deqn.economy.economy import Economy
-from deqn.economy.exact import measure_refinement
 from deqn.evaluation import closed_loop, evaluate
 from deqn.evaluation.constraints import find_binding, summarize_constraints
 from deqn.evaluation.reference import Reference, solve_reference
@@ -143,19 +142,12 @@ def measure_closed_form(case: Case) -> dict[str, Any]:
     if parts[0] is None:
         return measured
     sizes = np.abs(np.concatenate([np.ravel(r) for part in parts for r in part.values()]))
-    mean = float(sizes.mean())
-    wrong = None if mean <= case.trained.tolerance else find_unsolved(case)
+    mean, wrong = float(sizes.mean()), None
+    if not mean <= case.trained.tolerance:  # unsolved is what stays as the quadrature grows finer
+        few = case.sets["path"][: count_affordable(case.economy.model, case.economy.expectation)]
+        residuals = truths.measure_refinement(case.economy.model, case.closed_form, case.quadrature, few)
+        wrong = [name for name, r in residuals.items() if not r.falls and r.largest > CLOSED_FORM_RESIDUAL]
     return measured | {"closed_form": ClosedForm(mean, float(sizes.max()), wrong)}
-
-
-def find_unsolved(case: Case) -> list[str]:
-    """The equations that a closed form leaves unsolved, since their residuals stay as the quadrature grows finer."""
-    model = case.economy.model
-    few = case.sets["path"][: count_affordable(model, case.economy.expectation)]
-    residuals = measure_refinement(model, case.closed_form, case.quadrature, few)
-    return [
-        name for name, residual in residuals.items() if not residual.falls and residual.largest > CLOSED_FORM_RESIDUAL
-    ]
 
 
 def measure_reference(case: Case) -> dict[str, Any]:
@@ -185,10 +177,6 @@ def measure_terciles(case: Case) -> dict[str, Any]:
     return {"errors_by_thirds": {w: summarize(case.economy, case.errors[w], x) for w, x in case.sets.items()}}
 
 
-def record_sample(case: Case) -> dict[str, Any]:
-    return {"sample": evaluate.choose_sample(case.economy.model, case.evaluation, case.loop)}
-
-
 JUDGEMENTS = (
     Judgement("path errors", partial(measure_errors, "path"), passes=lambda s: s.path_error.mean <= s.tolerance),
     Judgement("box errors", partial(measure_errors, "box"), applies=lambda case: "box" in case.sets),
@@ -198,28 +186,22 @@ JUDGEMENTS = (
     Judgement("reference", measure_reference, applies=lambda case: case.reference is not None),
     Judgement("constraints", measure_constraints),
     Judgement("terciles", measure_terciles),
-    Judgement("sample", record_sample),
+    Judgement("sample", lambda c: {"sample": evaluate.choose_sample(c.economy.model, c.evaluation, c.loop)}),
 )
 
 
 def judge(case: Case, judgements: Sequence[Judgement] = JUDGEMENTS) -> Summary:
     """The summary with what all judgements that apply have measured, and the status that follows."""
     measured: dict[str, Any] = {"policy_errors": {"closed_form": {}, "reference": {}}}
-    applied = []
-    for judgement in judgements:
-        if judgement.applies(case):
-            applied.append(judgement)
-            for field, value in judgement.measure(case).items():
-                measured[field] = measured.get(field, {}) | value if isinstance(value, dict) else value
+    for judgement in filter(lambda j: j.applies(case), judgements):
+        for field, value in judgement.measure(case).items():
+            measured[field] = measured.get(field, {}) | value if isinstance(value, dict) else value
     summary = replace(case.trained, **measured)
-    return replace(summary, status=decide_status(summary, (judgement.passes(summary) for judgement in applied)))
+    return replace(summary, status=decide_status(summary, (j.passes(summary) for j in judgements if j.applies(case))))
 
 
 def decide_status(summary: Summary, decisions: Iterable[bool | None]) -> str:
-    """The status of a run: what training ended with if that is final, else whether all judgements that decide pass.
-
-    `summary`: with all that was measured, its status still that of training.
-    """
+    """The status of a run: what training left in the summary if that is final, else whether all that decide pass."""
     if summary.status == "interrupted":
         return "interrupted"
     if summary.status == "diverged" or not math.isfinite(summary.path_error.mean):

@@ -13,43 +13,32 @@ BATCHES = 20  # at least, from whose means standard errors follow
 def moments(table: pd.DataFrame) -> pd.DataFrame:
     """A row for each variable: mean, std, variance, skewness, min, max and first autocorrelation.
 
-    `mean_se`, `std_se` and `autocorrelation_se` are their Monte Carlo standard errors, see `standard_errors`.
+    `mean_se`, `std_se` and `autocorrelation_se` are their Monte Carlo standard errors: to first order a statistic moves
+    with each date by its influence function. Source: Hampel (1974).
     """
     names, values = to_panel(table)
-    flat, errors = values.reshape(-1, len(names)), standard_errors(table).add_suffix("_se")
-    with np.errstate(all="ignore"):
-        scores, std = standardize(values)
-        columns = {
-            "mean": flat.mean(0, dtype=float), "mean_se": errors["mean_se"], "std": std, "std_se": errors["std_se"],
-            "variance": std**2, "skewness": (scores**3).mean((0, 1)), "min": flat.min(0), "max": flat.max(0),
-            "autocorrelation": autocorrelations(table, 1)[1], "autocorrelation_se": errors["autocorrelation_se"],
-        }  # fmt: skip
-    return pd.DataFrame(columns, index=names)
-
-
-def standard_errors(table: pd.DataFrame) -> pd.DataFrame:
-    """Monte Carlo standard errors of mean, std and first autocorrelation, a row for each variable.
-
-    By batch means: a statistic moves with each date to first order by its influence function, whose means over batches
-    of dates are nearly independent of each other. Each path is a batch; fewer than BATCHES are cut into parts. NaN
-    where there is no second batch. Sources: Schmeiser (1982), Hampel (1974).
-    """
-    names, values = to_panel(table)
+    flat = values.reshape(-1, len(names))
     with np.errstate(all="ignore"):
         scores, std = standardize(values)
         pairs = (values[:, 1:], values[:, :-1]) if values.shape[1] > 1 else (np.full_like(scores, np.nan),) * 2
         now, before = (standardize(part)[0] for part in pairs)
         rho = (now * before).mean((0, 1))
-        influences = {
-            "mean": np.where(std == 0, 0.0, scores * std),
-            "std": np.where(std == 0, 0.0, (scores**2 - 1) * std / 2),
-            "autocorrelation": now * before - rho * (now**2 + before**2) / 2,
-        }
-        return pd.DataFrame({name: estimate_error_of_mean(x) for name, x in influences.items()}, index=names)
+        rho_se = estimate_error_of_mean(now * before - rho * (now**2 + before**2) / 2)
+        columns = {
+            "mean": flat.mean(0, dtype=float), "mean_se": estimate_error_of_mean(np.where(std == 0, 0.0, scores * std)),
+            "std": std, "std_se": estimate_error_of_mean(np.where(std == 0, 0.0, (scores**2 - 1) * std / 2)),
+            "variance": std**2, "skewness": (scores**3).mean((0, 1)), "min": flat.min(0), "max": flat.max(0),
+            "autocorrelation": rho, "autocorrelation_se": rho_se,
+        }  # fmt: skip
+    return pd.DataFrame(columns, index=names)
 
 
 def estimate_error_of_mean(values: np.ndarray) -> np.ndarray:
-    """The standard error of the mean over all dates of all paths [paths, periods, variables], [variables]."""
+    """The standard error of the mean over all dates of all paths [paths, periods, variables], [variables].
+
+    By batch means, which are nearly independent of each other. Each path is a batch; fewer than BATCHES are cut into
+    parts. NaN where there is no second batch. Source: Schmeiser (1982).
+    """
     paths, periods = values.shape[:2]
     parts = max(1, min(-(-BATCHES // paths), periods))
     batches = np.concatenate([part.mean(1) for part in np.array_split(values, parts, 1) if part.shape[1]])
@@ -71,9 +60,8 @@ def differences(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
 def autocorrelations(table: pd.DataFrame, order: int) -> pd.DataFrame:
     """A row for each variable, columns 1 to `order`; NaN where a path has no two such dates."""
     names, values = to_panel(table)
-    periods = values.shape[1]
     by_order = pd.DataFrame(np.nan, index=names, columns=pd.RangeIndex(1, order + 1, name="order"))
-    for lag in range(1, min(order, periods - 1) + 1):
+    for lag in range(1, min(order, values.shape[1] - 1) + 1):
         with np.errstate(all="ignore"):
             now, before = standardize(values[:, lag:])[0], standardize(values[:, :-lag])[0]
             by_order[lag] = (now * before).mean((0, 1))

@@ -6,7 +6,7 @@ the coordinates of a region. Sources: Judd (1992); Judd, Maliar and Maliar (2011
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -34,19 +34,6 @@ DAMPING = 1e-11  # small: polynomials are linear in their coefficients
 Policies = dict[str, dict[str, np.ndarray]]  # set of states -> policy -> values, [1, n] or [size, 1, n]
 
 
-@dataclass(frozen=True)
-class RegionScale:
-    """What the polynomials read: the coordinates of a region, REGION_MARGIN times as wide."""
-
-    center: np.ndarray
-    inverse: np.ndarray
-    logs: np.ndarray
-
-    def __call__(self, states: tf.Tensor) -> tf.Tensor:
-        """[n, n_states] -> [n, n_states]."""
-        return tf.matmul(to_coordinates(states, self.logs) - self.center, self.inverse)
-
-
 class Continued(ChebyshevBasis):
     """Chebyshev polynomials that go on along their tangents beyond [-1, 1], where they would explode."""
 
@@ -67,7 +54,8 @@ class Projection:
         outputs = sum(map(width, free_policies(economy.model.policies)))
         last = keras.layers.Dense(outputs, use_bias=False, kernel_initializer="zeros", dtype="float64")
         network = keras.Sequential([keras.Input((n,), dtype="float64"), Continued(degree, "float64"), last])
-        scale = RegionScale(region.center, np.linalg.inv(REGION_MARGIN * region.axes).T, region.in_logs)
+        inverse = np.linalg.inv(REGION_MARGIN * region.axes).T
+        scale = lambda states: tf.matmul(to_coordinates(states, region.in_logs) - region.center, inverse)
         approximator = Approximator(network, scale)
         policy = build_policy(economy.members, economy.steady, approximator, "linear", economy.expectation)
         self.economy = replace(economy, policy=policy)
@@ -81,10 +69,9 @@ class Projection:
         self._fitted, self._held_out = states[:count], states[count : count + count // 4]
 
     def solve(self, judged: tf.Tensor, policies: Mapping[str, np.ndarray], settled: float) -> bool:
-        """Fit until the policies move no more; whether they come to that.
+        """Fit until a step no longer moves the policies; returns whether it comes to that.
 
-        They do where a step moves them, at the states `judged` [n, n_states], by less than the share `settled` of their
-        distance from the given policies.
+        That is by less than the share `settled` of their distance from the given ones, at states [n, n_states].
         """
         values = evaluate_policies(self.economy, judged)
         for _ in range(ITERATIONS):

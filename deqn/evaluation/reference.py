@@ -143,11 +143,7 @@ def judge_policies(
     judged = tuple(p for p in names if p not in left_out)
     if not judged:
         return Reference(ReferenceSolution(agreement, omitted=omitted))
-
-    def values(at: tf.Tensor) -> dict[str, np.ndarray]:
-        policies = evaluate_policies(economy, at)
-        return {name: policies[name] for name in judged}
-
+    values = lambda at: {p: v for p, v in evaluate_policies(economy, at).items() if p in judged}
     parts = [economy.residuals(part[:JUDGED]) for part in states.values()]
     sizes = np.abs(np.concatenate([np.ravel(r) for part in parts for r in part.values()]))
     record = ReferenceSolution(agreement, float(sizes.mean()), float(sizes.max()), omitted)

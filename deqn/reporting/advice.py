@@ -13,6 +13,12 @@ FAR_WORSE = 30  # times: an error on one set that dwarfs the same on the other
 COARSE = 5  # times: an error under the verdict's quadrature that dwarfs the same under training's
 MORE_STATES = "optimizer.states=8000"
 SINGLE = 1e-3  # error up to which single precision may be what holds a run up
+UNIT_ROOTS = {
+    "exogenous": "{} has a unit root that no policy moves, a random walk.",
+    "conserved": "A combination of {} is conserved, whatever the policies are.",
+    "drift": "{} drifts (eigenvalue 1 follows from the policies): every level is a resting point, and under risk it "
+             "has no long-run distribution.",
+}  # fmt: skip
 UNKNOWN = from_content(TrainingRecord, {})  # of a solution that is judged anew
 
 
@@ -49,14 +55,7 @@ def describe_stability(s: Stability | None) -> Iterator[str]:
         together = "dispersed starts do not come together"
     yield f"Spectral radius {'-' if s.spectral_radius is None else f'{s.spectral_radius:.4f}'}; {together}."
     for root in s.unit_roots:
-        names = ", ".join(root.states[:4]) + ", ..." * (len(root.states) > 4)
-        if root.kind == "exogenous":
-            yield f"{names} has a unit root that no policy moves, a random walk."
-        elif root.kind == "conserved":
-            yield f"A combination of {names} is conserved, whatever the policies are."
-        else:
-            yield (f"{names} drifts (eigenvalue 1 follows from the policies): every level is a resting point, "
-                   f"and under risk it has no long-run distribution.")  # fmt: skip
+        yield UNIT_ROOTS[root.kind].format(", ".join(root.states[:4]) + ", ..." * (len(root.states) > 4))
 
 
 def has_drift(s: Stability | None) -> bool:
@@ -118,7 +117,11 @@ def suggest_remedies(summary: Summary) -> Iterator[str]:
     """What may help, the likeliest first."""
     error, box = mean_errors(summary)
     if error is not None and error <= summary.tolerance:
-        yield from suggest_for_instability(summary.stability)
+        if summary.stability.decaying is not None and summary.stability.decaying < 1:
+            yield "a box that the paths do not leave: small residuals say nothing outside it"
+            yield "deqn-irf, to see where paths from displaced states settle"
+        else:
+            yield "network.anchor=linear or another seed: the equations have solutions that explode"
         return
     training = summary.training or UNKNOWN
     if summary.dtype == "float32" and (error is None or error <= SINGLE or training.problem):
@@ -154,12 +157,3 @@ def suggest_starts(training: TrainingRecord) -> Iterator[str]:
         yield "network.anchor=steady_state, another start"
     yield f"{MORE_STATES}, which have fewer zeros in common"
     yield "another seed"
-
-
-def suggest_for_instability(s: Stability) -> Iterator[str]:
-    """What may help a policy whose residuals are small and whose paths do not settle."""
-    if s.decaying is not None and s.decaying < 1:
-        yield "a box that the paths do not leave: small residuals say nothing outside it"
-        yield "deqn-irf, to see where paths from displaced states settle"
-    else:
-        yield "network.anchor=linear or another seed: the equations have solutions that explode"

@@ -34,21 +34,12 @@ PICTURES = {
 @cache
 def load_templates() -> Environment:
     """The package's templates; whatever is filled in is escaped, and a name that is not given is an error."""
-    return Environment(
-        loader=PackageLoader("deqn.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    loader = PackageLoader("deqn.reporting")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
 def render_page(template: str, **content: Any) -> str:
-    """The text of a template with its content filled in: `render_page("run.html", model="growth", ...)`.
-
-    A page extends base.html and fills its blocks `title`, `heading` and `content`; macros.html has `table`, `verdict`
-    and `picture`.
-    """
+    """The text of a template with its content filled in; pages extend base.html and use macros.html."""
     return load_templates().get_template(template).render(content)
 
 
@@ -83,10 +74,9 @@ def render_run(folder: Path) -> str:
 
 def list_pictures(folder: Path, model: str) -> list[tuple[str, str, str]]:
     """The figures that there are: the picture itself, its caption, and what it shows in words."""
-    files = {name: folder / "figures" / f"{name}.png" for name in PICTURES}
     return [
-        (embed_picture(file), PICTURES[name][0], f"{PICTURES[name][1]}; model {model}.")
-        for name, file in files.items() if file.exists()
+        (embed_picture(file), caption, f"{words}; model {model}.")
+        for name, (caption, words) in PICTURES.items() if (file := folder / "figures" / f"{name}.png").exists()
     ]  # fmt: skip
 
 
@@ -132,13 +122,9 @@ def describe_environment(record: dict[str, Any], summary: Summary) -> list[list[
 
 def tabulate(heading: str, frame: pd.DataFrame, show: Callable[[float], str]) -> dict[str, Any]:
     """A table of numbers for the macro `table`, its index first; a dash for what is not finite."""
-    return {
-        "columns": [heading, *frame],
-        "rows": [
-            [str(label), *(show(x) if np.isfinite(x) else "-" for x in values)]
-            for label, values in zip(frame.index, frame.to_numpy(float), strict=True)
-        ],
-    }
+    rows = [[str(label), *(show(x) if np.isfinite(x) else "-" for x in values)]
+            for label, values in zip(frame.index, frame.to_numpy(float), strict=True)]  # fmt: skip
+    return {"columns": [heading, *frame], "rows": rows}
 
 
 def to_word(value: Any) -> str:

@@ -1,6 +1,9 @@
-"""The verdict of a run as rows and sentences, for the terminal, pages and papers. Needs no TensorFlow."""
+"""The verdict of a run as rows and sentences, for the terminal, pages and papers, and the tables of impulse responses.
 
-from collections.abc import Callable, Iterator
+Needs no TensorFlow.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +11,7 @@ import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 
 from deqn.evaluation.summary import ConstraintErrors, Statistics, Summary
 from deqn.reporting.advice import describe_failure, describe_sample, describe_stability, explain_instability
@@ -134,3 +138,20 @@ def compose_remarks(summary: Summary) -> Iterator[str]:
         low, high = summary.pseudo_states[name]
         means = ", ".join(format_error(tercile["mean"]) for tercile in terciles)
         yield f"{name} in [{low:g}, {high:g}]: mean path error by thirds {means}."
+
+
+def tabulate_responses(shocked: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
+    """An impulse response as a table: a row for each period and variable, in levels."""
+    paths = {"with_shock": shocked, "without": baseline, "deviation": shocked - baseline}
+    long = [path.rename_axis(index="period", columns="variable").stack().rename(name) for name, path in paths.items()]
+    return pd.concat(long, axis=1).reset_index()
+
+
+def print_responses(console: Console, label: str, deviation: pd.DataFrame, horizons: Sequence[int]) -> None:
+    """An impulse response at some horizons, `deviation` that of `analysis.percent_deviations`."""
+    columns = [Column(str(h), justify="right") for h in horizons]
+    title = f"{label}: deviations in percent, x 100 of what rests at 0"
+    table = Table("period", *columns, title=title, box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    for name in deviation:
+        table.add_row(Text(name), *(f"{deviation[name][h]:.3f}".replace("-0.000", "0.000") for h in horizons))
+    console.print(table)

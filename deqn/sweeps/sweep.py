@@ -17,8 +17,8 @@ from rich.text import Text
 
 from deqn.evaluation.summary import read_summary
 from deqn.reporting import report
+from deqn.reporting.figures import draw_sweep
 from deqn.reporting.html_report import describe_verdict, embed_picture, list_pictures, render_page
-from deqn.reporting.sweep_figure import draw_sweep
 from deqn.runs.engine import start_engine
 from deqn.system.errors import DeqnError, choose_exit_code
 from deqn.system.files import format_error, write_text
