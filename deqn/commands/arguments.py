@@ -3,12 +3,13 @@
 import argparse
 import contextlib
 import io
+import os
 import re
 import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from hydra._internal.utils import get_args_parser  # there is no public way to the options of hydra.main
 
@@ -17,10 +18,38 @@ from deqn.configuration.loading import check_own_folder
 from deqn.configuration.words import to_hydra_syntax
 from deqn.sweeps.launch import run_hydra
 from deqn.system.errors import FileError, InputError, to_deqn_error
-from deqn.system.streams import make_lasting
 
 COMPLETION = re.compile(r"(install|uninstall|query)=")
 GROUP, WIDTH = re.compile(r"\w+: "), 80  # a line of choices on the pages of help, and how wide it may be
+
+
+class LastingFile(io.FileIO):
+    """A file descriptor to write to; once a write fails (a closed pipe, a full disk) all goes to the null device."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, self.fileno())
+            os.close(null)
+            return len(data)
+
+
+def make_lasting() -> None:
+    """Let standard output and error outlast their reader, show ? for a letter that they cannot hold, and be open."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the caller; the next file to be opened must not take its place
+            null = os.open(os.devnull, os.O_WRONLY)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+        elif stream is not getattr(sys, f"__{name}__"):
+            continue  # someone else's, such as a test's
+        encoding = "utf-8" if stream is None else stream.encoding
+        raw = io.BufferedWriter(LastingFile(number, "w", closefd=False))
+        setattr(sys, name, io.TextIOWrapper(raw, encoding, errors="replace", line_buffering=True))
 
 
 def run_guarded(program: str, command: Callable[[list[str]], int]) -> NoReturn:
@@ -41,10 +70,7 @@ def run_guarded(program: str, command: Callable[[list[str]], int]) -> NoReturn:
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
-    """The words of a command line, options and overrides in any order; the options also as they stand, in `flags`.
-
-    Raises InputError for options of Hydra's that have no meaning here.
-    """
+    """Options, as they stand also in `flags`, and overrides. Raises InputError for options without a meaning here."""
     args = get_args_parser().parse_intermixed_args(arguments)
     args.flags = [a for a in arguments if a not in args.overrides]
     sys.argv[1:] = [*args.flags, *args.overrides]  # as Hydra wants them

@@ -81,17 +81,17 @@ def launch_sweep_job(config: DictConfig) -> None:
 
 def run_sweep_job(config: DictConfig, name: str, beside: bool) -> int:
     """Solve a job of a sweep and say what came of it; returns 0, or as a signal asks that ended it."""
-    signal, folder, began = None, Path(HydraConfig.get().runtime.output_dir), time.monotonic()
+    folder, began = Path(HydraConfig.get().runtime.output_dir), time.monotonic()
     try:
         summary = start_run(make_job(read_hydra_job(config)), folder, began, quiet=beside).result
-        signal, error = summary.signal, summary.path_error.mean
         if beside:
-            seconds = f"{summary.seconds['total']:.0f} s"
-            print(f"{name}: {summary.status}, mean path error {format_error(error)}, {seconds}", flush=True)
+            result = f"mean path error {format_error(summary.path_error.mean)}, {summary.seconds['total']:.0f} s"
+            print(f"{name}: {summary.status}, {result}", flush=True)
+        return 0 if summary.signal is None else choose_exit_code(summary.status, summary.signal)
     except Exception as error:  # the traceback stands in the job's run.log
         failure = to_deqn_error(error) or DeqnError(f"{type(error).__name__}: {error}")
         write_failure(folder, str(failure), failure.exit_code, name, beside)
-    return 0 if signal is None else choose_exit_code(summary.status, signal)
+        return 0
 
 
 def write_failure(folder: Path, reason: str, code: int, name: str, beside: bool) -> None:

@@ -29,10 +29,7 @@ SHOWN = ("status", "mean error", "max error", "seconds")
 
 
 def summarize(folder: Path, jobs: list[list[str]]) -> int:
-    """Print and write what became of the jobs of the sweep in `folder`; returns the largest of their exit codes.
-
-    `jobs`: the overrides of each, in the order of the folders' numbers.
-    """
+    """Print and write what became of the jobs, by the overrides of each, in `folder`; returns the largest exit code."""
     rows = [job_row(folder / str(n), overrides) for n, overrides in enumerate(jobs)]
     names = [name for name in rows[0] if name not in ("job", *RESULTS)]
     varied = [name for name in names if len({row[name] for row in rows}) > 1]
@@ -78,9 +75,8 @@ def job_row(job: Path, overrides: list[str]) -> dict[str, Any]:
     if (job / "failure.json").exists():
         return row | {"status": "failed"} | json.loads((job / "failure.json").read_text(encoding="utf-8"))
     if not (job / "summary.json").exists():
-        ran = job.exists()
-        why = "it has no result" if ran else "it did not run"
-        return row | {"status": "failed" if ran else "not_run", "code": 1, "reason": why}
+        status, why = ("failed", "it has no result") if job.exists() else ("not_run", "it did not run")
+        return row | {"status": status, "code": 1, "reason": why}
     summary = read_summary(job)
     errors, seconds = summary.euler_errors["path"]["all"], summary.seconds
     return row | {
@@ -94,7 +90,8 @@ def job_row(job: Path, overrides: list[str]) -> dict[str, Any]:
 def show(console: Console, rows: list[dict[str, Any]], varied: list[str], noun: str = "job") -> None:
     """Print a row for each job, or trial, with the settings that vary, and why some did not converge."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for name in (noun, *brief_names(varied)):
+    last = [key.rpartition(".")[2] for key in varied]  # the last word of a key, where it is that of no other
+    for name in (noun, *(w if last.count(w) == 1 else key for key, w in zip(varied, last, strict=True))):
         table.add_column(name, overflow="fold")
     for name in SHOWN:
         table.add_column(name, no_wrap=True, justify="left" if name == "status" else "right")
@@ -104,12 +101,6 @@ def show(console: Console, rows: list[dict[str, Any]], varied: list[str], noun: 
     for row in rows:
         if row["reason"]:
             console.print(f"{noun} {row[noun]}: {row['reason']}", highlight=False, markup=False)
-
-
-def brief_names(keys: list[str]) -> list[str]:
-    """The last word of each dotted key, where it is that of no other."""
-    last = [key.rpartition(".")[2] for key in keys]
-    return [word if last.count(word) == 1 else key for key, word in zip(keys, last, strict=True)]
 
 
 def cells(row: dict[str, Any], varied: list[str]) -> list[str]:
@@ -128,22 +119,18 @@ def publish(
     figure = folder / "figure.png"
     if any(row["mean"] is not None for row in rows):
         draw_sweep(pd.DataFrame(rows), varied, headline, figure)
+    mean, shown = folder / "ensemble", None  # of the solutions
+    if (mean / "summary.json").exists():
+        summary = read_summary(mean)
+        shown = describe_verdict(summary) | {"pictures": list_pictures(mean, summary.model)}
     content = render_page(
         "sweep.html", counts=headline, folder=folder.name, noun=noun, remarks=remarks,
         columns=[noun, *varied, *SHOWN],
         rows=[[linked(row, folder, noun), *cells(row, varied)] for row in rows],
         reasons=[[row[noun], row["reason"]] for row in rows if row["reason"]],
-        figure=embed_picture(figure) if figure.exists() else None, ensemble=describe_ensemble(folder / "ensemble"),
+        figure=embed_picture(figure) if figure.exists() else None, ensemble=shown,
     )  # fmt: skip
     write_text(folder / "report.html", content)
-
-
-def describe_ensemble(folder: Path) -> dict[str, Any] | None:
-    """What the page shows of the mean of the solutions; None where there is none."""
-    if not (folder / "summary.json").exists():
-        return None
-    summary = read_summary(folder)
-    return describe_verdict(summary) | {"pictures": list_pictures(folder, summary.model)}
 
 
 def linked(row: dict[str, Any], folder: Path, noun: str) -> str:

@@ -25,15 +25,12 @@ class TrialBehind(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a trial: the run's `summary`, or `reason` and `code` of a failure, or `reason` alone if pruned.
-
-    `signal`: what ended the search meanwhile.
-    """
+    """What became of a trial: the run's `summary`, or `reason` and `code` of a failure, or `reason` alone if pruned."""
 
     summary: Summary | None = None
     reason: str | None = None
     code: int | None = None
-    signal: int | None = None
+    signal: int | None = None  # that ended the search meanwhile
 
 
 def solve_trial(

@@ -100,14 +100,10 @@ def list_ended(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def run_trial(study: optuna.Study, search: Search, console: Console) -> int | None:
-    """One trial, in a folder of its own; returns the signal that ended it, None where none did.
-
-    A trial that a signal ends stays open, and is the first when the search goes on.
-    """
+    """One trial; returns the signal that ended it, which leaves it open, to come first when the search goes on."""
     trial = study.ask(search.space)
     words = list_words(trial, search)
     name = f"trial {trial.number}: {' '.join(f'{key}={word}' for key, word in words.items())}"
-    overrides = [*QUICK, *search.overrides(words)]
     others = [t.intermediate_values for t in study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])]
     seen: dict[int, float] = {}
 
@@ -120,7 +116,7 @@ def run_trial(study: optuna.Study, search: Search, console: Console) -> int | No
         return None
 
     try:
-        composition = compose(overrides, search.config_dir)
+        composition = compose([*QUICK, *search.overrides(words)], search.config_dir)
         validate(composition.config)
     except DeqnError as error:
         outcome = Outcome(reason=str(error), code=error.exit_code)
