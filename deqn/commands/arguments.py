@@ -70,9 +70,10 @@ def run_guarded(program: str, command: Callable[[list[str]], int]) -> NoReturn:
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
-    """Options, as they stand also in `flags`, and overrides. Raises InputError for options without a meaning here."""
+    """Options, also as they stand (`flags`), and overrides. Raises InputError for options without a meaning here."""
     args = get_args_parser().parse_intermixed_args(arguments)
     args.flags = [a for a in arguments if a not in args.overrides]
+    args.asks_help = bool(args.help or args.hydra_help or args.shell_completion)
     sys.argv[1:] = [*args.flags, *args.overrides]  # as Hydra wants them
     for name in ("config_name", "config_path", "experimental_rerun"):
         if getattr(args, name) is not None:
@@ -82,10 +83,6 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     if args.shell_completion and not COMPLETION.match(" ".join(args.overrides)):
         raise InputError("--shell-completion wants install=SHELL, uninstall=SHELL or query=SHELL")
     return args
-
-
-def is_help(args: argparse.Namespace) -> bool:
-    return bool(args.help or args.hydra_help or args.shell_completion)
 
 
 def has_solve_options(args: argparse.Namespace) -> bool:
@@ -123,8 +120,9 @@ def read_words(arguments: list[str]) -> dict[str, str]:
 def take_run_folder(given: dict[str, str]) -> Path:
     """The folder of the run, taken out of the words. Raises InputError where none is named, FileError where none is."""
     if "run" not in given:
-        example = "run=outputs/growth/2026-01-31_12-00-00"
-        raise InputError(f"run=... is missing: the folder of a solved model, as in {example}")
+        raise InputError(
+            "run=... is missing: the folder of a solved model, as in run=outputs/growth/2026-01-31_12-00-00"
+        )
     folder = Path(given.pop("run"))
     if not (folder / "summary.json").exists():
         raise FileError(f"run={folder}: there is no finished run in this folder")

@@ -1,7 +1,6 @@
 """Settings are validated by name, type and range, and by what fits together. Needs no TensorFlow."""
 
 import dataclasses
-import types
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -48,7 +47,7 @@ def check_settings(settings: Settings) -> None:
                              f"report every train.report_every={training.report_every} steps; allowed is patience x "
                              f"report_every in [1, {max(training.steps - 1, 1)}]")  # fmt: skip
     for name, value in (settings.optimizer.options or {}).items():
-        if not isinstance(value, int | float | types.NoneType):
+        if value is not None and not isinstance(value, int | float):
             raise InputError(f"optimizer.options.{name}={value} is neither a number nor true, false or null")
     if settings.optimizer.clip_norm is not None and settings.optimizer.clip_value is not None:
         raise InputError("optimizer.clip_norm and optimizer.clip_value: give one of them")
@@ -104,7 +103,7 @@ def check_fields(settings: Any, prefix: str) -> None:
                 raise InputError(f"{key}={value} is not used by {choice}; it belongs to {', '.join(choices)}")
             if choices and value is None and choice in choices and not f.metadata["optional"]:
                 raise InputError(f"{key} is unset; {choice} needs it")
-            if f.metadata["not_empty"] and value is not None and not value:
+            if f.metadata.get("not_empty") and value is not None and not value:
                 raise InputError(f"{key}={format_value(value)} is empty; give at least one value")
             if f.metadata["allowed"] is not None:
                 check_range(key, value, f.metadata["allowed"])

@@ -52,16 +52,13 @@ def run_sweep(flags: list[str], overrides: list[str], config_dir: str | None, jo
 
 
 def launch_sweep_job(config: DictConfig) -> None:
-    """Run a job of a sweep in a process of its own. If it fails, the others still run; a signal ends the sweep.
-
-    Parallel jobs print only a line at their end. A job that a cluster starts again goes on.
-    """
+    """Run a job of a sweep in a process of its own. If it fails, the others still run; a signal ends the sweep."""
     job = HydraConfig.get()
     launcher, folder = job.runtime.choices["hydra/launcher"], Path(job.runtime.output_dir)
-    if (folder / "config.yaml").exists():
+    if (folder / "config.yaml").exists():  # a cluster has started the job again
         config.resume = str(folder)
     name = f"[{job.job.num}] {' '.join(o.removeprefix('++') for o in job.overrides.task)}"
-    beside = launcher in LAUNCHERS
+    beside = launcher in LAUNCHERS  # other jobs, which print only a line at their end
     if not beside:
         print(f"\n{name}", flush=True)
     if LAUNCHERS.get(launcher) == "submitit":  # which starts a process for each job
