@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 
 import hydra
@@ -65,7 +64,7 @@ def launch_sweep_job(config: DictConfig) -> None:
         code, received = run_sweep_job(config, name, beside), None
     else:
         import_engine(quiet=beside)
-        with run_in_fork(partial(run_sweep_job, config, name, beside)) as fork:
+        with run_in_fork(lambda: run_sweep_job(config, name, beside)) as fork:
             pass
         code, received = fork.code, fork.signal
     if received is not None:

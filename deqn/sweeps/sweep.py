@@ -4,7 +4,6 @@ import json
 import os
 import sys
 from collections import Counter
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,25 +45,24 @@ def summarize(folder: Path, jobs: list[list[str]]) -> int:
 
 def average(solved: list[Path], folder: Path, console: Console) -> None:
     """Judge the mean of solutions that differ in their seed alone, in a process of its own."""
-    with run_in_fork(partial(average_here, solved, folder)):
+
+    def work() -> int:
+        start_engine(quiet=True)
+        from deqn.runs.ensemble import load, publish_ensemble
+
+        try:
+            publish_ensemble(load(solved), folder)
+        except DeqnError as error:
+            print(f"deqn-solve: no mean of the solutions: {error}", file=sys.stderr)
+            return error.exit_code
+        return 0
+
+    with run_in_fork(work):
         pass
     if (folder / "summary.json").exists():
         summary = read_summary(folder)
         line = f"mean of {len(solved)} solutions: {report.grade(summary)}, {report.explain_status(summary)}"
         console.print(line, highlight=False, markup=False)
-
-
-def average_here(solved: list[Path], folder: Path) -> int:
-    """Write the mean of solutions into a folder; returns 0, or the exit code of a failure that is printed."""
-    start_engine(quiet=True)
-    from deqn.runs.ensemble import load, publish_ensemble
-
-    try:
-        publish_ensemble(load(solved), folder)
-    except DeqnError as error:
-        print(f"deqn-solve: no mean of the solutions: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
 
 
 def job_row(job: Path, overrides: list[str]) -> dict[str, Any]:
