@@ -30,8 +30,7 @@ SHOWN = ("status", "mean error", "max error", "seconds")
 def summarize(folder: Path, jobs: list[list[str]]) -> int:
     """Print and write what became of the jobs, by the overrides of each, in `folder`; returns the largest exit code."""
     rows = [job_row(folder / str(n), overrides) for n, overrides in enumerate(jobs)]
-    names = [name for name in rows[0] if name not in ("job", *RESULTS)]
-    varied = [name for name in names if len({row[name] for row in rows}) > 1]
+    varied = [key for key in rows[0] if key not in ("job", *RESULTS) and len({row[key] for row in rows}) > 1]
     write_text(folder / "summary.csv", pd.DataFrame(rows).to_csv(index=False))
     console = Console()
     show(console, rows, varied)
@@ -68,8 +67,7 @@ def average(solved: list[Path], folder: Path, console: Console) -> None:
 def job_row(job: Path, overrides: list[str]) -> dict[str, Any]:
     """One job: its overrides, and what its summary.json says; one that failed says why in failure.json."""
     words = (o.lstrip("+").partition("=") for o in overrides if not o.startswith("hydra"))
-    row = {"job": job.name} | {key: value for key, _, value in words} | dict.fromkeys(RESULTS)
-    row["folder"] = str(job)
+    row = {"job": job.name} | {key: value for key, _, value in words} | dict.fromkeys(RESULTS) | {"folder": str(job)}
     if (job / "failure.json").exists():
         return row | {"status": "failed"} | json.loads((job / "failure.json").read_text(encoding="utf-8"))
     if not (job / "summary.json").exists():
