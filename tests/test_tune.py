@@ -21,9 +21,8 @@ from command_line import CANARY
 from deqn.configuration.composition import compose
 from deqn.evaluation.summary import Summary
 from deqn.sweeps import tune
-from deqn.sweeps.best import nest_overrides
 from deqn.sweeps.space import declare_search
-from deqn.sweeps.trial import Outcome
+from deqn.sweeps.trial import Outcome, nest_overrides
 from deqn.system.errors import FileError, InputError
 from deqn.system.files import lock_file
 

@@ -3,12 +3,13 @@
 import argparse
 import contextlib
 import io
+import os
 import re
 import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from hydra._internal.utils import get_args_parser  # there is no public way to the options of hydra.main
 
@@ -17,10 +18,38 @@ from deqn.configuration.loading import check_own_folder
 from deqn.configuration.words import to_hydra_syntax
 from deqn.sweeps.launch import run_hydra
 from deqn.system.errors import FileError, InputError, to_deqn_error
-from deqn.system.streams import make_lasting
 
 COMPLETION = re.compile(r"(install|uninstall|query)=")
 GROUP, WIDTH = re.compile(r"\w+: "), 80  # a line of choices on the pages of help, and how wide it may be
+
+
+class LastingFile(io.FileIO):
+    """A file descriptor to write to; once a write fails (a closed pipe, a full disk) all goes to the null device."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, self.fileno())
+            os.close(null)
+            return len(data)
+
+
+def make_lasting() -> None:
+    """Let standard output and error outlast their reader, show ? for a letter that they cannot hold, and be open."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the caller; the next file to be opened must not take its place
+            null = os.open(os.devnull, os.O_WRONLY)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+        elif stream is not getattr(sys, f"__{name}__"):
+            continue  # someone else's, such as a test's
+        encoding = "utf-8" if stream is None else stream.encoding
+        raw = io.BufferedWriter(LastingFile(number, "w", closefd=False))
+        setattr(sys, name, io.TextIOWrapper(raw, encoding, errors="replace", line_buffering=True))
 
 
 def run_guarded(program: str, command: Callable[[list[str]], int]) -> NoReturn:
@@ -41,12 +70,10 @@ def run_guarded(program: str, command: Callable[[list[str]], int]) -> NoReturn:
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
-    """The words of a command line, options and overrides in any order; the options also as they stand, in `flags`.
-
-    Raises InputError for options of Hydra's that have no meaning here.
-    """
+    """Options, also as they stand (`flags`), and overrides. Raises InputError for options without a meaning here."""
     args = get_args_parser().parse_intermixed_args(arguments)
     args.flags = [a for a in arguments if a not in args.overrides]
+    args.asks_help = bool(args.help or args.hydra_help or args.shell_completion)
     sys.argv[1:] = [*args.flags, *args.overrides]  # as Hydra wants them
     for name in ("config_name", "config_path", "experimental_rerun"):
         if getattr(args, name) is not None:
@@ -56,10 +83,6 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     if args.shell_completion and not COMPLETION.match(" ".join(args.overrides)):
         raise InputError("--shell-completion wants install=SHELL, uninstall=SHELL or query=SHELL")
     return args
-
-
-def is_help(args: argparse.Namespace) -> bool:
-    return bool(args.help or args.hydra_help or args.shell_completion)
 
 
 def has_solve_options(args: argparse.Namespace) -> bool:
@@ -97,8 +120,9 @@ def read_words(arguments: list[str]) -> dict[str, str]:
 def take_run_folder(given: dict[str, str]) -> Path:
     """The folder of the run, taken out of the words. Raises InputError where none is named, FileError where none is."""
     if "run" not in given:
-        example = "run=outputs/growth/2026-01-31_12-00-00"
-        raise InputError(f"run=... is missing: the folder of a solved model, as in {example}")
+        raise InputError(
+            "run=... is missing: the folder of a solved model, as in run=outputs/growth/2026-01-31_12-00-00"
+        )
     folder = Path(given.pop("run"))
     if not (folder / "summary.json").exists():
         raise FileError(f"run={folder}: there is no finished run in this folder")

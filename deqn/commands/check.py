@@ -6,7 +6,7 @@ It leaves nothing behind. Exit codes: 0 nothing is wrong, 2 something is, 6 too 
 from functools import partial
 
 from deqn.commands.__init__ import STARTED
-from deqn.commands.arguments import has_solve_options, is_help, parse_arguments, run_guarded, show_help
+from deqn.commands.arguments import has_solve_options, parse_arguments, run_guarded, show_help
 from deqn.configuration.composition import compose
 from deqn.configuration.model_class import build_model
 from deqn.configuration.validation import validate
@@ -17,7 +17,7 @@ from deqn.system.errors import InputError
 def run_check(arguments: list[str]) -> int:
     """Check the arguments, then the model that they describe, and return the exit code."""
     args = parse_arguments(arguments)
-    if is_help(args):
+    if args.asks_help:
         return show_help(args, "check")
     if has_solve_options(args):
         raise InputError("it checks one model; sweeps, resume= and --cfg belong to deqn-solve")

@@ -27,7 +27,6 @@ from deqn.configuration.composition import compose
 from deqn.configuration.stored import check_evaluation, complete_config, recall_overrides
 from deqn.configuration.validation import validate
 from deqn.runs.engine import start_engine
-from deqn.settings.schema import Settings
 from deqn.system.clock import Clock
 from deqn.system.errors import choose_exit_code
 from deqn.system.files import claim_new_folder
@@ -42,7 +41,9 @@ def run_evaluate(arguments: list[str]) -> int:
         return 0
     folder = take_run_folder(read_words(arguments))
     given = [a for a in arguments if not a.startswith("run=")]
-    chosen = read_settings(given, folder)
+    config = compose(*recall_overrides(given, None, folder)).config
+    chosen, _ = validate(config)
+    check_evaluation(complete_config(config, chosen.model), folder / "config.yaml")
     clock = Clock(STARTED)
     with clock.phase("import"):
         console = start_engine()
@@ -68,14 +69,6 @@ def run_evaluate(arguments: list[str]) -> int:
     verdict.write_summary(place, summary)
     report.print_verdict(console, summary, place)
     return choose_exit_code(summary.status, None)
-
-
-def read_settings(given: list[str], folder: Path) -> Settings:
-    """By what the run in `folder` is to be judged. Raises InputError for a word that would change what was solved."""
-    config = compose(*recall_overrides(given, None, folder)).config
-    settings, _ = validate(config)
-    check_evaluation(complete_config(config, settings.model), folder / "config.yaml")
-    return settings
 
 
 main = partial(run_guarded, "deqn-evaluate", run_evaluate)  # the console script

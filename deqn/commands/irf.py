@@ -49,16 +49,14 @@ def run_irf(arguments: list[str]) -> int:
     from deqn.runs import solution
 
     solved = solution.load_solution(folder)
-    unknown = [key for key in parameters if key not in solved.result.pseudo_states]
-    if unknown:
+    if unknown := [key for key in parameters if key not in solved.result.pseudo_states]:
         known = ["run", "shock", "size", "periods", *solved.result.pseudo_states]
         raise InputError(f"unknown key '{unknown[0]}': {suggest(unknown[0], known)}keys are {', '.join(known)}")
     try:
         shocked, baseline = analysis.impulse_response(solved.choose_member(parameters), str(shock), size, int(periods))
     except (KeyError, ValueError) as error:
         raise InputError(error.args[0]) from error
-    lost = [name for name in shocked if not math.isfinite(shocked[name].to_numpy().sum())]
-    if lost:
+    if lost := [name for name in shocked if not math.isfinite(shocked[name].to_numpy().sum())]:
         raise InputError(f"shock={shock} size={size:g} leads to where {lost[0]} is no number; take a smaller size")
     place = folder / "impulse_responses"
     make_folder(place, exist_ok=True)

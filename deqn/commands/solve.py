@@ -16,7 +16,7 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, open_dict, read_write
 
 from deqn.commands.__init__ import STARTED
-from deqn.commands.arguments import is_help, parse_arguments, run_guarded, show_help
+from deqn.commands.arguments import parse_arguments, run_guarded, show_help
 from deqn.configuration.composition import Composition, compose, find_value, split_sweep
 from deqn.configuration.job import Job, make_job
 from deqn.configuration.stored import recall_overrides
@@ -32,7 +32,7 @@ from deqn.system.files import lock_file
 def run_solve(arguments: list[str]) -> int:
     """Check the arguments, run the job or the sweep, and return the exit code."""
     args = parse_arguments(arguments)
-    if is_help(args):
+    if args.asks_help:
         return show_help(args, "solve")
     if args.multirun and (args.cfg or args.info):
         raise InputError("--cfg and --info show one job; leave out -m")

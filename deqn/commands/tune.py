@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from deqn.commands.arguments import has_solve_options, is_help, parse_arguments, run_guarded, show_help
+from deqn.commands.arguments import has_solve_options, parse_arguments, run_guarded, show_help
 from deqn.runs.engine import import_engine
 from deqn.system.errors import InputError
 from deqn.system.extras import check_extra
@@ -11,7 +11,7 @@ from deqn.system.extras import check_extra
 def run_tune(arguments: list[str]) -> int:
     """Check the declared search, run it or go on with it, and return the exit code of its best settings."""
     args = parse_arguments(arguments)
-    if is_help(args):
+    if args.asks_help:
         return show_help(args, "tune")
     if has_solve_options(args):
         raise InputError("the same command again goes on with a search; -m, resume= and --cfg belong to deqn-solve")

@@ -2,7 +2,10 @@
 
 import dataclasses
 import itertools
+import re
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
@@ -11,12 +14,16 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from deqn.configuration.explanation import explain, explain_unknown_key
-from deqn.configuration.harmless import check_harmless
-from deqn.configuration.loading import COMPOSITION_ERRORS, check_own_folder, load_config
+from deqn.configuration.loading import COMPOSITION_ERRORS, check_own_folder, flatten_config, load_config
 from deqn.configuration.words import normalize_name, to_hydra_syntax
 from deqn.settings.schema import Settings
 from deqn.system.errors import InputError
 
+GROUPS = ("hydra/launcher", "hydra/sweeper", "hydra/job_logging", "hydra/hydra_logging")
+CALLED = re.compile(
+    r"callbacks|job_logging|hydra_logging|job\.env_set|(.*\.)?_target_$"
+    r"|launcher\.(setup|additional_parameters|srun_args|python|submitit_folder)"
+)
 ConfigStore.instance().store(name="schema", node=Settings)
 
 
@@ -32,10 +39,7 @@ class Composition:
 
 
 def compose(overrides: list[str], config_dir: str | None = None) -> Composition:
-    """Compose settings from overrides.
-
-    `config_dir` is a folder of the user's own YAML files. Raises InputError naming the key and its nearest match.
-    """
+    """Settings from overrides and a folder of the user's own YAML files. Raises InputError with the nearest match."""
     check_own_folder(config_dir)
     try:
         overrides = to_hydra_syntax(overrides)
@@ -53,6 +57,40 @@ def compose(overrides: list[str], config_dir: str | None = None) -> Composition:
     return Composition(drop_unused(config, overrides), name, words, config_dir, whole)
 
 
+def check_harmless(whole: DictConfig, overrides: list[str], config_dir: str | None) -> None:
+    """Refuse settings of Hydra's that run code, and names of files outside their folder. Raises InputError.
+
+    Hydra instantiates callbacks and whatever in its settings has a `_target_`, `logging` calls the factories of its
+    configuration, and a new environment can put another program in the place of one that is called. Allowed is what
+    Hydra and its installed plugins bring under the names that were chosen, composed for the comparison where a word
+    names Hydra's settings or a file of the user's could. YAML is read by a safe loader, which refuses tags of objects;
+    the one class that a configuration may name, the model's, is checked apart.
+    """
+    choices = {group: str(choice) for group, choice in whole.hydra.runtime.choices.items()}
+    for group, choice in choices.items():
+        if ".." in choice.split("/") or choice.startswith("/"):
+            raise InputError(f"{group}={choice} leads out of the folder of its group; give a name in it")
+    if config_dir is not None or any("hydra" in word for word in overrides):
+        allowed, given = list_shipped_calls(*(choices[group] for group in GROUPS)), list_calls(whole.hydra)
+        for key in (*given, *allowed):
+            if allowed.get(key) != given.get(key):
+                raise InputError(f"hydra.{key} could run code, which no configuration may; leave it out")
+    for key, value in flatten_config(whole.hydra.launcher).items():
+        if "\n" in str(value):
+            raise InputError(f"hydra.launcher.{key} has more than one line; give a word")
+
+
+@cache
+def list_shipped_calls(*chosen: str) -> dict[str, Any]:
+    """What is called under such choices of GROUPS and nothing else; composed once, whatever the size of a sweep."""
+    return list_calls(load_config([f"{group}={name}" for group, name in zip(GROUPS, chosen, strict=True)], None).hydra)
+
+
+def list_calls(hydra: DictConfig) -> dict[str, Any]:
+    """The settings of Hydra's that are called, or decide what is."""
+    return {key: value for key, value in flatten_config(hydra).items() if CALLED.match(key)}
+
+
 def read_hydra_job(config: DictConfig) -> Composition:
     """The composition of the job that Hydra is running with `config`."""
     job = HydraConfig.get()
@@ -61,12 +99,9 @@ def read_hydra_job(config: DictConfig) -> Composition:
 
 
 def drop_unused(config: DictConfig, overrides: list[str]) -> DictConfig:
-    """Without what a model's YAML recommends for choices not taken; what the user gave stays, to be refused.
-
-    Parameters have the names that Python gives to them, whatever form their letters have in a file.
-    """
+    """Without what a model's YAML recommends for choices not taken; what the user gave stays, to be refused."""
     config, given = config.copy(), {o.split("=", 1)[0].lstrip("+") for o in overrides}
-    for section in (config.model, config.pseudo_states):
+    for section in (config.model, config.pseudo_states):  # of names as Python has them, whatever form the file has
         for name in [name for name in section or () if normalize_name(str(name)) != name]:
             with open_dict(section):
                 section.setdefault(normalize_name(str(name)), section.pop(name))

@@ -30,10 +30,7 @@ class Job:
 
 
 def prepare_job(overrides: list[str], config_dir: str | None = None) -> Job:
-    """The job that words describe; with `resume=` they come after those of the run to go on with.
-
-    Raises InputError for a mistake in the words or the model, FileError where there is no run to go on with.
-    """
+    """The job of words, after those of the run to `resume`. Raises InputError, and FileError where there is no run."""
     return make_job(compose(*recall_overrides(to_hydra_syntax(overrides), config_dir)))
 
 
@@ -52,8 +49,7 @@ def make_job(composition: Composition) -> Job:
 def list_changes(composition: Composition, kind: type[Model], now: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The settings that are not those of `model=<name>` alone: dotted key -> its `value` and the `default`.
 
-    The defaults are composed for this, a second composition, only where there are words beside `model=`. A key that the
-    default does not have, such as a pseudo-state, has the default null.
+    A key that the default does not have, such as a pseudo-state, has the default null.
     """
     if all(word.partition("=")[0] == "model" for word in composition.overrides):
         return {}

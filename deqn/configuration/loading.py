@@ -19,7 +19,6 @@ from omegaconf.errors import OmegaConfBaseException
 
 from deqn.system.errors import InputError
 
-PRIMARY = ("config.yaml", "schema.yaml")  # what the package composes first
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
 
 
@@ -54,7 +53,7 @@ def check_own_folder(config_dir: str | None) -> None:
         return
     if not Path(config_dir).is_dir():
         raise InputError(f"--config-dir {config_dir}: there is no such folder")
-    for name in PRIMARY:
+    for name in ("config.yaml", "schema.yaml"):  # what the package composes first
         own = Path(config_dir) / name
         if own.exists():
             raise InputError(f"{own} cannot stand in the place of the package's own {name}; rename it, and put its "

@@ -52,17 +52,13 @@ def check_parameters(kind: type[Model], parameters: dict[str, Any]) -> None:
         check_type(f"model.{name}", value, fields[name])
         if name in kind.ranges:
             check_range(f"model.{name}", value, kind.ranges[name])
-    required = [n for n, f in fields.items() if f.default is f.default_factory is dataclasses.MISSING]
-    lacking = [n for n in required if n not in parameters]
-    if lacking:
-        raise InputError(f"model.{lacking[0]} has no default; give it a value in the model's YAML")
+    for name, f in fields.items():
+        if name not in parameters and f.default is f.default_factory is dataclasses.MISSING:
+            raise InputError(f"model.{name} has no default; give it a value in the model's YAML")
 
 
 def complete_parameters(kind: type[Model], parameters: dict[str, Any]) -> dict[str, Any]:
-    """All parameters of a class in its order, as YAML holds them: those given, the others at their defaults, if any.
-
-    Raises InputError for one that cannot be compared, stored and written down.
-    """
+    """All parameters of a class as YAML holds them, by default where not given. Raises InputError for one it cannot."""
     complete = {"_target_": parameters["_target_"]}
     for f in dataclasses.fields(kind):
         default = f.default if f.default_factory is dataclasses.MISSING else f.default_factory()

@@ -26,10 +26,9 @@ MAY_CHANGE_ON_EVALUATION = ("evaluation", "expectation", "seed", "tolerance")  #
 def recall_overrides(
     overrides: list[str], config_dir: str | None, folder: Path | None = None
 ) -> tuple[list[str], str | None]:
-    """The words that the run in `folder` was started with, those given now last, and its folder of own YAML files.
+    """The words of the run in `folder`, or else of `resume=`, those given now last, and its folder of own YAML files.
 
-    `folder` is that of `resume=` where it is None; without either the words come back as they are. Raises FileError
-    where there is no run.
+    Without either the words come back as they are. Raises FileError where there is no run.
     """
     resumed = find_value("resume", overrides) if folder is None else folder
     if resumed is None:
@@ -69,16 +68,14 @@ def complete_config(config: DictConfig, parameters: dict[str, Any]) -> dict[str,
 
 def check_resumable(config: dict[str, Any], stored: Path) -> None:
     """Refuse to go on with a run under other settings. Raises InputError listing the keys that differ."""
-    differ = {k: values for k, values in list_differences(config, stored).items() if k not in MAY_CHANGE_ON_RESUME}
-    if differ:
+    if differ := {k: v for k, v in list_differences(config, stored).items() if k not in MAY_CHANGE_ON_RESUME}:
         listed = "; ".join(f"{k}: {before} became {now}" for k, (before, now) in [*differ.items()][:8])
         raise InputError(f"resume: the run was made with other settings ({listed})")
 
 
 def check_evaluation(config: dict[str, Any], stored: Path) -> None:
     """Refuse to judge another run than the stored one. Raises InputError listing the keys that differ."""
-    differ = [k for k in list_differences(config, stored) if k.split(".")[0] not in MAY_CHANGE_ON_EVALUATION]
-    if differ:
+    if differ := [k for k in list_differences(config, stored) if k.split(".")[0] not in MAY_CHANGE_ON_EVALUATION]:
         raise InputError(f"{', '.join(differ)}: of a run that is finished only {', '.join(MAY_CHANGE_ON_EVALUATION)} "
                          f"can be changed")  # fmt: skip
 
@@ -90,5 +87,4 @@ def list_differences(config: dict[str, Any], stored: Path) -> dict[str, tuple[An
     except (OSError, *COMPOSITION_ERRORS) as error:
         raise FileError(f"cannot read {stored}: {describe_cause(error)}") from error
     now = flatten_config(config)
-    keys = sorted(set(before) | set(now))
-    return {k: (before.get(k), now.get(k)) for k in keys if before.get(k) != now.get(k)}
+    return {k: (before.get(k), now.get(k)) for k in sorted({*before, *now}) if before.get(k) != now.get(k)}

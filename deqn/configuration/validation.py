@@ -1,7 +1,6 @@
 """Settings are validated by name, type and range, and by what fits together. Needs no TensorFlow."""
 
 import dataclasses
-import types
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -16,13 +15,9 @@ from deqn.system.errors import InputError
 
 
 def validate(config: DictConfig) -> tuple[Settings, type[Model]]:
-    """Settings with every value inside its range and all parameters of the model, and the model's class.
-
-    Raises InputError, before TensorFlow is imported.
-    """
+    """Settings with every value in its range and all parameters of the model, and its class. Raises InputError."""
     try:
-        missing = OmegaConf.missing_keys(config)
-        if missing:
+        if missing := OmegaConf.missing_keys(config):
             raise InputError(f"no value is given for {', '.join(sorted(missing))}")
         settings = OmegaConf.to_object(config)
     except OmegaConfBaseException as error:
@@ -45,9 +40,14 @@ def check_settings(settings: Settings) -> None:
                          f"sampling.periods = {cycle}")  # fmt: skip
     if (settings.expectation.draws or 0) % 2:
         raise InputError(f"expectation.draws={settings.expectation.draws} is odd; antithetic draws come in pairs")
-    check_patience(settings)
+    training = settings.train
+    if training.patience is not None and settings.optimizer.iterations is None:  # only gradient stages wait for reports
+        if training.patience * training.report_every >= training.steps:
+            raise InputError(f"train.patience={training.patience} is never reached: train.steps={training.steps} has a "
+                             f"report every train.report_every={training.report_every} steps; allowed is patience x "
+                             f"report_every in [1, {max(training.steps - 1, 1)}]")  # fmt: skip
     for name, value in (settings.optimizer.options or {}).items():
-        if not isinstance(value, int | float | types.NoneType):
+        if value is not None and not isinstance(value, int | float):
             raise InputError(f"optimizer.options.{name}={value} is neither a number nor true, false or null")
     if settings.optimizer.clip_norm is not None and settings.optimizer.clip_value is not None:
         raise InputError("optimizer.clip_norm and optimizer.clip_value: give one of them")
@@ -72,17 +72,6 @@ def check_pseudo_states(settings: Settings, kind: type[Model]) -> None:
                          "network.anchor=linear")  # fmt: skip
 
 
-def check_patience(settings: Settings) -> None:
-    """Refuse a patience that never ends: only gradient stages report every `report_every` steps. Raises InputError."""
-    training = settings.train
-    if training.patience is None or settings.optimizer.iterations is not None:
-        return
-    if training.patience * training.report_every >= training.steps:
-        raise InputError(f"train.patience={training.patience} is never reached: train.steps={training.steps} has a "
-                         f"report every train.report_every={training.report_every} steps; allowed is patience x "
-                         f"report_every in [1, {max(training.steps - 1, 1)}]")  # fmt: skip
-
-
 def check_least_squares(settings: Settings) -> None:
     """Refuse what does not fit Levenberg-Marquardt, which minimizes plain squared residuals. Raises InputError."""
     name, network = settings.optimizer.name, settings.network
@@ -102,24 +91,19 @@ def check_least_squares(settings: Settings) -> None:
 
 
 def check_fields(settings: Any, prefix: str) -> None:
-    """Check every field of a settings dataclass against the allowed values that it declares."""
+    """Check every field against its allowed values and the choice of its group, which is the first field."""
+    choice = getattr(settings, dataclasses.fields(settings)[0].name)
     for f in dataclasses.fields(settings):
         value, key = getattr(settings, f.name), prefix + f.name
         if dataclasses.is_dataclass(value):
             check_fields(value, key + ".")
         elif "allowed" in f.metadata:
-            if "choices" in f.metadata:
-                check_belongs(prefix.rstrip("."), f, value, getattr(settings, dataclasses.fields(settings)[0].name))
-            if f.metadata["not_empty"] and value is not None and not value:
+            choices = f.metadata.get("choices")
+            if choices and value is not None and choice not in choices:
+                raise InputError(f"{key}={value} is not used by {choice}; it belongs to {', '.join(choices)}")
+            if choices and value is None and choice in choices and not f.metadata["optional"]:
+                raise InputError(f"{key} is unset; {choice} needs it")
+            if f.metadata.get("not_empty") and value is not None and not value:
                 raise InputError(f"{key}={format_value(value)} is empty; give at least one value")
             if f.metadata["allowed"] is not None:
                 check_range(key, value, f.metadata["allowed"])
-
-
-def check_belongs(group: str, f: dataclasses.Field, value: Any, choice: str) -> None:
-    """Check that a setting is given where its group's choice, the first field, uses it. Raises InputError."""
-    choices = f.metadata["choices"]
-    if value is not None and choice not in choices:
-        raise InputError(f"{group}.{f.name}={value} is not used by {choice}; it belongs to {', '.join(choices)}")
-    if value is None and choice in choices and not f.metadata["optional"]:
-        raise InputError(f"{group}.{f.name} is unset; {choice} needs it")

@@ -28,16 +28,16 @@ overrides_parser.InputStream = to_input_stream
 
 
 def to_hydra_syntax(overrides: list[str]) -> list[str]:
-    """Overrides as Hydra accepts them.
-
-    Keys of `pseudo_states` are added, since they are the model's parameters; so are parameters with letters beyond
-    ASCII, whose name Python normalizes (`normalize_name`) while the YAML file may not. Paths get quotes where needed.
-    """
+    """Overrides as Hydra accepts them, paths in quotes where needed."""
     return [quote_path(o) if o.partition("=")[0] in PATHS else normalize_parameter(o) for o in overrides]
 
 
 def normalize_parameter(override: str) -> str:
-    """An override of a parameter under the name that Python gives to it; any other override as it is."""
+    """An override under the name that Python gives to a parameter.
+
+    Keys of `pseudo_states` are added, since they are the model's parameters; so are parameters with letters beyond
+    ASCII, whose name Python normalizes while the YAML file may not.
+    """
     key, equals, value = override.partition("=")
     if equals and key == "pseudo_states":  # all of them at once
         return f"++{override}"

@@ -1,7 +1,4 @@
-"""Allowed values of parameters and settings: intervals as economists write them, "(0, 1]", or a choice of words.
-
-A list whose entries must increase, such as the two ends of a box, is "rising in (0, inf)".
-"""
+"""Allowed values of parameters and settings: intervals as economists write them, "(0, 1]", or a choice of words."""
 
 import difflib
 import itertools
@@ -11,7 +8,7 @@ from typing import Any
 
 from deqn.system.errors import InputError
 
-RISING = "rising in "
+RISING = "rising in "  # an interval, for a list whose entries must increase, such as the two ends of a box
 
 
 def parse_interval(text: str) -> tuple[float, float, bool, bool]:
@@ -22,10 +19,7 @@ def parse_interval(text: str) -> tuple[float, float, bool, bool]:
 
 
 def check_range(key: str, value: Any, allowed: str | Iterable[Any]) -> None:
-    """Refuse a value outside its interval or choice; of a list every entry is checked, None (unset) is let pass.
-
-    Raises InputError naming the key, the value and what is allowed.
-    """
+    """Refuse a value, or an entry of a list, outside its interval or choice; None is unset. Raises InputError."""
     if value is None:
         return
     if not isinstance(allowed, str):

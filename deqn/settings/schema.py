@@ -1,8 +1,4 @@
-"""The settings of a run: their names, types and allowed values.
-
-The values and the line that explains each stand in configs/. Every part of the engine takes only the settings that it
-uses. This module needs no TensorFlow.
-"""
+"""The settings of a run: names, types and allowed values. Their values and what explains each stand in configs/."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,9 +19,9 @@ FIRST_ORDER = (
 GRADIENT, SQUARES = (*FIRST_ORDER, "adam_lm"), ("adam_lm", "levenberg_marquardt")
 
 
-def allow(allowed: str | tuple[Any, ...], not_empty: bool = False) -> Any:
+def allow(allowed: str | tuple[Any, ...]) -> Any:
     """A setting with an interval (for every entry of a list) or a choice of words."""
-    return field(metadata={"allowed": allowed, "not_empty": not_empty})
+    return field(metadata={"allowed": allowed})
 
 
 def allow_for(

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 
 import hydra
@@ -52,23 +51,20 @@ def run_sweep(flags: list[str], overrides: list[str], config_dir: str | None, jo
 
 
 def launch_sweep_job(config: DictConfig) -> None:
-    """Run a job of a sweep in a process of its own. If it fails, the others still run; a signal ends the sweep.
-
-    Parallel jobs print only a line at their end. A job that a cluster starts again goes on.
-    """
+    """Run a job of a sweep in a process of its own. If it fails, the others still run; a signal ends the sweep."""
     job = HydraConfig.get()
     launcher, folder = job.runtime.choices["hydra/launcher"], Path(job.runtime.output_dir)
-    if (folder / "config.yaml").exists():
+    if (folder / "config.yaml").exists():  # a cluster has started the job again
         config.resume = str(folder)
     name = f"[{job.job.num}] {' '.join(o.removeprefix('++') for o in job.overrides.task)}"
-    beside = launcher in LAUNCHERS
+    beside = launcher in LAUNCHERS  # other jobs, which print only a line at their end
     if not beside:
         print(f"\n{name}", flush=True)
     if LAUNCHERS.get(launcher) == "submitit":  # which starts a process for each job
         code, received = run_sweep_job(config, name, beside), None
     else:
         import_engine(quiet=beside)
-        with run_in_fork(partial(run_sweep_job, config, name, beside)) as fork:
+        with run_in_fork(lambda: run_sweep_job(config, name, beside)) as fork:
             pass
         code, received = fork.code, fork.signal
     if received is not None:
@@ -81,17 +77,17 @@ def launch_sweep_job(config: DictConfig) -> None:
 
 def run_sweep_job(config: DictConfig, name: str, beside: bool) -> int:
     """Solve a job of a sweep and say what came of it; returns 0, or as a signal asks that ended it."""
-    signal, folder, began = None, Path(HydraConfig.get().runtime.output_dir), time.monotonic()
+    folder, began = Path(HydraConfig.get().runtime.output_dir), time.monotonic()
     try:
         summary = start_run(make_job(read_hydra_job(config)), folder, began, quiet=beside).result
-        signal, error = summary.signal, summary.path_error.mean
         if beside:
-            seconds = f"{summary.seconds['total']:.0f} s"
-            print(f"{name}: {summary.status}, mean path error {format_error(error)}, {seconds}", flush=True)
+            result = f"mean path error {format_error(summary.path_error.mean)}, {summary.seconds['total']:.0f} s"
+            print(f"{name}: {summary.status}, {result}", flush=True)
+        return 0 if summary.signal is None else choose_exit_code(summary.status, summary.signal)
     except Exception as error:  # the traceback stands in the job's run.log
         failure = to_deqn_error(error) or DeqnError(f"{type(error).__name__}: {error}")
         write_failure(folder, str(failure), failure.exit_code, name, beside)
-    return 0 if signal is None else choose_exit_code(summary.status, signal)
+        return 0
 
 
 def write_failure(folder: Path, reason: str, code: int, name: str, beside: bool) -> None:

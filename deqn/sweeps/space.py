@@ -53,7 +53,12 @@ def declare_search(overrides: list[str], config_dir: str | None) -> Search:
     for o in parsed:
         if o.is_delete() or o.key_or_group.startswith("hydra"):
             raise InputError(f"{o.input_line} has no meaning in a search")
-    space = {read_key(o): read_dimension(o) for o in parsed if o.is_sweep_override()}
+    space = {}
+    for o in (o for o in parsed if o.is_sweep_override()):
+        key = o.input_line.split("=", 1)[0]
+        if o.key_or_group.split(".")[0].split("/")[0] in JUDGES:
+            raise InputError(f"{key} cannot be searched: it belongs to what is solved, or to how errors are measured")
+        space[key] = read_dimension(o)
     fixed = [o.input_line for o in parsed if not o.is_sweep_override()]
     if not space:
         raise InputError("nothing to search; give a key choice(A,B), interval(LOWER,UPPER) or range(START,STOP,STEP)")
@@ -75,17 +80,9 @@ def declare_search(overrides: list[str], config_dir: str | None) -> Search:
     return Search(declaration, space, fixed, config_dir, model, seed, trials, folder)
 
 
-def read_key(o: Override) -> str:
-    """The key to be searched. Raises InputError for what would change the problem, or the yardstick."""
-    key = o.input_line.split("=", 1)[0]
-    if o.key_or_group.split(".")[0].split("/")[0] in JUDGES:
-        raise InputError(f"{key} cannot be searched: it belongs to what is solved, or to how errors are measured")
-    return key
-
-
 def read_dimension(o: Override) -> Dimension:
     """The values that a sweep of Hydra's declares. Raises InputError for bounds that leave none."""
-    values, log = o.value(), "log" in getattr(o.value(), "tags", ())
+    values = o.value()
     if isinstance(values, ChoiceSweep):
         return CategoricalDistribution(tuple(o.sweep_string_iterator()))
     if isinstance(values, RangeSweep):
@@ -99,6 +96,7 @@ def read_dimension(o: Override) -> Dimension:
     if isinstance(values, IntervalSweep):
         if not (math.isfinite(values.start) and math.isfinite(values.end) and values.start < values.end):
             raise InputError(f"{o.input_line}: the lower end is not below the upper end, or not finite")
+        log = "log" in values.tags
         if log and values.start <= 0:
             raise InputError(f"{o.input_line}: the logarithm needs a lower end above zero")
         return FloatDistribution(values.start, values.end, log)

@@ -4,7 +4,6 @@ import json
 import os
 import sys
 from collections import Counter
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +28,9 @@ SHOWN = ("status", "mean error", "max error", "seconds")
 
 
 def summarize(folder: Path, jobs: list[list[str]]) -> int:
-    """Print and write what became of the jobs of the sweep in `folder`; returns the largest of their exit codes.
-
-    `jobs`: the overrides of each, in the order of the folders' numbers.
-    """
+    """Print and write what became of the jobs, by the overrides of each, in `folder`; returns the largest exit code."""
     rows = [job_row(folder / str(n), overrides) for n, overrides in enumerate(jobs)]
-    names = [name for name in rows[0] if name not in ("job", *RESULTS)]
-    varied = [name for name in names if len({row[name] for row in rows}) > 1]
+    varied = [key for key in rows[0] if key not in ("job", *RESULTS) and len({row[key] for row in rows}) > 1]
     write_text(folder / "summary.csv", pd.DataFrame(rows).to_csv(index=False))
     console = Console()
     show(console, rows, varied)
@@ -49,7 +44,19 @@ def summarize(folder: Path, jobs: list[list[str]]) -> int:
 
 def average(solved: list[Path], folder: Path, console: Console) -> None:
     """Judge the mean of solutions that differ in their seed alone, in a process of its own."""
-    with run_in_fork(partial(average_here, solved, folder)):
+
+    def work() -> int:
+        start_engine(quiet=True)
+        from deqn.runs.ensemble import load, publish_ensemble
+
+        try:
+            publish_ensemble(load(solved), folder)
+        except DeqnError as error:
+            print(f"deqn-solve: no mean of the solutions: {error}", file=sys.stderr)
+            return error.exit_code
+        return 0
+
+    with run_in_fork(work):
         pass
     if (folder / "summary.json").exists():
         summary = read_summary(folder)
@@ -57,30 +64,15 @@ def average(solved: list[Path], folder: Path, console: Console) -> None:
         console.print(line, highlight=False, markup=False)
 
 
-def average_here(solved: list[Path], folder: Path) -> int:
-    """Write the mean of solutions into a folder; returns 0, or the exit code of a failure that is printed."""
-    start_engine(quiet=True)
-    from deqn.runs.ensemble import load, publish_ensemble
-
-    try:
-        publish_ensemble(load(solved), folder)
-    except DeqnError as error:
-        print(f"deqn-solve: no mean of the solutions: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
-
-
 def job_row(job: Path, overrides: list[str]) -> dict[str, Any]:
     """One job: its overrides, and what its summary.json says; one that failed says why in failure.json."""
     words = (o.lstrip("+").partition("=") for o in overrides if not o.startswith("hydra"))
-    row = {"job": job.name} | {key: value for key, _, value in words} | dict.fromkeys(RESULTS)
-    row["folder"] = str(job)
+    row = {"job": job.name} | {key: value for key, _, value in words} | dict.fromkeys(RESULTS) | {"folder": str(job)}
     if (job / "failure.json").exists():
         return row | {"status": "failed"} | json.loads((job / "failure.json").read_text(encoding="utf-8"))
     if not (job / "summary.json").exists():
-        ran = job.exists()
-        why = "it has no result" if ran else "it did not run"
-        return row | {"status": "failed" if ran else "not_run", "code": 1, "reason": why}
+        status, why = ("failed", "it has no result") if job.exists() else ("not_run", "it did not run")
+        return row | {"status": status, "code": 1, "reason": why}
     summary = read_summary(job)
     errors, seconds = summary.euler_errors["path"]["all"], summary.seconds
     return row | {
@@ -94,7 +86,8 @@ def job_row(job: Path, overrides: list[str]) -> dict[str, Any]:
 def show(console: Console, rows: list[dict[str, Any]], varied: list[str], noun: str = "job") -> None:
     """Print a row for each job, or trial, with the settings that vary, and why some did not converge."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for name in (noun, *brief_names(varied)):
+    last = [key.rpartition(".")[2] for key in varied]  # the last word of a key, where it is that of no other
+    for name in (noun, *(w if last.count(w) == 1 else key for key, w in zip(varied, last, strict=True))):
         table.add_column(name, overflow="fold")
     for name in SHOWN:
         table.add_column(name, no_wrap=True, justify="left" if name == "status" else "right")
@@ -104,12 +97,6 @@ def show(console: Console, rows: list[dict[str, Any]], varied: list[str], noun: 
     for row in rows:
         if row["reason"]:
             console.print(f"{noun} {row[noun]}: {row['reason']}", highlight=False, markup=False)
-
-
-def brief_names(keys: list[str]) -> list[str]:
-    """The last word of each dotted key, where it is that of no other."""
-    last = [key.rpartition(".")[2] for key in keys]
-    return [word if last.count(word) == 1 else key for key, word in zip(keys, last, strict=True)]
 
 
 def cells(row: dict[str, Any], varied: list[str]) -> list[str]:
@@ -128,22 +115,18 @@ def publish(
     figure = folder / "figure.png"
     if any(row["mean"] is not None for row in rows):
         draw_sweep(pd.DataFrame(rows), varied, headline, figure)
+    mean, shown = folder / "ensemble", None  # of the solutions
+    if (mean / "summary.json").exists():
+        summary = read_summary(mean)
+        shown = describe_verdict(summary) | {"pictures": list_pictures(mean, summary.model)}
     content = render_page(
         "sweep.html", counts=headline, folder=folder.name, noun=noun, remarks=remarks,
         columns=[noun, *varied, *SHOWN],
         rows=[[linked(row, folder, noun), *cells(row, varied)] for row in rows],
         reasons=[[row[noun], row["reason"]] for row in rows if row["reason"]],
-        figure=embed_picture(figure) if figure.exists() else None, ensemble=describe_ensemble(folder / "ensemble"),
+        figure=embed_picture(figure) if figure.exists() else None, ensemble=shown,
     )  # fmt: skip
     write_text(folder / "report.html", content)
-
-
-def describe_ensemble(folder: Path) -> dict[str, Any] | None:
-    """What the page shows of the mean of the solutions; None where there is none."""
-    if not (folder / "summary.json").exists():
-        return None
-    summary = read_summary(folder)
-    return describe_verdict(summary) | {"pictures": list_pictures(folder, summary.model)}
 
 
 def linked(row: dict[str, Any], folder: Path, noun: str) -> str:

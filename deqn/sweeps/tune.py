@@ -21,10 +21,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from deqn.configuration.composition import compose
 from deqn.configuration.validation import validate
-from deqn.sweeps.best import solve_afresh, write_best
 from deqn.sweeps.space import Dimension, Search, format_number
 from deqn.sweeps.sweep import publish, show
-from deqn.sweeps.trial import Outcome, solve_trial
+from deqn.sweeps.trial import Outcome, solve_afresh, solve_trial, write_best
 from deqn.system.errors import DeqnError, FileError, InputError, choose_exit_code, first_line
 from deqn.system.files import claim_new_folder, format_error, lock_file, make_folder, write_text
 from deqn.system.lazy_tensorflow import find_devices
@@ -32,14 +31,10 @@ from deqn.system.lazy_tensorflow import find_devices
 AT_LEAST = 5  # finished trials before one is pruned
 BEHIND = 10  # times the median error of the others after as many seconds: pruned
 QUICK = ["evaluation.figures=false", "evaluation.reference=false"]  # of trials, unless the user says otherwise
-ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 def run_search(search: Search, console: Console) -> int:
-    """Run the trials that are still to be run, then solve the best once more; returns the exit code.
-
-    Raises InputError where the folder holds another search, FileError where it cannot be used.
-    """
+    """Run what trials are left, then solve the best once more; returns the exit code. Raises InputError, FileError."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     make_folder(search.folder, exist_ok=True)
     try:
@@ -57,7 +52,7 @@ def run_search(search: Search, console: Console) -> int:
 
 
 def open_study(search: Search) -> optuna.Study:
-    """The study in the search's folder, new or to go on with; trials that were running when it ended come first."""
+    """The study, new or to go on with, trials that were running first. Raises InputError for that of another search."""
     file = (search.folder / "study.db").resolve()
     storage = f"sqlite:///{file.as_uri()}?uri=true"  # which holds any character
     try:
@@ -96,18 +91,14 @@ def count_points(search: Search) -> float:
 
 def list_ended(study: optuna.Study) -> list[FrozenTrial]:
     """Trials with a result: an error, pruned, or a failure with its reason."""
-    return [t for t in study.trials if t.state in ENDED or "reason" in t.user_attrs]
+    return [t for t in study.trials if t.state in (TrialState.COMPLETE, TrialState.PRUNED) or "reason" in t.user_attrs]
 
 
 def run_trial(study: optuna.Study, search: Search, console: Console) -> int | None:
-    """One trial, in a folder of its own; returns the signal that ended it, None where none did.
-
-    A trial that a signal ends stays open, and is the first when the search goes on.
-    """
+    """One trial; returns the signal that ended it, which leaves it open, to come first when the search goes on."""
     trial = study.ask(search.space)
     words = list_words(trial, search)
     name = f"trial {trial.number}: {' '.join(f'{key}={word}' for key, word in words.items())}"
-    overrides = [*QUICK, *search.overrides(words)]
     others = [t.intermediate_values for t in study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])]
     seen: dict[int, float] = {}
 
@@ -120,7 +111,7 @@ def run_trial(study: optuna.Study, search: Search, console: Console) -> int | No
         return None
 
     try:
-        composition = compose(overrides, search.config_dir)
+        composition = compose([*QUICK, *search.overrides(words)], search.config_dir)
         validate(composition.config)
     except DeqnError as error:
         outcome = Outcome(reason=str(error), code=error.exit_code)
@@ -182,10 +173,9 @@ def tabulate_trial(t: FrozenTrial, search: Search) -> dict[str, Any]:
     """A row of the table of trials: what was chosen, status, errors, seconds."""
     status = {TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}.get(t.state, t.user_attrs.get("status"))
     known = dict.fromkeys(("max", "seconds", "import_seconds", "reason", "folder")) | t.user_attrs
-    mean = t.value if t.state == TrialState.COMPLETE else None
-    measured = {"mean": mean, **known, "status": status}
     folder = None if known["folder"] is None else str(search.folder / known["folder"])
-    return {"trial": str(t.number), **list_words(t, search), **measured, "folder": folder}
+    mean = t.value if t.state == TrialState.COMPLETE else None
+    return {"trial": str(t.number), **list_words(t, search), "mean": mean, **known, "status": status, "folder": folder}
 
 
 def list_words(trial: Trial | FrozenTrial, search: Search, digits: int = 12) -> dict[str, str]:

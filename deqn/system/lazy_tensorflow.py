@@ -31,11 +31,7 @@ def load_tensorflow() -> None:
 
 
 def import_tensorflow() -> bool:
-    """Import TensorFlow, without the lines that it prints on a machine without a GPU; whether it was not there yet.
-
-    It computes with OMP_NUM_THREADS threads where that is set, as joblib does for processes beside each other. Nothing
-    is computed, so that the process can still be forked.
-    """
+    """Import TensorFlow without what it prints, and compute nothing, for later forks; whether it was not there yet."""
     if not isinstance(sys.modules.get("tensorflow"), PostponedModule | types.NoneType):
         return False
     sys.modules.pop("tensorflow", None)
@@ -44,7 +40,7 @@ def import_tensorflow() -> bool:
     with silence_stderr():
         import tensorflow as tf
 
-        threads = os.environ.get("OMP_NUM_THREADS", "")  # which TensorFlow alone does not read
+        threads = os.environ.get("OMP_NUM_THREADS", "")  # joblib's, which TensorFlow does not read
         if threads.isdecimal():
             tf.config.threading.set_intra_op_parallelism_threads(int(threads))
     tf.get_logger().setLevel("ERROR")  # it warns of functions traced anew for another model or shape, as they must be
@@ -52,10 +48,9 @@ def import_tensorflow() -> bool:
 
 
 def find_devices() -> None:
-    """Let TensorFlow start its threads and open its devices, without the lines that it prints.
+    """Let TensorFlow start its threads, which do not survive a fork, and open its devices, without what it prints.
 
-    Raises RuntimeError in a fork of a process that has done so: threads do not survive a fork, and TensorFlow would
-    wait for them forever.
+    Raises RuntimeError in a fork of a process that has done so, where TensorFlow would wait for them forever.
     """
     import tensorflow as tf
 
@@ -76,9 +71,8 @@ def silence_stderr() -> Iterator[None]:
         try:
             yield
         except BaseException:
-            os.dup2(kept, 2)
             held.seek(0)
-            os.write(2, held.read())
+            os.write(kept, held.read())
             raise
         finally:
             os.dup2(kept, 2)

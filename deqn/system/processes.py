@@ -20,20 +20,16 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)  # what `Interrupt` not
 
 @dataclass
 class Fork:
-    """A forked process: its number, its exit code once it has ended, and the signal that its parent passed on to it.
-
-    An exit code is negative for the signal that killed the process.
-    """
+    """A forked process: what is known of it in its parent."""
 
     number: int
-    code: int = 0
-    signal: int | None = None
+    code: int = 0  # its exit code once it has ended, negative for the signal that killed it
+    signal: int | None = None  # that was passed on to it
 
     def pass_on(self, number: int, frame: object) -> None:
-        """A handler of signals in the parent.
+        """Handle a signal in the parent. Ctrl-C reaches both processes or the parent alone, and a second stops a run.
 
-        Ctrl-C reaches both processes or the parent alone, and a second one stops a run at once. The first is therefore
-        passed on as SIGTERM, which a run that has noted a signal ignores.
+        The first is therefore passed on as SIGTERM, which a run that has noted a signal ignores.
         """
         first = self.signal is None
         self.signal = self.signal or number
