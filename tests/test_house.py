@@ -64,9 +64,11 @@ def test_nothing_is_too_large(file):
 
 
 def test_below_the_door_no_configuration_is_seen():
-    """OmegaConf and Hydra stay with the door, the sweeps and the commands."""
+    """OmegaConf and Hydra stay with the door, the sweeps and the commands, all settings together with the runs, too."""
     for file in FILES:
         imports = [n for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Import | ast.ImportFrom)]
         names = [n.module or "" if isinstance(n, ast.ImportFrom) else n.names[0].name for n in imports]
         if file.parent.name not in ("configuration", "sweeps", "commands"):
             assert not [n for n in names if n.split(".")[0] in ("omegaconf", "hydra")], file
+        if file.parent.name not in ("settings", "configuration", "runs", "sweeps", "commands"):
+            assert "Settings" not in [name.name for n in imports for name in n.names], file
