@@ -41,8 +41,13 @@ class Rules:
 
     training: Training
     interrupt: Interrupt
-    enough: float = 0.0  # at which slow progress ends the training
+    tolerance: float = 0.0  # at which the policy is good
     good_start: float | None = None  # of the start that leaves out the first stage
+
+    @property
+    def enough(self) -> float:
+        """The mean error at which slow progress ends the training."""
+        return 0.0 if self.training.finish else self.tolerance / 10
 
     def check_reports(self, ledger: Ledger) -> str | None:
         """Why the reports so far end the training; read from the ledger, so that a resumed run answers the same."""
