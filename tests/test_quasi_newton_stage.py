@@ -49,9 +49,9 @@ def test_a_stage_ends_at_round_off_on_fresh_states():
 def test_a_stage_draws_other_states():
     s = stage(*SMALL, "optimizer.polish=1200")
     s.chunk(1000)
-    first = s.batch.numpy()
+    first = s.drawn.numpy()
     s.chunk(200)
-    assert s.done and s.step == 1200 and (s.batch.numpy() != first).all()
+    assert s.done and s.step == 1200 and (s.drawn.numpy() != first).all()
 
 
 def test_a_loss_that_is_not_finite_is_reported():

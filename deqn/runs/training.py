@@ -103,7 +103,7 @@ def train(
         console.print("interrupted: evaluating what is there; Ctrl-C again stops at once", highlight=False)
     early = [stage for stage in chosen if stage.step and count_remaining(stage)]  # before their last step
     if trained.ended == "steps" and trained.error > settings.tolerance and early:
-        cause = find_lost_derivative(economy, early[-1].batch)
+        cause = find_lost_derivative(economy, early[-1].drawn.value())
         steps = ", ".join(f"{stage.name} after {stage.step} steps" for stage in early)
         stuck = f"stuck ({steps}): no step lowers the error of {trained.error:.1e}" + (f"; {cause}" if cause else "")
         trained = replace(trained, ended="stuck", problems=(*trained.problems, stuck))

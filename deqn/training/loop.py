@@ -106,7 +106,12 @@ class Loop:
                 reason = None
             if reason is not None:
                 break
-        return self._end(reason or "steps")
+        if reason != "diverged":
+            self._save()
+        if reason in ("interrupted", "seconds") and self.step:  # the newest weights may be the best
+            self.ledger.note(self.measure())
+        self.ledger.recall()
+        return reason or "steps"
 
     def _choose_stages(self) -> Sequence[Stage]:
         """All stages, less those before one that has begun, and less the first where the start is good enough."""
@@ -148,9 +153,10 @@ class Loop:
 
     def _handle_divergence(self, stage: Stage) -> str | None:
         """Note what was not finite. A stage first falls back to the box alone, from the best weights, then ends."""
-        cause = diagnose(self.validator.economy, stage.batch)
+        cause = diagnose(self.validator.economy, stage.drawn.value())
         self.problems.append(f"{stage.name} diverged at step {stage.step + 1}: {cause}")
-        if not stage.fall_back():
+        stage.redraw()
+        if not stage.sampler.fall_back():
             return "diverged"
         self.ledger.recall()
         self.problems[-1] += "; it went on with states of the box alone"
@@ -210,11 +216,3 @@ class Loop:
         self._saved = time.monotonic()
         if all(np.isfinite(w.numpy()).all() for w in self.validator.economy.policy.network.weights):
             self.checkpoints.save()
-
-    def _end(self, reason: str) -> str:
-        if reason != "diverged":
-            self._save()
-        if reason in ("interrupted", "seconds") and self.step:  # the newest weights may be the best
-            self.ledger.note(self.measure())
-        self.ledger.recall()
-        return reason

@@ -62,8 +62,7 @@ class Display:
             return ""
         names = [s.name for s in self._stages]
         later = self._stages[names.index(stage.name) + 1 :] if stage.name in names else []
-        work = sum(count_remaining(s) * s.work for s in (stage, *later))
-        seconds = work / stage.work / pace
+        seconds = sum(count_remaining(s) * s.work for s in (stage, *later)) / stage.work / pace
         if self._seconds is not None and self._report is not None:
             seconds = min(seconds, max(self._seconds - self._report.seconds, 0.0))
         return f", at most {format_duration(seconds)} left"

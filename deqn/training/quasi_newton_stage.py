@@ -33,13 +33,13 @@ class QuasiNewtonStage(BatchStage):
         while cycles > 0 and not self.done:
             if self.is_worn:
                 self.draw()
-                self.solver.evaluate(self.batch)
+                self.solver.evaluate(self.drawn.value())
                 self.precise.assign(is_precise(self.mean_loss(), self.drawn.dtype))
                 if not tf.math.is_finite(self.solver.loss):
                     return False
                 continue
             wanted = min(cycles, self.life - int(self.age.numpy()))
-            taken = int(self.solver.iterate(self.batch, tf.constant(wanted)).numpy())
+            taken = int(self.solver.iterate(self.drawn.value(), tf.constant(wanted)).numpy())
             self.iterations.assign_add(taken)
             self.age.assign_add(taken)
             cycles -= taken
