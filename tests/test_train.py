@@ -9,12 +9,12 @@ from small_economies import Harvest, Ledgers
 
 from conftest import build, settings
 from deqn.economy.members import OneMember
-from deqn.runs.training import Journal, build_stages
+from deqn.runs.training import build_stages
 from deqn.system.interrupt import Interrupt
 from deqn.training.checkpoint import Checkpoints
 from deqn.training.loop import Loop, Rules
-from deqn.training.metrics import Metrics
-from deqn.training.progress import Display
+from deqn.training.progress import Display, Journal
+from deqn.training.report import Metrics
 from deqn.training.sampler import FAR, Sampler
 from deqn.training.validation import Ledger, Validator
 

@@ -1,8 +1,7 @@
 """The training of a run: its stages, what is restored, and what is written along the way."""
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -18,17 +17,15 @@ from deqn.training.checkpoint import Checkpoints
 from deqn.training.gradient_stage import GradientStage
 from deqn.training.least_squares_stage import LeastSquaresStage
 from deqn.training.loop import Loop, Rules
-from deqn.training.metrics import Events, Metrics
 from deqn.training.objective import Objective
-from deqn.training.progress import Display
+from deqn.training.progress import Display, Journal
 from deqn.training.quasi_newton_stage import QuasiNewtonStage
-from deqn.training.report import Report, TrainingResult
+from deqn.training.report import Events, Metrics, TrainingResult, Watch
 from deqn.training.sampler import FAR, Sampler
 from deqn.training.stage import Stage, choose_batch_size, count_remaining
 from deqn.training.validation import Ledger, Validator
 
 RESULT_FILES = ("summary.json", "failure.json", "report.html", "euler_errors.csv", "comparison.csv", "moments.csv")
-Watch = Callable[[Report], None]  # receives every report, and ends the run by raising an exception of its own
 log = logging.getLogger("deqn")
 
 
@@ -48,38 +45,13 @@ def build_stages(economy: Economy, settings: Settings) -> list[Stage]:
         if chosen.polish and not fits_memory(economy.policy.network.count_params(), economy.policy.dtype, memory):
             log.info("bfgs left out: its matrix exceeds optimizer.memory=%g GiB", chosen.memory)
         elif chosen.polish:
-            sampler = Sampler(economy, single, seed + 2)
-            stages.append(QuasiNewtonStage(objective, sampler, chosen.polish))
+            stages.append(QuasiNewtonStage(objective, Sampler(economy, single, seed + 2), chosen.polish))
     return stages
 
 
-@dataclass(frozen=True)
-class Journal:
-    """Observes training: every report goes to the files, the display, the log and whoever watches."""
-
-    records: Sequence[Metrics | Events]
-    display: Display
-    watch: Watch | None = None
-
-    def report(self, report: Report) -> None:
-        for record in self.records:
-            record.add(report)
-        self.display.report(report)
-        if report.lost_paths:
-            log.info("lost paths drawn anew so far: %d", report.lost_paths)
-        log.info("%s, step %d: loss %.3e, error %.3e (%s)", report.stage, report.step, report.loss, report.error,
-                 report.worst)  # fmt: skip
-        if self.watch is not None:
-            self.watch(report)
-
-    def update(self, stage: Stage, loss: float) -> None:
-        self.display.update(stage, loss)
-
-
 def train(
-    economy: Economy, settings: Settings, folder: Path, console: Console, interrupt: Interrupt,
-    watch: Watch | None = None,
-) -> TrainingResult:  # fmt: skip
+    economy: Economy, settings: Settings, folder: Path, console: Console, interrupt: Interrupt, watch: Watch | None
+) -> TrainingResult:
     """Train the policy in place."""
     chosen, training = build_stages(economy, settings), settings.train
     sampler = Sampler(economy, settings.sampling, derive_seed(settings.seed, VALIDATION))

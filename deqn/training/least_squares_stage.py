@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.optimizers.levenberg_marquardt import LeastSquares
-from deqn.optimizers.rounding import is_precise
+from deqn.optimizers.residual_function import is_precise
 from deqn.settings.schema import Optimizer
 from deqn.training.objective import Objective
 from deqn.training.sampler import Sampler

@@ -9,7 +9,6 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from deqn.checks.undefined import diagnose
 from deqn.settings.schema import Training
 from deqn.system.interrupt import Interrupt
 from deqn.training.checkpoint import Checkpoints
+from deqn.training.progress import Journal
 from deqn.training.report import Report, TrainingResult
 from deqn.training.stage import Stage
 from deqn.training.validation import Ledger, Validator
@@ -25,14 +25,6 @@ CHUNK_SECONDS = 0.5
 MISLED = 10  # times the best error from which a stage goes back to it
 RETURNS = 3  # to the best weights, before a stage ends
 log = logging.getLogger("deqn")
-
-
-class Observer(Protocol):
-    """Who is told of every report and of the newest step of a stage; an exception that it raises ends the training."""
-
-    def report(self, report: Report) -> None: ...
-
-    def update(self, stage: Stage, loss: float) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -76,7 +68,7 @@ class Loop:
     ledger: Ledger
     checkpoints: Checkpoints
     rules: Rules
-    observer: Observer
+    journal: Journal
     problems: list[str] = field(default_factory=list, init=False)  # of all stages
 
     def run(self) -> TrainingResult:
@@ -125,7 +117,7 @@ class Loop:
         self.ledger.note(start)
         good = self.rules.good_start is not None and start.error <= self.rules.good_start
         chosen = self.stages[1:] if good else self.stages
-        self.observer.report(replace(start, stage=chosen[0].name, rates=chosen[0].rates))
+        self.journal.report(replace(start, stage=chosen[0].name, rates=chosen[0].rates))
         self.ledger.reports.assign_add(1)
         return chosen
 
@@ -143,7 +135,7 @@ class Loop:
             if not finite:
                 return self._handle_divergence(stage)
             cycle += cycles
-            self.observer.update(stage, stage.mean_loss())
+            self.journal.display.update(stage, stage.mean_loss())
             if cycle == due or stage.done:
                 self._report(stage)
             reason = self.rules.check_clock(self.elapsed)
@@ -191,7 +183,7 @@ class Loop:
     def _report(self, stage: Stage) -> None:
         report = self.measure()
         self.ledger.note(report)
-        self.observer.report(report)
+        self.journal.report(report)
         self.ledger.reports.assign_add(1)
         if report.error > max(MISLED * self.ledger.best_error.numpy(), self.rules.enough) and stage.redraw():
             self._go_back(stage, report)

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from deqn.optimizers.rounding import is_precise
+from deqn.optimizers.residual_function import is_precise
 from deqn.optimizers.self_scaled_bfgs import SelfScaledBFGS
 from deqn.training.objective import Objective
 from deqn.training.sampler import Sampler

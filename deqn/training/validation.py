@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.economy.economy import Economy, row_means
-from deqn.optimizers.rounding import ROUND_OFF, nudge
+from deqn.optimizers.residual_function import ROUND_OFF, nudge
 from deqn.training.report import Errors
 from deqn.training.sampler import Sampler
 
