@@ -55,8 +55,7 @@ def train(
     """Train the policy in place."""
     chosen, training = build_stages(economy, settings), settings.train
     sampler = Sampler(economy, settings.sampling, derive_seed(settings.seed, VALIDATION))
-    validator = Validator(economy, sampler)
-    ledger = Ledger(economy.policy.network.weights)
+    validator, ledger = Validator(economy, sampler), Ledger(economy.policy.network.weights)
     checkpoints = Checkpoints(
         folder, network=economy.policy.network, validation=sampler, ledger=ledger,
         **{stage.name: stage for stage in chosen},

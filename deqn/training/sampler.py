@@ -79,9 +79,8 @@ class Sampler(tf.Module):
         tomorrow = advance_states(self._model, policy, states, self.generator, self._shock_scale)
         later = advance_states(self._model, policy, tomorrow, None)
         lost = self._is_lost(tomorrow) | ~tf.reduce_all(tf.math.is_finite(later), 1)
-        shift = tf.random.stateless_uniform(
-            (1, states.shape[1]), [self._seed, self.dates], dtype=states.dtype, alg="philox"
-        )
+        seed = [self._seed, self.dates]
+        shift = tf.random.stateless_uniform((1, states.shape[1]), seed, dtype=states.dtype, alg="philox")
         fresh, anew = self._starts.shifted(shift), (lost | self.box_only)[:, None]
         self.paths.assign(tf.where(anew, fresh, tomorrow))
         self.dates.assign_add(1)
