@@ -59,7 +59,7 @@ def test_a_step_that_is_not_finite_is_not_taken():
     weights = [w.numpy() for w in g.weights]
     g.sampler._box._unit *= np.nan
     assert not g.chunk(5)
-    assert g.step == 0 and np.isnan(g.batch).all()
+    assert g.step == 0 and np.isnan(g.drawn).all()
     for before, now in zip(weights, g.weights, strict=True):
         np.testing.assert_array_equal(before, now)
 

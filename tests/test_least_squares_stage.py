@@ -125,9 +125,9 @@ def test_an_interpolated_batch_is_not_the_end():
 def test_batches_are_drawn_anew():
     s = stage("model=stochastic_growth", "network.hidden=[4]", "optimizer.states=50", "optimizer.refresh=3")
     s.chunk(3)
-    first = s.batch.numpy()
+    first = s.drawn.numpy()
     s.chunk(1)
-    assert (s.batch.numpy() != first).all() and s.states_visited == 100
+    assert (s.drawn.numpy() != first).all() and s.states_visited == 100
 
 
 @pytest.mark.slow

@@ -4,8 +4,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from deqn.training.metrics import Events, Metrics
-from deqn.training.report import Report
+from deqn.training.report import Events, Metrics, Report
 
 
 def scalars(folder):

@@ -10,10 +10,9 @@ from deqn.economy.domain import SobolPoints
 from deqn.evaluation.projection import Projection, evaluate_policies
 from deqn.evaluation.region import Region
 from deqn.optimizers.self_scaled_bfgs import SelfScaledBFGS
-from deqn.runs.training import plan_training
+from deqn.runs.training import build_stages
 from deqn.system.errors import InputError
 from deqn.training.objective import Objective
-from deqn.training.plan import build_stages
 from deqn.training.quasi_newton_stage import QuasiNewtonStage
 from deqn.training.sampler import Sampler
 
@@ -50,9 +49,9 @@ def test_a_stage_ends_at_round_off_on_fresh_states():
 def test_a_stage_draws_other_states():
     s = stage(*SMALL, "optimizer.polish=1200")
     s.chunk(1000)
-    first = s.batch.numpy()
+    first = s.drawn.numpy()
     s.chunk(200)
-    assert s.done and s.step == 1200 and (s.batch.numpy() != first).all()
+    assert s.done and s.step == 1200 and (s.drawn.numpy() != first).all()
 
 
 def test_a_loss_that_is_not_finite_is_reported():
@@ -64,9 +63,9 @@ def test_a_loss_that_is_not_finite_is_reported():
 
 def test_a_matrix_that_does_not_fit_is_left_out():
     words = (*SMALL, "optimizer.polish=10")  # 25 weights
-    assert [s.name for s in build_stages(economy(*words), plan_training(settings(*words)))][-1] == "bfgs"
+    assert [s.name for s in build_stages(economy(*words), settings(*words))][-1] == "bfgs"
     words = (*words, "optimizer.memory=1e-5")
-    assert [s.name for s in build_stages(economy(*words), plan_training(settings(*words)))][-1] == "levenberg_marquardt"
+    assert [s.name for s in build_stages(economy(*words), settings(*words))][-1] == "levenberg_marquardt"
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from deqn.optimizers.rounding import is_precise, nudge
+from deqn.optimizers.residual_function import is_precise, nudge
 
 
 @pytest.mark.parametrize("dtype", [tf.float32, tf.float64])

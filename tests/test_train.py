@@ -9,13 +9,12 @@ from small_economies import Harvest, Ledgers
 
 from conftest import build, settings
 from deqn.economy.members import OneMember
-from deqn.runs.training import Journal, plan_training
+from deqn.runs.training import build_stages
 from deqn.system.interrupt import Interrupt
 from deqn.training.checkpoint import Checkpoints
 from deqn.training.loop import Loop, Rules
-from deqn.training.metrics import Metrics
-from deqn.training.plan import build_stages
-from deqn.training.progress import Display
+from deqn.training.progress import Display, Journal
+from deqn.training.report import Metrics
 from deqn.training.sampler import FAR, Sampler
 from deqn.training.validation import Ledger, Validator
 
@@ -39,15 +38,15 @@ class Stop:
 def loop(folder, *overrides, interrupt=None, restore=False, model=None):
     """The training that the overrides make, of a model of one's own where it is given."""
     s = settings(*FAST, *overrides)
-    plan, e = plan_training(s), build(s, model and OneMember(model))
-    other = Sampler(e, plan.sampling, 2)
-    chosen, ledger = build_stages(e, plan), Ledger(e.policy.network.weights)
+    e = build(s, model and OneMember(model))
+    other = Sampler(e, s.sampling, 2)
+    chosen, ledger = build_stages(e, s), Ledger(e.policy.network.weights)
     checkpoints = Checkpoints(folder, network=e.policy.network, validation=other, ledger=ledger,
                               **{stage.name: stage for stage in chosen})  # fmt: skip
     if restore:
         checkpoints.restore()
     metrics = Metrics(folder, sum(stage.step for stage in chosen))
-    rules = Rules(plan.train, interrupt or Interrupt(), plan.enough, plan.optimizer.good_start)
+    rules = Rules(s.train, interrupt or Interrupt(), s.tolerance, s.optimizer.good_start)
     journal = Journal([metrics], Display(Console(quiet=True)))
     return Loop(chosen, Validator(e, other), ledger, checkpoints, rules, journal)
 

@@ -25,9 +25,8 @@ def check_given(model: Model) -> Finding:
     for policy in model.policies:
         x, (lower, upper) = np.asarray(values[policy.name], float), limits([policy])
         if ((x < lower) | (x > upper)).any():
-            problems.append(
-                f"steady_state returned {policy.name}={x} outside its bounds [{policy.lower}, {policy.upper}]"
-            )
+            bounds = f"[{policy.lower}, {policy.upper}]"
+            problems.append(f"steady_state returned {policy.name}={x} outside its bounds {bounds}")
     (low, high), states = box(model.states), pack_row(values, model.states)
     if ((states < low) | (states > high)).any():
         problems.append(f"the steady state {states} lies outside the box from {low} to {high}")
@@ -57,12 +56,9 @@ def describe_steady_state(model: Model, steady: SteadyState) -> str:
     """A steady state by name; of a vector its first and last entry."""
     variables = (*model.states, *model.policies)
     ends = np.cumsum([width(v) for v in variables])[:-1]
-    values = np.split(np.concatenate([steady.states, steady.policies]), ends)
-    rounded = [np.where(np.abs(x) > 1e-12, x, 0.0) for x in values]
-    return ", ".join(
-        f"{v.name}={x[0]:.4g}" + (f"...{x[-1]:.4g}" if len(x) > 1 else "")
-        for v, x in zip(variables, rounded, strict=True)
-    )
+    values = np.concatenate([steady.states, steady.policies])
+    named = zip(variables, np.split(np.where(np.abs(values) > 1e-12, values, 0.0), ends), strict=True)
+    return ", ".join(f"{v.name}={x[0]:.4g}" + f"...{x[-1]:.4g}" * (len(x) > 1) for v, x in named)
 
 
 def check_residuals(model: Model, steady: SteadyState) -> Finding:
@@ -89,6 +85,6 @@ def check_residuals(model: Model, steady: SteadyState) -> Finding:
     text = f"at most {max(sizes.values()):.1e} at the steady state"
     if not problems:
         for names in find_free_directions(model, steady)[:1]:
-            text += f", one of many rest points: {', '.join(names[:8])} {'may move' if names[1:] else 'is free'}"
-            text += " together" * bool(names[1:])
+            what = "may move together" if names[1:] else "is free"
+            text += f", one of many rest points: {', '.join(names[:8])} {what}"
     return Finding(None, text, problems)

@@ -90,8 +90,7 @@ def check_definitions(model: Model, trial: tuple[tf.Tensor, tf.Tensor]) -> Findi
     declared = {v.name for v in (*model.states, *model.policies)}
     given = call("definitions", lambda: model.definitions(now))
     problems = [*variable_problems("definition", given)]
-    taken = [name for name in given if name in declared]
-    problems += [f"definitions returned {name!r}, which is declared as a state or policy" for name in taken]
+    problems += [f"definitions returned {n!r}, which is declared as a state or policy" for n in given if n in declared]
     for name, value in given.items():
         problems += shape_problems("definitions", name, value, (1, TRIAL_BATCH))
     return Finding(now, ", ".join(map(str, given)) or "none", problems)

@@ -23,8 +23,7 @@ from deqn.settings.ranges import suggest
 from deqn.system.errors import InputError
 
 TAKEN = {  # names of variables that are taken
-    "path": "simulated tables have a column of this name",
-    "period": "simulated tables have a column of this name",
+    **dict.fromkeys(("path", "period"), "simulated tables have a column of this name"),
     "also": "every point has a method of this name",
 }
 PARAMETERS = {  # of a family, given as keywords to the functions of a solution or as words of deqn-irf
@@ -100,9 +99,7 @@ def name_problems(model: Model) -> Iterator[str]:
 
 def box_problems(state: State) -> Iterator[str]:
     """A box that is empty, not finite, or not positive where the state is in logarithms."""
-    low, high = call(
-        f"the box of state {state.name!r}", partial(getattr, state, "box"), hint=f"; its size is {state.size}"
-    )
+    low, high = call(f"the box of state {state.name!r}", lambda: state.box, hint=f"; its size is {state.size}")
     if not (np.isfinite(low) & np.isfinite(high) & (low < high)).all():
         ends = ", ".join(f"{x[0]:g}" if len(x) == 1 else str(x) for x in (low, high))
         yield f"state {state.name!r}: the box [{ends}] is empty or not finite"

@@ -124,8 +124,7 @@ def find_lost_derivative(economy: Economy, states: tf.Tensor) -> str | None:
     exact = sensitivities(economy, worst, tf.float64)
     where, names = describe_state(economy.model, worst[0]), labels(economy.model.policies)
     columns = ["value", *(f"derivative in {p}" for p in names), *(f"derivative in tomorrow's {p}" for p in names)]
-    single = states.dtype != tf.float64
-    advice = "dtype=float64" if single else "logarithms, or ratios of large powers to each other"
+    advice = "dtype=float64" if states.dtype != tf.float64 else "logarithms, or ratios of large powers to each other"
     for equation, row in compiled.items():
         row, true = row.numpy(), exact[equation].numpy()
         size = np.abs(np.nan_to_num(true))

@@ -48,7 +48,7 @@ def linearize_primal(residuals: ResidualFunction, data: tf.Tensor, values: np.nd
         J = residuals.jacobian(part)
         matrix += J.T @ J
         gradient += J.T @ r
-    return damp_by_cholesky(gradient, matrix.diagonal().max(), lambda shift: -factorize(matrix, shift)(gradient))
+    return damp(gradient, matrix.diagonal().max(), lambda shift: -factorize(matrix, shift)(gradient))
 
 
 def linearize_dual(residuals: ResidualFunction, data: tf.Tensor, values: np.ndarray) -> DampedStep | None:
@@ -59,22 +59,7 @@ def linearize_dual(residuals: ResidualFunction, data: tf.Tensor, values: np.ndar
         row += len(r)
     matrix, gradient = J @ J.T, J.T @ values
     scale = np.einsum("ij,ij->j", J, J).max()
-    return damp_by_cholesky(gradient, scale, lambda shift: -J.T @ factorize(matrix, shift)(values))
-
-
-def damp_by_cholesky(gradient: np.ndarray, scale: float, solve: Callable[[float], np.ndarray]) -> DampedStep | None:
-    """The damped step where `solve` gives it exactly for an absolute damping; `scale` is the largest curvature."""
-    if not is_sloped(gradient, scale):
-        return None
-
-    def damped(damping: float) -> tuple[np.ndarray | None, float]:
-        try:
-            step = solve(damping * scale)
-        except np.linalg.LinAlgError:  # singular to working precision: more damping
-            return None, 0.0
-        return step, -gradient @ step + damping * scale * step @ step
-
-    return damped
+    return damp(gradient, scale, lambda shift: -J.T @ factorize(matrix, shift)(values))
 
 
 def linearize_matrix_free(residuals: ResidualFunction, data: tf.Tensor, values: np.ndarray) -> DampedStep | None:
@@ -86,29 +71,40 @@ def linearize_matrix_free(residuals: ResidualFunction, data: tf.Tensor, values: 
     subset = tf.gather(data, np.linspace(0, len(data) - 1, chosen).astype(int))
     J = residuals.jacobian(subset) * math.sqrt(len(data) / chosen)
     kernel, scale = J @ J.T, np.einsum("ij,ij->j", J, J).max()
-    if not is_sloped(gradient, scale):
+    product = lambda v, shift: residuals.transposed_product(data, residuals.product(data, v)) + shift * v
+
+    def solve(shift: float) -> np.ndarray:
+        inner = factorize(kernel, shift)
+        approximate = lambda v: (v - J.T @ inner(J @ v)) / shift
+        functions = (lambda v: product(v, shift)), approximate
+        operators = [scipy.sparse.linalg.LinearOperator((n, n), f, dtype=float) for f in functions]
+        return scipy.sparse.linalg.cg(operators[0], -gradient, rtol=1e-6, maxiter=PRODUCTS, M=operators[1])[0]
+
+    return damp(gradient, scale, solve, product)
+
+
+def damp(
+    gradient: np.ndarray, scale: float, solve: Callable[[float], np.ndarray], product: Callable | None = None
+) -> DampedStep | None:
+    """The damped step where `solve` gives it for an absolute damping; `scale` is the largest curvature.
+
+    `product`: d, damping -> (J'J + damping) d, needed where the step solves the equations only nearly.
+    """
+    if not (math.isfinite(scale) and np.isfinite(gradient).all()):
+        raise FloatingPointError
+    if scale <= 0:
         return None
 
     def damped(damping: float) -> tuple[np.ndarray | None, float]:
         shift = damping * scale
-        product = lambda v: residuals.transposed_product(data, residuals.product(data, v)) + shift * v
         try:
-            inner = factorize(kernel, shift)
-        except np.linalg.LinAlgError:
+            step = solve(shift)
+        except np.linalg.LinAlgError:  # singular to working precision: more damping
             return None, 0.0
-        approximate = lambda v: (v - J.T @ inner(J @ v)) / shift
-        operators = [scipy.sparse.linalg.LinearOperator((n, n), f, dtype=float) for f in (product, approximate)]
-        step, _ = scipy.sparse.linalg.cg(operators[0], -gradient, rtol=1e-6, maxiter=PRODUCTS, M=operators[1])
-        return step, -2 * gradient @ step - step @ product(step) + shift * step @ step
+        curvature = -gradient @ step if product is None else step @ product(step, shift)
+        return step, -2 * gradient @ step - curvature + shift * step @ step
 
     return damped
-
-
-def is_sloped(gradient: np.ndarray, scale: float) -> bool:
-    """Whether the Jacobian is not zero. Raises FloatingPointError unless all is finite."""
-    if not (math.isfinite(scale) and np.isfinite(gradient).all()):
-        raise FloatingPointError
-    return scale > 0
 
 
 def factorize(matrix: np.ndarray, shift: float) -> Callable[[np.ndarray], np.ndarray]:

@@ -13,8 +13,7 @@ import tensorflow as tf
 import threadpoolctl
 
 from deqn.optimizers.damped_equations import linearize
-from deqn.optimizers.residual_function import ResidualFunction
-from deqn.optimizers.rounding import nudge
+from deqn.optimizers.residual_function import ResidualFunction, nudge
 from deqn.optimizers.weights import assign_flat, flatten_weights
 
 ACCEPT, GOOD, POOR = 1e-3, 0.5, 0.25  # actual over predicted reduction: taken; damping falls; damping rises

@@ -1,4 +1,4 @@
-"""Residuals as a function of data and weights, with their derivatives in the weights.
+"""Residuals as a function of data and weights, with their derivatives in the weights and their rounding errors.
 
 TensorFlow compiles residuals, Jacobian and products with it. They are evaluated in parts of the data that fit into
 memory and read as float64 arrays, whose rows go point by point, equation by equation.
@@ -12,6 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.optimizers.weights import count_weights, flatten_weights, unflatten_weights
+
+ROUND_OFF = 5  # errors at most so many times the rounding error are rounding errors
 
 
 class ResidualFunction:
@@ -85,3 +87,13 @@ class ResidualFunction:
         with tf.GradientTape() as tape:
             rows = self._function(data)
         return tape.gradient(rows, self.variables, output_gradients=u, unconnected_gradients="zero")
+
+
+def nudge(data: tf.Tensor) -> tf.Tensor:
+    """The data, moved by a few rounding errors."""
+    return data * (1 + 2 * np.finfo(data.dtype.as_numpy_dtype).eps)
+
+
+def is_precise(loss: float, dtype: tf.DType, noise: float = 0.0) -> bool:
+    """Whether the root mean square residual is at round-off; `noise` is the loss that rounding errors alone make."""
+    return loss <= max((ROUND_OFF * np.finfo(dtype.as_numpy_dtype).eps) ** 2, 2 * noise)

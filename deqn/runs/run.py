@@ -21,7 +21,7 @@ from deqn.policies.approximators import choose_widths
 from deqn.policies.network import PolicyNetwork
 from deqn.runs.record import open_log, record_environment
 from deqn.runs.solution import Solution, build_economy
-from deqn.runs.training import Watch, plan_training, train
+from deqn.runs.training import train
 from deqn.runs.verdict import conclude
 from deqn.system import files
 from deqn.system.clock import Clock
@@ -29,7 +29,7 @@ from deqn.system.errors import DeqnError, FileError, InputError, first_line, to_
 from deqn.system.interrupt import Interrupt
 from deqn.system.status import show_status
 from deqn.training.checkpoint import write_policy
-from deqn.training.report import TrainingResult
+from deqn.training.report import TrainingResult, Watch
 
 log = logging.getLogger("deqn")
 
@@ -75,7 +75,7 @@ def run(job: Job, folder: Path, console: Console, clock: Clock, watch: Watch | N
                 economy = prepare_economy(job, tell)
             files.write_json(folder / "environment.json", record_environment(job))
             files.write_text(folder / "config.yaml", job.config_yaml)  # now it is a run, and can be resumed
-            trained = train(economy, plan_training(settings), folder, console, interrupt, watch)
+            trained = train(economy, settings, folder, console, interrupt, watch)
             clock.phases["compile"] += trained.compile_seconds
             clock.phases["train"] += trained.train_seconds
             write_policy(folder, economy.policy.network)

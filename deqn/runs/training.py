@@ -1,89 +1,80 @@
-"""The training of a run: its plan, what is restored, and what is written along the way."""
+"""The training of a run: its stages, what is restored, and what is written along the way."""
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
 from deqn.checks.undefined import find_lost_derivative
 from deqn.economy.economy import Economy
+from deqn.optimizers.keras_optimizer import build_optimizer
+from deqn.optimizers.self_scaled_bfgs import fits_memory
 from deqn.runs.solution import TRAINING, VALIDATION, derive_seed
 from deqn.settings.schema import Settings
 from deqn.system.interrupt import Interrupt
 from deqn.training.checkpoint import Checkpoints
+from deqn.training.gradient_stage import GradientStage
+from deqn.training.least_squares_stage import LeastSquaresStage
 from deqn.training.loop import Loop, Rules
-from deqn.training.metrics import Events, Metrics
-from deqn.training.plan import Plan, build_stages
-from deqn.training.progress import Display
-from deqn.training.report import Report, TrainingResult
+from deqn.training.objective import Objective
+from deqn.training.progress import Display, Journal
+from deqn.training.quasi_newton_stage import QuasiNewtonStage
+from deqn.training.report import Events, Metrics, TrainingResult, Watch
 from deqn.training.sampler import FAR, Sampler
-from deqn.training.stage import Stage, count_remaining
+from deqn.training.stage import Stage, choose_batch_size, count_remaining
 from deqn.training.validation import Ledger, Validator
 
 RESULT_FILES = ("summary.json", "failure.json", "report.html", "euler_errors.csv", "comparison.csv", "moments.csv")
-Watch = Callable[[Report], None]  # receives every report, and ends the run by raising an exception of its own
 log = logging.getLogger("deqn")
 
 
-def plan_training(settings: Settings) -> Plan:
-    """What the settings of a run say about training."""
-    return Plan(
-        settings.optimizer, settings.schedule, settings.train, settings.sampling, settings.loss, settings.tolerance,
-        derive_seed(settings.seed, TRAINING), derive_seed(settings.seed, VALIDATION), settings.resume is not None,
-    )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Journal:
-    """Observes training: every report goes to the files, the display, the log and whoever watches."""
-
-    records: Sequence[Metrics | Events]
-    display: Display
-    watch: Watch | None = None
-
-    def report(self, report: Report) -> None:
-        for record in self.records:
-            record.add(report)
-        self.display.report(report)
-        if report.lost_paths:
-            log.info("lost paths drawn anew so far: %d", report.lost_paths)
-        log.info("%s, step %d: loss %.3e, error %.3e (%s)", report.stage, report.step, report.loss, report.error,
-                 report.worst)  # fmt: skip
-        if self.watch is not None:
-            self.watch(report)
-
-    def update(self, stage: Stage, loss: float) -> None:
-        self.display.update(stage, loss)
+def build_stages(economy: Economy, settings: Settings) -> list[Stage]:
+    """The stages of the chosen optimizer, in the order in which they run. Raises InputError for an unknown option."""
+    chosen, objective = settings.optimizer, Objective(economy, settings.loss)
+    seed = derive_seed(settings.seed, TRAINING)
+    stages: list[Stage] = []
+    if chosen.learning_rate is not None:
+        optimizer = build_optimizer(chosen, settings.schedule, settings.train.steps)
+        sampler = Sampler(economy, settings.sampling, seed)
+        stages.append(GradientStage(objective, optimizer, settings.schedule, sampler, settings.train))
+    if chosen.iterations is not None:
+        states, memory = chosen.states or choose_batch_size(objective), chosen.memory * 2**30
+        single = replace(settings.sampling, paths=states, periods=1)  # a date of each of many paths
+        stages.append(LeastSquaresStage(objective, Sampler(economy, single, seed + 1), chosen))
+        if chosen.polish and not fits_memory(economy.policy.network.count_params(), economy.policy.dtype, memory):
+            log.info("bfgs left out: its matrix exceeds optimizer.memory=%g GiB", chosen.memory)
+        elif chosen.polish:
+            stages.append(QuasiNewtonStage(objective, Sampler(economy, single, seed + 2), chosen.polish))
+    return stages
 
 
 def train(
-    economy: Economy, plan: Plan, folder: Path, console: Console, interrupt: Interrupt, watch: Watch | None = None
+    economy: Economy, settings: Settings, folder: Path, console: Console, interrupt: Interrupt, watch: Watch | None
 ) -> TrainingResult:
     """Train the policy in place."""
-    chosen = build_stages(economy, plan)
-    validator = Validator(economy, Sampler(economy, plan.sampling, plan.validation_seed))
-    ledger = Ledger(economy.policy.network.weights)
+    chosen, training = build_stages(economy, settings), settings.train
+    sampler = Sampler(economy, settings.sampling, derive_seed(settings.seed, VALIDATION))
+    validator, ledger = Validator(economy, sampler), Ledger(economy.policy.network.weights)
     checkpoints = Checkpoints(
-        folder, network=economy.policy.network, validation=validator.sampler, ledger=ledger,
+        folder, network=economy.policy.network, validation=sampler, ledger=ledger,
         **{stage.name: stage for stage in chosen},
     )  # fmt: skip
-    if plan.resumed:
+    if settings.resume is not None:
         restore(checkpoints, folder, console)
         for name in RESULT_FILES:  # of the policy as it was
             (folder / name).unlink(missing_ok=True)
     metrics = Metrics(folder, rows=int(ledger.reports.numpy()) if any(stage.step for stage in chosen) else 0)
-    records = [metrics, Events(folder, metrics)] if plan.train.tensorboard else [metrics]
-    rules = Rules(plan.train, interrupt, plan.enough, plan.optimizer.good_start)
-    with Display(console, chosen, plan.train.seconds) as display:
+    records = [metrics, Events(folder, metrics)] if training.tensorboard else [metrics]
+    rules = Rules(training, interrupt, settings.tolerance, settings.optimizer.good_start)
+    with Display(console, chosen, training.seconds) as display:
         trained = Loop(chosen, validator, ledger, checkpoints, rules, Journal(records, display, watch)).run()
     log.info("training ended: %s", trained.ended)
     if trained.ended == "interrupted":
         console.print("interrupted: evaluating what is there; Ctrl-C again stops at once", highlight=False)
     early = [stage for stage in chosen if stage.step and count_remaining(stage)]  # before their last step
-    if trained.ended == "steps" and trained.error > plan.tolerance and early:
-        cause = find_lost_derivative(economy, early[-1].batch)
+    if trained.ended == "steps" and trained.error > settings.tolerance and early:
+        cause = find_lost_derivative(economy, early[-1].drawn.value())
         steps = ", ".join(f"{stage.name} after {stage.step} steps" for stage in early)
         stuck = f"stuck ({steps}): no step lowers the error of {trained.error:.1e}" + (f"; {cause}" if cause else "")
         trained = replace(trained, ended="stuck", problems=(*trained.problems, stuck))

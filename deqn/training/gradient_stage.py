@@ -58,15 +58,8 @@ class GradientStage(tf.Module):
         return self.step >= self.cycles * self.steps_per_cycle
 
     @property
-    def batch(self) -> tf.Tensor:
-        return self.drawn.value()
-
-    @property
     def states_visited(self) -> int:
         return self.step // self.steps_per_cycle * self.sampler.states
-
-    def fall_back(self) -> bool:
-        return self.sampler.fall_back()
 
     def redraw(self) -> bool:
         return False  # states are new in every cycle

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.optimizers.levenberg_marquardt import LeastSquares
-from deqn.optimizers.rounding import is_precise
+from deqn.optimizers.residual_function import is_precise
 from deqn.settings.schema import Optimizer
 from deqn.training.objective import Objective
 from deqn.training.sampler import Sampler
@@ -42,7 +42,7 @@ class LeastSquaresStage(BatchStage):
                     gained = self.last_loss.numpy() < PROGRESS * self.first_loss.numpy()
                     self.idle.assign(0 if gained else self.idle + 1)
                 self.draw()
-                self.noise.assign(self.solver.noise(self.batch))
+                self.noise.assign(self.solver.noise(self.drawn.value()))
             outside = np.arange(self.sampler.states) % 5 == 4
             fitted, held_out = (tf.boolean_mask(self.drawn, kept) for kept in (~outside, outside))
             losses = self.solver.iterate(fitted, held_out)

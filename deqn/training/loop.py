@@ -9,7 +9,6 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from deqn.checks.undefined import diagnose
 from deqn.settings.schema import Training
 from deqn.system.interrupt import Interrupt
 from deqn.training.checkpoint import Checkpoints
+from deqn.training.progress import Journal
 from deqn.training.report import Report, TrainingResult
 from deqn.training.stage import Stage
 from deqn.training.validation import Ledger, Validator
@@ -27,22 +27,19 @@ RETURNS = 3  # to the best weights, before a stage ends
 log = logging.getLogger("deqn")
 
 
-class Observer(Protocol):
-    """Who is told of every report and of the newest step of a stage; an exception that it raises ends the training."""
-
-    def report(self, report: Report) -> None: ...
-
-    def update(self, stage: Stage, loss: float) -> None: ...
-
-
 @dataclass(frozen=True)
 class Rules:
     """When training ends before its last step: its settings, a signal, and two mean errors of the worst equation."""
 
     training: Training
     interrupt: Interrupt
-    enough: float = 0.0  # at which slow progress ends the training
+    tolerance: float = 0.0  # at which the policy is good
     good_start: float | None = None  # of the start that leaves out the first stage
+
+    @property
+    def enough(self) -> float:
+        """The mean error at which slow progress ends the training."""
+        return 0.0 if self.training.finish else self.tolerance / 10
 
     def check_reports(self, ledger: Ledger) -> str | None:
         """Why the reports so far end the training; read from the ledger, so that a resumed run answers the same."""
@@ -71,7 +68,7 @@ class Loop:
     ledger: Ledger
     checkpoints: Checkpoints
     rules: Rules
-    observer: Observer
+    journal: Journal
     problems: list[str] = field(default_factory=list, init=False)  # of all stages
 
     def run(self) -> TrainingResult:
@@ -101,7 +98,12 @@ class Loop:
                 reason = None
             if reason is not None:
                 break
-        return self._end(reason or "steps")
+        if reason != "diverged":
+            self._save()
+        if reason in ("interrupted", "seconds") and self.step:  # the newest weights may be the best
+            self.ledger.note(self.measure())
+        self.ledger.recall()
+        return reason or "steps"
 
     def _choose_stages(self) -> Sequence[Stage]:
         """All stages, less those before one that has begun, and less the first where the start is good enough."""
@@ -115,7 +117,7 @@ class Loop:
         self.ledger.note(start)
         good = self.rules.good_start is not None and start.error <= self.rules.good_start
         chosen = self.stages[1:] if good else self.stages
-        self.observer.report(replace(start, stage=chosen[0].name, rates=chosen[0].rates))
+        self.journal.report(replace(start, stage=chosen[0].name, rates=chosen[0].rates))
         self.ledger.reports.assign_add(1)
         return chosen
 
@@ -133,7 +135,7 @@ class Loop:
             if not finite:
                 return self._handle_divergence(stage)
             cycle += cycles
-            self.observer.update(stage, stage.mean_loss())
+            self.journal.display.update(stage, stage.mean_loss())
             if cycle == due or stage.done:
                 self._report(stage)
             reason = self.rules.check_clock(self.elapsed)
@@ -143,9 +145,10 @@ class Loop:
 
     def _handle_divergence(self, stage: Stage) -> str | None:
         """Note what was not finite. A stage first falls back to the box alone, from the best weights, then ends."""
-        cause = diagnose(self.validator.economy, stage.batch)
+        cause = diagnose(self.validator.economy, stage.drawn.value())
         self.problems.append(f"{stage.name} diverged at step {stage.step + 1}: {cause}")
-        if not stage.fall_back():
+        stage.redraw()
+        if not stage.sampler.fall_back():
             return "diverged"
         self.ledger.recall()
         self.problems[-1] += "; it went on with states of the box alone"
@@ -180,7 +183,7 @@ class Loop:
     def _report(self, stage: Stage) -> None:
         report = self.measure()
         self.ledger.note(report)
-        self.observer.report(report)
+        self.journal.report(report)
         self.ledger.reports.assign_add(1)
         if report.error > max(MISLED * self.ledger.best_error.numpy(), self.rules.enough) and stage.redraw():
             self._go_back(stage, report)
@@ -205,11 +208,3 @@ class Loop:
         self._saved = time.monotonic()
         if all(np.isfinite(w.numpy()).all() for w in self.validator.economy.policy.network.weights):
             self.checkpoints.save()
-
-    def _end(self, reason: str) -> str:
-        if reason != "diverged":
-            self._save()
-        if reason in ("interrupted", "seconds") and self.step:  # the newest weights may be the best
-            self.ledger.note(self.measure())
-        self.ledger.recall()
-        return reason

@@ -1,17 +1,20 @@
 """What a user sees while a run goes on: a live display on a terminal, a plain line every few seconds elsewhere."""
 
+import logging
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
-from deqn.training.report import Report
+from deqn.training.report import Events, Metrics, Report, Watch
 from deqn.training.stage import Stage, count_remaining
 
 LINE_SECONDS = 5
+log = logging.getLogger("deqn")
 
 
 class Display:
@@ -62,8 +65,7 @@ class Display:
             return ""
         names = [s.name for s in self._stages]
         later = self._stages[names.index(stage.name) + 1 :] if stage.name in names else []
-        work = sum(count_remaining(s) * s.work for s in (stage, *later))
-        seconds = work / stage.work / pace
+        seconds = sum(count_remaining(s) * s.work for s in (stage, *later)) / stage.work / pace
         if self._seconds is not None and self._report is not None:
             seconds = min(seconds, max(self._seconds - self._report.seconds, 0.0))
         return f", at most {format_duration(seconds)} left"
@@ -73,6 +75,27 @@ class Display:
         if latest is not None:
             text = f"error mean {latest.error:.1e} ({latest.worst}), max {max(latest.max.values()):.1e}"
         return f"{text}, {pace:.3g} steps/s" if pace else text
+
+
+@dataclass(frozen=True)
+class Journal:
+    """Observes training: every report goes to the files, the display, the log and whoever watches."""
+
+    records: Sequence[Metrics | Events]
+    display: Display
+    watch: Watch | None = None
+
+    def report(self, report: Report) -> None:
+        """Pass a report on; an exception that `watch` raises ends the training."""
+        for record in self.records:
+            record.add(report)
+        self.display.report(report)
+        if report.lost_paths:
+            log.info("lost paths drawn anew so far: %d", report.lost_paths)
+        log.info("%s, step %d: loss %.3e, error %.3e (%s)", report.stage, report.step, report.loss, report.error,
+                 report.worst)  # fmt: skip
+        if self.watch is not None:
+            self.watch(report)
 
 
 def format_duration(seconds: float) -> str:

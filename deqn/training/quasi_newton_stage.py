@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from deqn.optimizers.rounding import is_precise
+from deqn.optimizers.residual_function import is_precise
 from deqn.optimizers.self_scaled_bfgs import SelfScaledBFGS
 from deqn.training.objective import Objective
 from deqn.training.sampler import Sampler
@@ -33,13 +33,13 @@ class QuasiNewtonStage(BatchStage):
         while cycles > 0 and not self.done:
             if self.is_worn:
                 self.draw()
-                self.solver.evaluate(self.batch)
+                self.solver.evaluate(self.drawn.value())
                 self.precise.assign(is_precise(self.mean_loss(), self.drawn.dtype))
                 if not tf.math.is_finite(self.solver.loss):
                     return False
                 continue
             wanted = min(cycles, self.life - int(self.age.numpy()))
-            taken = int(self.solver.iterate(self.batch, tf.constant(wanted)).numpy())
+            taken = int(self.solver.iterate(self.drawn.value(), tf.constant(wanted)).numpy())
             self.iterations.assign_add(taken)
             self.age.assign_add(taken)
             cycles -= taken

@@ -1,7 +1,14 @@
-"""What training tells: a report along the way, and at the end how it went."""
+"""What training tells: reports along the way, their record in metrics.csv and TensorBoard's files, and how it went."""
 
+import csv
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+
+import tensorflow as tf
+
+from deqn.system.files import guard_write, write_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +32,9 @@ class Report(Errors):
     loss: float
     rates: dict[str, float]  # the stage's learning rate, or its damping
     lost_paths: int = 0  # simulated paths drawn anew so far, of training and validation
+
+
+Watch = Callable[[Report], None]  # receives every report, and ends the run by raising an exception of its own
 
 
 @dataclass(frozen=True)
@@ -51,3 +61,62 @@ class TrainingResult:
     def problem(self) -> str | None:
         """What went wrong, a line each."""
         return "\n".join(self.problems) or None
+
+
+class Metrics:
+    """metrics.csv: a row per report, written at once. On resume those of the checkpoint, `rows`, are kept."""
+
+    def __init__(self, folder: Path, rows: int):
+        self._path = folder / "metrics.csv"
+        lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True) if self._path.exists() else []
+        kept = lines[: rows + 1] if rows else []
+        self.kept = list(csv.DictReader(kept))  # the rows of an earlier start
+        if lines:
+            write_text(self._path, "".join(kept))
+
+    def add(self, report: Report) -> None:
+        """Append a report. Raises FileError."""
+        row = to_row(report)
+        with guard_write(self._path), self._path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, row, lineterminator="\n")
+            if file.tell() == 0:
+                writer.writeheader()
+            writer.writerow(row)
+
+
+class Events:
+    """tensorboard/: the numbers of metrics.csv as scalars, written anew at every start so that no step is there twice.
+
+    Needs no tensorboard package; `tf.summary.scalar` would.
+    """
+
+    def __init__(self, folder: Path, metrics: Metrics):
+        place = folder / "tensorboard"
+        for old in place.glob("events.out.tfevents.*"):
+            old.unlink()
+        self._writer = tf.summary.create_file_writer(str(place))
+        kind = tf.compat.v1.SummaryMetadata
+        self._scalar = kind(plugin_data=kind.PluginData(plugin_name="scalars"), data_class="DATA_CLASS_SCALAR")
+        for row in metrics.kept:
+            self._write(row)
+
+    def add(self, report: Report) -> None:
+        self._write({name: str(x) for name, x in to_row(report).items()})
+
+    def _write(self, row: dict[str, str]) -> None:
+        with self._writer.as_default(int(row["step"])):
+            for name, value in row.items():
+                if name not in ("step", "stage", "worst") and value:
+                    tf.summary.write(name, tf.constant(float(value), tf.float32), metadata=self._scalar)
+        self._writer.flush()
+
+
+def to_row(report: Report) -> dict[str, str | float]:
+    """A report as a row of metrics.csv; a rate that its stage does not have is empty."""
+    return {
+        "step": report.step, "stage": report.stage, "seconds": round(report.seconds, 3), "loss": report.loss,
+        **dict.fromkeys(("learning_rate", "damping"), ""), **report.rates,
+        "error": report.error, "worst": report.worst, "lost_paths": report.lost_paths,
+        **{f"mean_{name}": x for name, x in report.mean.items()},
+        **{f"max_{name}": x for name, x in report.max.items()},
+    }  # fmt: skip

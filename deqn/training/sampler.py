@@ -26,7 +26,7 @@ class Sampler(tf.Module):
         from_box = round(sampling.box_share * self.states)
         self._from_paths = self.states - from_box
         self._periods = -(-self._from_paths // sampling.paths)
-        self.burn_in, self._shock_scale = sampling.burn_in, sampling.shock_scale
+        self.burn_in, self._shock_scale = tf.constant(sampling.burn_in), sampling.shock_scale
         self._domain, self._model, self._seed = domain, domain.model, seed % 2**31
         self._box = SobolPoints(domain, from_box, seed, dtype) if from_box else None
         self._starts = SobolPoints(domain, sampling.paths, seed + 1, dtype)
@@ -45,10 +45,6 @@ class Sampler(tf.Module):
         self.box_only.assign(True)
         return new
 
-    def advance(self, policy, periods: int) -> None:
-        """Let the paths go on for so many dates."""
-        self._advance(policy, tf.constant(periods))
-
     def __call__(self, policy) -> tf.Tensor:
         """The states of one cycle, [states, n_states]."""
         parts = []
@@ -60,7 +56,8 @@ class Sampler(tf.Module):
         return tf.concat(parts, 0)
 
     @tf.function
-    def _advance(self, policy, periods: tf.Tensor) -> None:
+    def advance(self, policy, periods: tf.Tensor) -> None:
+        """Let the paths go on for so many dates."""
         for _ in tf.range(periods):
             self._advance_date(policy)
 
@@ -82,9 +79,8 @@ class Sampler(tf.Module):
         tomorrow = advance_states(self._model, policy, states, self.generator, self._shock_scale)
         later = advance_states(self._model, policy, tomorrow, None)
         lost = self._is_lost(tomorrow) | ~tf.reduce_all(tf.math.is_finite(later), 1)
-        shift = tf.random.stateless_uniform(
-            (1, states.shape[1]), [self._seed, self.dates], dtype=states.dtype, alg="philox"
-        )
+        seed = [self._seed, self.dates]
+        shift = tf.random.stateless_uniform((1, states.shape[1]), seed, dtype=states.dtype, alg="philox")
         fresh, anew = self._starts.shifted(shift), (lost | self.box_only)[:, None]
         self.paths.assign(tf.where(anew, fresh, tomorrow))
         self.dates.assign_add(1)

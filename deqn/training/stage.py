@@ -26,7 +26,7 @@ class Stage(Protocol):
     steps_per_cycle: int
     work: float  # multiplications of a step, roughly
     done: bool  # whether all steps are taken, or no more would help
-    batch: tf.Tensor  # the states of the newest step
+    drawn: tf.Variable  # the states of the newest step
     states_visited: int
     rates: dict[str, float]  # what metrics.csv tells of the step size
     sampler: Sampler
@@ -36,9 +36,6 @@ class Stage(Protocol):
 
     def mean_loss(self, reset: bool = False) -> float:
         """The loss since it was last reset, or the newest one."""
-
-    def fall_back(self) -> bool:
-        """Draw states from the box alone; returns whether that is new."""
 
     def redraw(self) -> bool:
         """Take the next step on other states; returns whether one batch had served for many steps."""
@@ -82,20 +79,12 @@ class BatchStage(tf.Module, ABC):
         return int(self.draws.numpy()) * self.sampler.states
 
     @property
-    def batch(self) -> tf.Tensor:
-        return self.drawn.value()
-
-    @property
     def is_worn(self) -> bool:
         """Whether the batch has served its life, or was given up by `discard`."""
         return self.age.numpy() >= self.life
 
     def on_plateau(self, reports: int) -> bool:
         return False  # there is no rate to lower
-
-    def fall_back(self) -> bool:
-        self.discard()
-        return self.sampler.fall_back()
 
     def redraw(self) -> bool:
         self.discard()
@@ -108,7 +97,7 @@ class BatchStage(tf.Module, ABC):
     def draw(self) -> None:
         """Another batch, some dates after the last."""
         if self.draws.numpy():
-            self.sampler.advance(self.economy.policy, DATES_BETWEEN)
+            self.sampler.advance(self.economy.policy, tf.constant(DATES_BETWEEN))
         self.drawn.assign(self.sampler(self.economy.policy))
         self.draws.assign_add(1)
         self.age.assign(0)

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.economy.economy import Economy, row_means
-from deqn.optimizers.rounding import ROUND_OFF, nudge
+from deqn.optimizers.residual_function import ROUND_OFF, nudge
 from deqn.training.report import Errors
 from deqn.training.sampler import Sampler
 
@@ -60,18 +60,15 @@ class Ledger(tf.Module):
 
     def note(self, errors: Errors) -> None:
         """Compare a report with the best so far."""
-        error = errors.error
         self.exact.assign(errors.exact)
         self.error_before.assign(self.best_error)
-        if error < self.best_error.numpy():
-            self.best_error.assign(error)
-            self.stale.assign(0)
-            self.plateau.assign(0)
+        better = errors.error < self.best_error.numpy()
+        for count in (self.stale, self.plateau):
+            count.assign(0 if better else count + 1)
+        if better:
+            self.best_error.assign(errors.error)
             for kept, w in zip(self.best_weights, self._weights, strict=True):
                 kept.assign(w.value)
-        else:
-            self.stale.assign_add(1)
-            self.plateau.assign_add(1)
 
     @property
     def is_slow(self) -> bool:

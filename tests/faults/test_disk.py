@@ -11,7 +11,7 @@ import pytest
 from command_line import ONE_STAGE, assert_identical
 from deqn.reporting import figures, html_report
 from deqn.training.checkpoint import Checkpoints
-from deqn.training.metrics import Metrics
+from deqn.training.report import Metrics
 
 PLACES = {  # what is called just after the disk has run full, how often before, and what the message names
     "start": (None, 0, "disk/run"),
