@@ -42,8 +42,7 @@ def build_policy(
 ) -> PolicyNetwork:
     """The policy network with an anchor of a `kind`: none, steady_state, linear or quadratic.
 
-    `none` is the constant `steady.policies`, whatever they are. Raises InputError where there is no solution to be the
-    anchor.
+    `none` is the constant `steady.policies`, whatever they are. Raises InputError where there is no such solution.
     """
     model, dtype = members.model, approximator.dtype
     rests = [steady] if kind == "none" else members.rests(steady)

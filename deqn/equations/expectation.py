@@ -23,10 +23,7 @@ MANY = 20  # shocks above which a rule of degree 5, whose nodes grow with their 
 
 
 def gauss_hermite(dimension: int, nodes: int) -> tuple[np.ndarray, np.ndarray]:
-    """The product rule for N(0, I): exact for degree 2 nodes - 1 in each variable.
-
-    Returns nodes [nodes^dimension, dimension] and weights [nodes^dimension].
-    """
+    """Nodes [nodes^dimension, dimension] and weights of the product rule, exact to degree 2 nodes - 1 in each."""
     x, w = np.polynomial.hermite_e.hermegauss(nodes)
     grid, weights = (np.array([*itertools.product(values, repeat=dimension)]).reshape(nodes**dimension, dimension)
                      for values in (x, w / w.sum()))  # fmt: skip

@@ -1,7 +1,4 @@
-"""Parameters as states: the check of `pseudo_states` against the model, and the members of their family.
-
-Between the members lie complete Chebyshev polynomials in the parameters, fitted by least squares.
-"""
+"""Parameters as states: the check of `pseudo_states` against the model, and the members of their family."""
 
 import logging
 from collections.abc import Mapping, Sequence

@@ -46,7 +46,7 @@ class Modes:
     """The eigenvalues of a closed loop: those that no policy moves, and those that follow from the policies.
 
     `kept` [n_states, k]: the combinations of states, in widths of the box, that stay what they were (unit roots that no
-    policy moves). `name_unit_roots`: what is on the circle, by name; drifts are those of the first-order solution.
+    policy moves). `unit_roots`: what is on the circle, by name; drifts are those of the first-order solution.
     """
 
     exogenous: np.ndarray

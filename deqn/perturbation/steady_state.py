@@ -40,10 +40,7 @@ class SteadyState:
 
 
 def steady_state(model: Model, tell: Callable[[str], None] = lambda text: None) -> SteadyState:
-    """The steady state that the model gives, or the one found in its box. Raises InputError where none is found.
-
-    `tell` is called about once a second with what is going on.
-    """
+    """The steady state that the model gives, or the one found in its box. Raises InputError where none is found."""
     given = model.steady_state()
     if given is not None:
         return SteadyState(pack_row(given, model.states), pack_row(given, model.policies))

@@ -1,7 +1,4 @@
-"""deqn-check: everything about a model that can be known without training, one line each.
-
-The contract, then what would harm training. A check that fails leaves out those that build on it and no others.
-"""
+"""deqn-check: all that can be known of a model without training, one line each: the contract, what harms training."""
 
 import dataclasses
 import time
