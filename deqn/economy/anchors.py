@@ -42,8 +42,7 @@ def build_policy(
 ) -> PolicyNetwork:
     """The policy network with an anchor of a `kind`: none, steady_state, linear or quadratic.
 
-    `none` is the constant `steady.policies`, whatever they are. Raises InputError where there is no solution to be the
-    anchor.
+    `none` is the constant `steady.policies`, whatever they are. Raises InputError where there is no such solution.
     """
     model, dtype = members.model, approximator.dtype
     rests = [steady] if kind == "none" else members.rests(steady)
@@ -74,12 +73,10 @@ def correct_for_risk(
     model: Model, anchor: Expansion, bounds: Bounds, expectation: Expectation, steady: SteadyState
 ) -> np.ndarray:
     """The constant [outputs] that the equations at the steady state ask an anchor to add under risk."""
-    dtype = bounds.dtype
 
     def errors(shift: tf.Tensor) -> tf.Tensor:
-        batch = shift.shape[0]
-        states = tf.constant(np.tile(steady.states, (batch, 1)), dtype)
-        added = tf.cast(shift, dtype)
+        batch, added = shift.shape[0], tf.cast(shift, bounds.dtype)
+        states = tf.constant(np.tile(steady.states, (batch, 1)), bounds.dtype)
         moved = lambda s: bounds(anchor(s) + tf.tile(added, (s.shape[0] // batch, 1)))
         return tf.cast(tf.transpose(stack_rows(residuals(model, moved, expectation, states), batch)), tf.float64)
 

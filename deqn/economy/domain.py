@@ -59,8 +59,7 @@ class SobolPoints:
     def __init__(self, domain: Domain, points: int, seed: int, dtype: tf.DType, scale: float = 1.0):
         states = domain.model.states
         sobol = qmc.Sobol(sum(map(width, states)), scramble=True, rng=np.random.default_rng(seed))
-        power = max(points - 1, 1).bit_length()  # Sobol sets are balanced in powers of two
-        unit = sobol.random_base2(power)[:points]
+        unit = sobol.random_base2(max(points - 1, 1).bit_length())[:points]  # balanced in powers of two
         self._unit = tf.constant(np.where(fixed(states), unit, 0.5 + scale * (unit - 0.5)), dtype)
         self._domain = domain
 
@@ -82,9 +81,9 @@ def box_states(domain: Domain, evaluation: Evaluation, seed: int, dtype: tf.DTyp
     """
     scale = evaluation.box_scale
     states = SobolPoints(domain, evaluation.box, seed + 1, dtype, scale).points()
-    for name, logs, lowest in zip(labels(domain.model.states), in_logs(domain.model.states),
-                                  tf.reduce_min(states, 0).numpy(), strict=True):  # fmt: skip
-        if logs and lowest <= 0:
+    names, logs = labels(domain.model.states), in_logs(domain.model.states)
+    for name, log, lowest in zip(names, logs, tf.reduce_min(states, 0).numpy(), strict=True):
+        if log and lowest <= 0:
             raise InputError(f"evaluation.box_scale={scale:g} leads the state {name} to {lowest:.3g}, below zero; "
                              f"take a smaller box")  # fmt: skip
     return states

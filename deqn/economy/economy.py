@@ -60,12 +60,9 @@ class Economy(Generic[P]):
     @cached_property
     def sizes(self) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
         """A compiled function: absolute residuals by equation, [n, batch] each, at packed states [batch, n_states]."""
-
-        @tf.function(reduce_retracing=True, autograph=False)
-        def compiled(states: tf.Tensor) -> dict[str, tf.Tensor]:
-            return {name: tf.reshape(tf.abs(r), (-1, tf.shape(r)[-1])) for name, r in self.residuals(states).items()}
-
-        return compiled
+        flatten = lambda r: tf.reshape(tf.abs(r), (-1, tf.shape(r)[-1]))
+        compute = lambda states: {name: flatten(r) for name, r in self.residuals(states).items()}
+        return tf.function(compute, reduce_retracing=True, autograph=False)
 
     def euler_errors(self, states: tf.Tensor) -> dict[str, np.ndarray]:
         """Absolute residuals by equation, [n, states] with n = 1 for a scalar equation, at packed states."""
@@ -74,8 +71,7 @@ class Economy(Generic[P]):
 
     def slices(self, states: tf.Tensor) -> Iterator[tf.Tensor]:
         """Packed states in pieces whose residuals fit into memory, however many nodes and policies there are."""
-        each = (self.expectation.nodes + 1) * self.policy.floats
-        rows = min(SLICE, max(1, FLOATS // each))
+        rows = min(SLICE, max(1, FLOATS // ((self.expectation.nodes + 1) * self.policy.floats)))
         for first in range(0, states.shape[0], rows):
             yield states[first : first + rows]
 
@@ -92,11 +88,10 @@ def tabulate_point(now: Point) -> pd.DataFrame:
     """All variables of a point [1, batch] as a table of `batch` rows, with columns `k[0]`, `k[1]`, ... for vectors."""
     values = {name: np.asarray(value) for name, value in now.__dict__.items()}
     rows = max(v.shape[-1] for v in values.values() if v.ndim)
-    columns = {}
+    parts = {}
     for name, v in values.items():
-        parts = {name: v} if v.ndim < 3 else {f"{name}[{i}]": part for i, part in enumerate(v)}
-        columns |= {label: np.broadcast_to(part, (1, rows))[0] for label, part in parts.items()}
-    return pd.DataFrame(columns)
+        parts |= {name: v} if v.ndim < 3 else {f"{name}[{i}]": part for i, part in enumerate(v)}
+    return pd.DataFrame({label: np.broadcast_to(part, (1, rows))[0] for label, part in parts.items()})
 
 
 def tabulate_states(model: Model, policy, states: tf.Tensor) -> pd.DataFrame:

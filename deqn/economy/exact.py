@@ -54,14 +54,11 @@ def closed_form(model: Model, steady: SteadyState) -> Truth | None:
     """The exact policies; None where the model has none for its parameters."""
 
     def values(states: tf.Tensor) -> dict[str, np.ndarray] | None:
-        anything = tf.constant(np.tile(steady.policies, (states.shape[0], 1)), states.dtype)
+        n, sizes = states.shape[0], {p.name: p.size for p in model.policies}
+        anything = tf.constant(np.tile(steady.policies, (n, 1)), states.dtype)
         exact = model.closed_form(named_point(model, states, anything))
-        sizes = {p.name: p.size for p in model.policies}
-        n = states.shape[0]
-        return exact and {
-            name: np.broadcast_to(np.asarray(x), (1, n) if sizes[name] is None else (sizes[name], 1, n))
-            for name, x in exact.items()
-        }
+        shapes = {name: (1, n) if size is None else (size, 1, n) for name, size in sizes.items()}
+        return exact and {name: np.broadcast_to(np.asarray(x), shapes[name]) for name, x in exact.items()}
 
     if values(tf.constant(steady.states[None])) is None:
         return None
@@ -85,17 +82,14 @@ class Refinement:
 
 def measure_refinement(model: Model, exact: Truth, quadrature: Quadrature, states: tf.Tensor) -> dict[str, Refinement]:
     """The residuals of exact policies, all of them given, by equation at packed states [n, n_states]."""
-    dimension = expectations.count_normals(model)
     found, nodes = {}, 0
-    for normal_rule in list_finer_rules(quadrature, dimension):
+    for normal_rule in list_finer_rules(quadrature, expectations.count_normals(model)):
         over = expectations.build_expectation(model, normal_rule)
         nodes = over.nodes
         for name, r in exact_residuals(model, exact, over, states).items():
             found.setdefault(name, []).append(np.abs(np.reshape(r, (-1, states.shape[0]))).max(0))  # [states]
-    return {
-        name: Refinement([float(s.mean()) for s in sizes], float(sizes[-1].max()), int(np.argmax(sizes[-1])), nodes)
-        for name, sizes in found.items()
-    }
+    return {name: Refinement([float(s.mean()) for s in sizes], float(sizes[-1].max()), int(sizes[-1].argmax()), nodes)
+            for name, sizes in found.items()}  # fmt: skip
 
 
 def list_finer_rules(quadrature: Quadrature, dimension: int) -> Sequence:

@@ -25,11 +25,8 @@ def degree_five(dimension: int) -> Rule:
 def axes_and_diagonals(d: int) -> Rule:
     """The origin, +-e_i and +-e_i +-e_j."""
     axes = np.concatenate([np.eye(d), -np.eye(d)])
-    pairs = [
-        a * np.eye(d)[i] + b * np.eye(d)[j]
-        for i, j in itertools.combinations(range(d), 2)
-        for a, b in itertools.product((1, -1), repeat=2)
-    ]
+    signs = [*itertools.product((1, -1), repeat=2)]
+    pairs = [a * x + b * y for x, y in itertools.combinations(np.eye(d), 2) for a, b in signs]
     diagonals = np.array(pairs).reshape(-1, d)
     nodes = np.concatenate([np.zeros((1, d)), np.sqrt(d + 2) * axes, np.sqrt((d + 2) / 2) * diagonals])
     shares = [[2 / (d + 2)], np.full(2 * d, (4 - d) / (2 * (d + 2) ** 2)), np.full(len(pairs), 1 / (d + 2) ** 2)]
@@ -69,6 +66,5 @@ def list_sum_free_words(bits: int) -> list[int]:
     for word in range(2**bits):
         if free[word]:
             found.append(word)
-            pairs = np.bitwise_xor.outer(found, found)
-            free[(pairs ^ word).ravel()] = False
+            free[(np.bitwise_xor.outer(found, found) ^ word).ravel()] = False
     return found

@@ -23,14 +23,10 @@ MANY = 20  # shocks above which a rule of degree 5, whose nodes grow with their 
 
 
 def gauss_hermite(dimension: int, nodes: int) -> tuple[np.ndarray, np.ndarray]:
-    """The product rule for N(0, I): exact for degree 2 nodes - 1 in each variable.
-
-    Returns nodes [nodes^dimension, dimension] and weights [nodes^dimension].
-    """
+    """Nodes [nodes^dimension, dimension] and weights of the product rule, exact to degree 2 nodes - 1 in each."""
     x, w = np.polynomial.hermite_e.hermegauss(nodes)
-    w = w / w.sum()
-    grid = np.array(list(itertools.product(x, repeat=dimension))).reshape(nodes**dimension, dimension)
-    weights = np.array(list(itertools.product(w, repeat=dimension))).reshape(nodes**dimension, dimension)
+    grid, weights = (np.array([*itertools.product(values, repeat=dimension)]).reshape(nodes**dimension, dimension)
+                     for values in (x, w / w.sum()))  # fmt: skip
     return grid, weights.prod(1)
 
 
@@ -68,10 +64,7 @@ def monte_carlo(dimension: int, draws: int, seed: int) -> tuple[np.ndarray, np.n
 
 
 def build_rule(quadrature: Quadrature, dimension: int) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes [n, dimension] and weights [n] of the chosen rule.
-
-    `auto` is the product rule up to three shocks and the monomial rule of degree 5 above.
-    """
+    """Nodes [n, dimension] and weights [n] of the chosen rule; `auto` is product up to FEW shocks, monomial above."""
     name = choose_rule(quadrature, dimension)
     if name == "product":
         return gauss_hermite(dimension, quadrature.nodes)
@@ -83,7 +76,7 @@ def build_rule(quadrature: Quadrature, dimension: int) -> tuple[np.ndarray, np.n
 def build_finer_rule(quadrature: Quadrature, dimension: int) -> tuple[np.ndarray, np.ndarray]:
     """A more accurate rule with other nodes than `build_rule`, for the evaluation.
 
-    A monomial rule is checked by the product rule up to FEW shocks, and one of degree 3 by one of degree 5 up to WIDE.
+    A monomial rule is checked by the product rule up to FEW shocks, and one of degree 3 by one of degree 5 up to MANY.
     Elsewhere the rule has other radii and directions: rotated copies alone would share the error along the radius.
     """
     name = choose_rule(quadrature, dimension)
@@ -100,9 +93,8 @@ def build_finer_rule(quadrature: Quadrature, dimension: int) -> tuple[np.ndarray
 
 def choose_rule(quadrature: Quadrature, dimension: int) -> str:
     """The rule's name with `auto` decided."""
-    if quadrature.rule == "auto":
-        return "product" if dimension <= FEW else "monomial"
-    return quadrature.rule
+    automatic = "product" if dimension <= FEW else "monomial"
+    return automatic if quadrature.rule == "auto" else quadrature.rule
 
 
 def count_normals(model: Model) -> int:
@@ -161,11 +153,9 @@ def build_expectation(model: Model, normal_rule: Callable[[int], tuple[np.ndarra
     """
     normals = [s for s in model.shocks if isinstance(s, Normal)]
     discrete = [s for s in model.shocks if not isinstance(s, Normal)]
-    dimension = sum(width(s) for s in normals)
-    points, normal_weights = normal_rule(dimension) if dimension else (np.zeros((1, 0)), np.ones(1))
+    points, normal_weights = normal_rule(count_normals(model)) if normals else (np.zeros((1, 0)), np.ones(1))
     counts = [len(points), *(outcome_count(s) for s in discrete)]
     index = np.indices(counts).reshape(len(counts), -1)  # which node or outcome of each part, [parts, nodes]
-
     values, weights, chains, first = {}, normal_weights[index[0]], [], 0
     for s in normals:
         block = points[index[0], first : first + width(s)].T  # [width, nodes]

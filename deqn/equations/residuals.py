@@ -80,11 +80,6 @@ def row_weights(errors: Mapping[str, tf.Tensor], weights: Mapping[str, float]) -
     return tf.concat(rows, 0)
 
 
-def mean_square(r: tf.Tensor, scale: None) -> tf.Tensor:
-    """r^2."""
-    return r**2
-
-
 def huber(r: tf.Tensor, scale: float) -> tf.Tensor:
     """r^2 near zero, linear beyond |r| = scale: large residuals early in training weigh less."""
     size = tf.abs(r)
@@ -97,11 +92,11 @@ def log_cosh(r: tf.Tensor, scale: float) -> tf.Tensor:
     return 2 * scale**2 * (x + tf.math.log1p(tf.exp(-2 * x)) - tf.math.log(tf.constant(2, r.dtype)))
 
 
-LOSSES = {"mean_square": mean_square, "huber": huber, "log_cosh": log_cosh}
+LOSSES = {"mean_square": lambda r, scale: r**2, "huber": huber, "log_cosh": log_cosh}
 
 
 def loss(errors: Mapping[str, tf.Tensor], settings: Loss) -> tf.Tensor:
     """The weighted sum over equations of the mean loss; an equation without a weight has weight one."""
     kernel = LOSSES[settings.name]
-    terms = [settings.weights.get(name, 1.0) * tf.reduce_mean(kernel(r, settings.scale)) for name, r in errors.items()]
-    return tf.add_n(terms)
+    return tf.add_n([settings.weights.get(name, 1.0) * tf.reduce_mean(kernel(r, settings.scale))
+                     for name, r in errors.items()])  # fmt: skip

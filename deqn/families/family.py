@@ -50,11 +50,10 @@ class Family(Model):
 
     @cached_property
     def states(self) -> Sequence[State]:
-        low, high = self.corners
-        ends_by_name = self.parameters.names, self.parameters.lower, self.parameters.upper
-        ends = (split_by_name(x, self.base.states) for x in (low.min(0), high.max(0)))
-        own = [replace(s, lower=low[s.name], upper=high[s.name]) for low, high in [ends] for s in self.base.states]
-        return (*own, *map(PseudoState, *ends_by_name))
+        corners = self.corners[0].min(0), self.corners[1].max(0)
+        low, high = (split_by_name(x, self.base.states) for x in corners)
+        own = [replace(s, lower=low[s.name], upper=high[s.name]) for s in self.base.states]
+        return (*own, *map(PseudoState, *self.parameters[:3]))
 
     @property
     def policies(self) -> Sequence[Policy]:
@@ -126,7 +125,7 @@ class Family(Model):
         """Steady states by the number of the sample, found from the equations: those that are near the baseline."""
         baseline = np.array(self.parameters.baseline)
         first = self.rest(baseline)
-        m, k = len(first.policies), len(self.parameters.names)
+        m, k = len(first.policies), len(baseline)
         n = len(first.states) - k
 
         def equations(z: tf.Tensor) -> tf.Tensor:
@@ -136,12 +135,11 @@ class Family(Model):
             values -= tf.pad(states, [[0, 0], [0, m]])
             return tf.concat([values[:, :n], values[:, n + k :]], 1)
 
-        start = np.concatenate([first.states[:n], first.policies])
+        found, start = {}, np.concatenate([first.states[:n], first.policies])
         roots = continue_root(equations, start, baseline, self.samples)
-        found = {}
         for i, (root, values) in enumerate(zip(roots, self.samples, strict=True)):
             ends = zip(box(self.with_values(values).states), limits(self.policies), strict=True)
-            low, high = (np.concatenate(pair) for pair in ends)
+            low, high = map(np.concatenate, ends)
             inside = np.select([root - low < ROUNDING, high - root < ROUNDING], [low, high], root)
             if np.abs(root - inside).max() < ROUNDING:  # and so not nan
                 found[i] = SteadyState(np.concatenate([inside[:n], values]), inside[n:])
@@ -151,24 +149,23 @@ class Family(Model):
     def first_order(self) -> list[LinearSolution]:
         """The samples' first-order solutions, parameters left out. Raises InputError naming those of one without."""
         n, m, k = len(self.rests[0].states), len(self.rests[0].policies), len(self.parameters.names)
-        own = np.arange(n) < n - k
-        moving = np.concatenate([own, np.full(m, True)] * 2)
+        moving = np.concatenate([np.arange(n) < n - k, np.full(m, True)] * 2)
         points = np.stack([np.tile(np.concatenate([r.states, r.policies]), 2) for r in self.rests])
         derivatives = jacobians(partial(dated_equations, self, n, m), points, np.eye(2 * (n + m))[moving])
         found = []
         for values, rest, J in zip(self.samples, self.rests, derivatives, strict=True):
             T, F = J[: n - k, : n - k + m], J[n:]
             parts = np.split(T, [n - k], axis=1), np.split(F, np.cumsum([n - k, m, n - k]), axis=1)
-            member = SteadyState(rest.states[own], rest.policies)
+            member = SteadyState(rest.states[: n - k], rest.policies)
             found.append(self._call_at(values, partial(solve_at_rest, self.base, *parts, member)))
         return found
 
     @cached_property
     def corners(self) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper corners of the samples' boxes, parameters included, [samples, n_states] each."""
-        ends = [box(self.with_values(values).states) for values in self.samples]
-        intervals = self.parameters.lower, self.parameters.upper
-        return tuple(np.stack([np.concatenate([e[i], intervals[i]]) for e in ends]) for i in range(2))
+        intervals = zip(*(box(self.with_values(values).states) for values in self.samples), strict=True)
+        ends = zip(intervals, self.parameters[1:3], strict=True)
+        return tuple(np.stack([np.concatenate([x, parameters]) for x in own]) for own, parameters in ends)
 
     @cached_property
     def _has_closed_form(self) -> bool:
@@ -182,13 +179,12 @@ class Family(Model):
         now = named_point(self, states, policies)
         try:
             together = self.member(now).closed_form(now)
-            for p in self.policies:
-                if p.name in together:
-                    shape = (1,) if p.size is None else (p.size, 1)
-                    each = np.concatenate([np.broadcast_to(e[p.name], (*shape, 1)) for e in exact], -1)
-                    if not np.allclose(np.broadcast_to(together[p.name], each.shape), each, rtol=1e-9, atol=0):
-                        log.warning("no closed form: for the family %s is not that of the members", p.name)
-                        return False
+            for p in (p for p in self.policies if p.name in together):
+                shape = (1, 1) if p.size is None else (p.size, 1, 1)
+                each = np.concatenate([np.broadcast_to(e[p.name], shape) for e in exact], -1)
+                if not np.allclose(np.broadcast_to(together[p.name], each.shape), each, rtol=1e-9, atol=0):
+                    log.warning("no closed form: for the family %s is not that of the members", p.name)
+                    return False
         except Exception as error:  # numpy functions and broadcasts of the model's own
             log.warning("the closed form does not take tensors as parameters, so that none is compared: %s", error)
             return False

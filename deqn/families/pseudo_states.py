@@ -1,7 +1,4 @@
-"""Parameters as states: the check of `pseudo_states` against the model, and the members of their family.
-
-Between the members lie complete Chebyshev polynomials in the parameters, fitted by least squares.
-"""
+"""Parameters as states: the check of `pseudo_states` against the model, and the members of their family."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -47,14 +44,12 @@ def gather_members(model: Model, pseudo_states: Mapping[str, Sequence[float]]) -
             raise InputError(f"pseudo_states.{name}: {problem}")
         for value in interval:
             other = replace(model, **{name: float(value)})
-            differs = call(f"with {name}={value:g} the model", partial(describe_difference, other, model), str)
-            if differs:
+            if differs := call(f"with {name}={value:g} the model", partial(describe_difference, other, model), str):
                 raise InputError(f"pseudo_states.{name}: the {differs} that the model declares depend on it; only "
                                  f"parameters of equations, steady state and box can be states")  # fmt: skip
     ends = np.array([*pseudo_states.values()], float)
     own = np.array([getattr(model, name) for name in pseudo_states])
-    inside = (own >= ends[:, 0]) & (own <= ends[:, 1])
-    baseline = np.where(inside, own, ends.mean(1))
+    baseline = np.where((own >= ends[:, 0]) & (own <= ends[:, 1]), own, ends.mean(1))
     parameters = Parameters(tuple(pseudo_states), *(tuple(map(float, x)) for x in (*ends.T, baseline)))
     family = Family(model, parameters)
     return FamilyMembers(family, model, parameters, family.representatives)
@@ -90,8 +85,7 @@ class Interpolation:
         at_samples = self._basis(tf.constant(self._scaled(samples))).numpy()  # [samples, terms], more than terms
         self._fitted = np.linalg.lstsq(at_samples, values, rcond=None)[0]
         self.floats = at_samples.shape[1] * min(degree, len(self._low)) + values.shape[1]
-        sizes = np.maximum(np.abs(values).max(0), SMALLEST)
-        misfit = (np.abs(at_samples @ self._fitted - values) / sizes).max()
+        misfit = (np.abs(at_samples @ self._fitted - values) / np.maximum(np.abs(values).max(0), SMALLEST)).max()
         if misfit > MISFIT:
             log.warning("what is interpolated over %s is off by up to %.1g of its size; take narrower intervals",
                         parameters, misfit)  # fmt: skip
@@ -114,8 +108,8 @@ class MemberBoxes:
     def corners(self, states: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         logs, constant = in_logs(self.model.states), fixed(self.model.states)
         found = [tf.where(logs, tf.exp(tf.where(logs, x, 0)), x) for x in self.corner_coordinates(states)]
-        ends = box(self.model.states)
-        return tuple(tf.where(constant, tf.constant(end, x.dtype), x) for end, x in zip(ends, found, strict=True))
+        ends = zip(box(self.model.states), found, strict=True)
+        return tuple(tf.where(constant, tf.constant(end, x.dtype), x) for end, x in ends)
 
     def corner_coordinates(self, states: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return tuple(tf.split(self._interpolation(states), 2, axis=1))
@@ -129,8 +123,7 @@ class MemberBoxes:
 
     @cached_property
     def _interpolation(self) -> Interpolation:
-        logs = in_logs(self.model.states)
-        ends = np.hstack([coordinates(x, logs) for x in self.model.corners])
+        ends = np.hstack([coordinates(x, in_logs(self.model.states)) for x in self.model.corners])
         return Interpolation(self.model.parameters, self.model.samples, ends)
 
 

@@ -153,10 +153,7 @@ class Model(ABC):
         """
 
     def steady_state(self) -> Mapping[str, Any] | None:
-        """States and policies at the deterministic steady state, where every shock equals its mean.
-
-        None, as here, has it found from the equations.
-        """
+        """States and policies at rest, every shock at its mean; None, as here, has them found from the equations."""
         return None
 
     def closed_form(self, now: Point) -> Mapping[str, Any] | None:

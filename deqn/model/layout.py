@@ -39,8 +39,7 @@ def box(states: Sequence[State]) -> tuple[np.ndarray, np.ndarray]:
 
 def box_widths(states: Sequence[State]) -> np.ndarray:
     """The units in which states of different size are compared, [sum of widths]."""
-    low, high = box(states)
-    return high - low
+    return np.subtract(*reversed(box(states)))
 
 
 def in_logs(states: Sequence[State]) -> np.ndarray:
@@ -113,9 +112,8 @@ def unpack(columns: tf.Tensor, variables: Sequence[Variable], nodes: int) -> dic
     rows = tf.transpose(columns)  # [width, nodes * batch]
     named, first = {}, 0
     for v in variables:
-        block = rows[first : first + width(v)]
         shape = (nodes, -1) if v.size is None else (v.size, nodes, -1)
-        named[v.name] = tf.reshape(block, shape)
+        named[v.name] = tf.reshape(rows[first : first + width(v)], shape)
         first += width(v)
     return named
 
@@ -125,8 +123,7 @@ def pack(named: Mapping[str, Any], variables: Sequence[Variable], nodes: int, ba
     rows = []
     for v in variables:
         shape = (nodes, batch) if v.size is None else (v.size, nodes, batch)
-        value = tf.broadcast_to(tf.cast(named[v.name], dtype), shape)
-        rows.append(tf.reshape(value, (width(v), nodes * batch)))
+        rows.append(tf.reshape(tf.broadcast_to(tf.cast(named[v.name], dtype), shape), (width(v), nodes * batch)))
     return tf.transpose(tf.concat(rows, 0))
 
 
@@ -151,10 +148,8 @@ def mean_shock(shock: Normal | Discrete | Markov, now: Point, dtype: tf.DType) -
     if isinstance(shock, Normal):
         return {shock.name: tf.zeros((1, 1) if shock.size is None else (shock.size, 1, 1), dtype)}
     weights = probabilities(shock, now, dtype)  # [outcomes, batch or 1]
-    return {
-        name: tf.reduce_sum(weights * tf.constant(np.asarray(values, float)[..., None], dtype), -2, keepdims=True)
-        for name, values in shock.values.items()
-    }
+    outcomes = {name: tf.constant(np.asarray(x, float)[..., None], dtype) for name, x in shock.values.items()}
+    return {name: tf.reduce_sum(weights * values, -2, keepdims=True) for name, values in outcomes.items()}
 
 
 def probabilities(shock: Discrete | Markov, now: Point, dtype: tf.DType) -> tf.Tensor:

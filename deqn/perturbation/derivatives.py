@@ -34,9 +34,8 @@ def differentiate_twice(f: Function, at: np.ndarray, directions: np.ndarray) -> 
     parts, rows = [], max(1, NUMBERS // (TYPICAL * len(at)))
     for first in range(0, len(directions), rows):
         d = tf.constant(directions[first : first + rows])
-        x = tf.constant(np.tile(at, (d.shape[0], 1)))
         slope = lambda z, d=d: directional_derivative(f, z, d)
-        parts.append(directional_derivative(slope, x, d).numpy())
+        parts.append(directional_derivative(slope, tf.constant(np.tile(at, (d.shape[0], 1))), d).numpy())
     return np.concatenate(parts)
 
 

@@ -61,9 +61,9 @@ def solve_at_rest(
             found[side] = solve_first_order(transition, kept, steady)
         except InputError as error:
             reasons[side] = error
-    if len(found) + len(reasons) == 1:  # there is no kink
-        for error in reasons.values():
-            raise error
+    if "" in reasons:  # there is no kink
+        raise reasons[""]
+    if "" in found:
         return found[""]
     names = ", ".join(labels(model.policies)[i] for i in find_just_binding(model, steady)[1])
     if not found:
@@ -98,8 +98,7 @@ def find_just_binding(model: Model, steady: SteadyState) -> tuple[np.ndarray, np
     lower, upper = (x[own] for x in limits(model.policies))
     bound = np.where(at_upper, upper, lower)[at_lower | at_upper]
     own, beside = own[at_lower | at_upper], beside[at_lower | at_upper]
-    order = np.argsort(beside)
-    own, beside, bound = own[order], beside[order], bound[order]
+    own, beside, bound = (x[np.argsort(beside)] for x in (own, beside, bound))
     near = (np.abs(steady.policies[own] - bound) <= KINK) & (np.abs(steady.policies[beside]) <= KINK)
     return (len(steady.policies) - len(own) + np.arange(len(own)))[near], own[near], beside[near]
 

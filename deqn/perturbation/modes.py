@@ -46,7 +46,7 @@ class Modes:
     """The eigenvalues of a closed loop: those that no policy moves, and those that follow from the policies.
 
     `kept` [n_states, k]: the combinations of states, in widths of the box, that stay what they were (unit roots that no
-    policy moves). `name_unit_roots`: what is on the circle, by name; drifts are those of the first-order solution.
+    policy moves). `unit_roots`: what is on the circle, by name; drifts are those of the first-order solution.
     """
 
     exogenous: np.ndarray
@@ -68,8 +68,8 @@ class Modes:
         """The largest modulus beside unit roots: the rate at which starts are forgotten, or at which paths explode."""
         own = [abs(x) for x in self.exogenous if abs(abs(x) - 1) > CIRCLE]
         moved = sorted(map(abs, self.endogenous), key=lambda r: abs(r - 1))
-        drifting = moved[: self.drifts] if all(abs(r - 1) <= LEARNED for r in moved[: self.drifts]) else []
-        return largest_modulus([*own, *moved[len(drifting) :]])
+        drifting = all(abs(r - 1) <= LEARNED for r in moved[: self.drifts])
+        return largest_modulus([*own, *moved[self.drifts if drifting else 0 :]])
 
 
 def largest_modulus(eigenvalues: Sequence[complex]) -> float:
@@ -107,18 +107,16 @@ def split_modes(
     """
     if not all(np.isfinite(x).all() for x in (*slopes, closed_loop)):
         return Modes(np.zeros(0), np.array([np.inf]), np.zeros((len(closed_loop), 0)), ())
-    moving = ~fixed(model.states)
-    widths, names = box_widths(model.states)[moving], np.array(labels(model.states))[moving]
-    A, B = slopes
-    A, C = (x * widths / widths[:, None] for x in (A, closed_loop))
+    widths, names = (np.array(x)[~fixed(model.states)] for x in (box_widths(model.states), labels(model.states)))
+    A, C = (x * widths / widths[:, None] for x in (slopes[0], closed_loop))
     spans = np.subtract(*reversed(limits(model.policies)))  # of the policies, which move by one where this is infinite
-    reached, alone = split_reachable(A, B * np.where(np.isfinite(spans), spans, 1.0) / widths[:, None])
+    reached, alone = split_reachable(A, slopes[1] * np.where(np.isfinite(spans), spans, 1.0) / widths[:, None])
     by_itself = alone.T @ A @ alone
     kept = alone @ span_unit_circle(by_itself.T)
     roots = [*name_unit_roots(kept, names)]
     if first_order is not None:
-        drifting = reached @ span_unit_circle(reached.T @ (first_order * widths / widths[:, None]) @ reached)
-        sizes = np.abs(drifting)  # [n, directions]
+        drifting = span_unit_circle(reached.T @ (first_order * widths / widths[:, None]) @ reached)
+        sizes = np.abs(reached @ drifting)  # [n, directions]
         roots += [UnitRoot("drift", tuple(names[size >= NAMED * size.max()])) for size in sizes.T]
     return Modes(np.linalg.eigvals(by_itself), np.linalg.eigvals(reached.T @ C @ reached), kept, tuple(roots))
 
@@ -140,8 +138,7 @@ def span_unit_circle(M: np.ndarray) -> np.ndarray:
     """An orthonormal basis [n, k] of what M maps into itself with eigenvalues on the unit circle."""
     if not len(M):
         return np.zeros((0, 0))
-    on = lambda re, im: abs(np.hypot(re, im) - 1) <= CIRCLE
-    _, Z, count = scipy.linalg.schur(M, sort=on, output="real")
+    _, Z, count = scipy.linalg.schur(M, sort=lambda re, im: abs(np.hypot(re, im) - 1) <= CIRCLE, output="real")
     return Z[:, :count]
 
 

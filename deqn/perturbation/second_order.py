@@ -22,8 +22,7 @@ from deqn.model.layout import in_logs
 from deqn.perturbation.derivatives import bilinear, jacobian
 from deqn.system.errors import InputError
 
-DOUBLINGS, CONVERGED = 60, 1e-14
-CORRECTIONS = 5
+DOUBLINGS, CONVERGED, CORRECTIONS = 60, 1e-14, 5
 
 
 def curvature(model: Model, bounds: Callable, rest: np.ndarray, start: np.ndarray, slope: np.ndarray) -> np.ndarray:
@@ -32,9 +31,8 @@ def curvature(model: Model, bounds: Callable, rest: np.ndarray, start: np.ndarra
     `bounds` maps outputs to packed policies; `rest` [n_states] and `start` [outputs] are coordinates and outputs of the
     steady state, `slope` [outputs, n_states] the first-order rule. Raises InputError where there is no such solution.
     """
-    n, m = len(rest), len(start)
+    n, m, logs = len(rest), len(start), in_logs(model.states)
     at = np.concatenate([rest, start, rest, start])
-    logs = in_logs(model.states)
 
     def equations(z: tf.Tensor) -> tf.Tensor:
         """Tomorrow's coordinates and the residuals, [batch, n + m], at (x, u, x', u') [batch, 2 (n + m)]."""
@@ -45,8 +43,7 @@ def curvature(model: Model, bounds: Callable, rest: np.ndarray, start: np.ndarra
         return tf.concat([moved, tf.transpose(stack_rows(errors, z.shape[0])[:m])], 1)  # slackness stands last
 
     T, F = np.split(jacobian(equations, at), [n])
-    T_x, T_u = T[:, :n], T[:, n : n + m]
-    _, F_u, F_later_x, F_later_u = np.split(F, [n, n + m, 2 * n + m], axis=1)
+    (T_x, T_u, *_), (_, F_u, F_later_x, F_later_u) = (np.split(J, [n, n + m, 2 * n + m], axis=1) for J in (T, F))
     dynamics = T_x + T_u @ slope
     along_rule = np.hstack([np.eye(n), slope.T, dynamics.T, dynamics.T @ slope.T])  # a direction in each row
     of_T, of_F = np.split(bilinear(equations, at, along_rule), [n])

@@ -40,10 +40,7 @@ class SteadyState:
 
 
 def steady_state(model: Model, tell: Callable[[str], None] = lambda text: None) -> SteadyState:
-    """The steady state that the model gives, or the one found in its box. Raises InputError where none is found.
-
-    `tell` is called about once a second with what is going on.
-    """
+    """The steady state that the model gives, or the one found in its box. Raises InputError where none is found."""
     given = model.steady_state()
     if given is not None:
         return SteadyState(pack_row(given, model.states), pack_row(given, model.policies))
@@ -87,8 +84,7 @@ class RestEquations:
     def check_square(self) -> None:
         """As many equations as policies. Raises InputError."""
         policies = len(self.corners[0]) - self.n_states
-        x = next(self.starts())
-        found = self._equations(tf.constant(x[None])).shape[1] - self.n_states
+        found = self._equations(tf.constant(next(self.starts())[None])).shape[1] - self.n_states
         if found != policies:
             raise InputError(f"residuals returned {found} equations for {policies} policies; give steady_state")
 
@@ -96,8 +92,7 @@ class RestEquations:
         """The middle of the box with moderate policies, then points of a Sobol set over box and bounds."""
         low, high = self.corners
         sobol = qmc.Sobol(len(low), scramble=True, rng=np.random.default_rng(0))
-        yield spread_points(np.full(len(low), 0.5), low, high)
-        for unit in sobol.random_base2(STARTS.bit_length() - 1):
+        for unit in (np.full(len(low), 0.5), *sobol.random_base2(STARTS.bit_length() - 1)):
             yield spread_points(unit, low, high)
 
     def search(self, start: np.ndarray) -> None:
@@ -112,9 +107,8 @@ class RestEquations:
 
     def round_best(self) -> np.ndarray:
         """The best point; values within rounding errors of zero or a bound move there if the equations still hold."""
-        low, high = self.corners
         near = self.best
-        for value in (np.zeros(len(near)), low, high):
+        for value in (np.zeros(len(near)), *self.corners):
             near = np.where(np.abs(near - value) < ROUNDING, value, near)
         with contextlib.suppress(ValueError):
             if np.abs(self._evaluate(near)).max() <= max(TOLERANCE / 100, self.smallest):
@@ -165,9 +159,9 @@ class RestEquations:
         """The equation with the largest error at x."""
         states, policies = (tf.constant(part[None]) for part in np.split(x, [self.n_states]))
         tomorrow, errors = without_risk(self.model, states, policies, states, policies)
-        drift = (tomorrow - states).numpy()[0] / self._units
+        drifts = zip(labels(self.model.states), (tomorrow - states).numpy()[0] / self._units, strict=True)
         sizes = {f"equation {name!r}": np.abs(r).max() for name, r in errors.items()}
-        sizes |= {f"the change of state {n!r}": abs(d) for n, d in zip(labels(self.model.states), drift, strict=True)}
+        sizes |= {f"the change of state {name!r}": abs(drift) for name, drift in drifts}
         name = max(sizes, key=lambda n: np.inf if np.isnan(sizes[n]) else sizes[n])
         return f"{name} is {sizes[name]:.3g}"
 
@@ -205,8 +199,7 @@ def continue_root(
     is nan.
     """
     n, unknowns = len(samples), len(start)
-    directions = np.eye(unknowns + len(first))[:unknowns]
-    roots = np.tile(start, (n, 1))
+    directions, roots = np.eye(unknowns + len(first))[:unknowns], np.tile(start, (n, 1))
     for move in range(1, MOVES + 1):
         parameters = first + (samples - first) * move / MOVES
         for _ in range(NEWTON):

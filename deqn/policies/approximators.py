@@ -105,8 +105,7 @@ class Approximator(tf.Module):
 
     @property
     def floats(self) -> int:
-        kernels = [w.shape for w in self.network.trainable_variables if len(w.shape) == 2]
-        return sum(map(sum, kernels))
+        return sum(sum(w.shape) for w in self.network.trainable_variables if len(w.shape) == 2)
 
     def __call__(self, states: tf.Tensor, training: bool = False) -> tf.Tensor:
         """[n, n_states] -> [n, outputs]."""

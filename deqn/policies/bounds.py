@@ -29,18 +29,16 @@ class Bounds:
     ):  # fmt: skip
         """`steady`: packed policies of the steady state, multipliers included; `jacobian_today` of LinearSolution."""
         self.dtype = dtype
-        free = free_policies(policies)
-        own, beside, self._place = output_columns(policies)
+        own, beside, self._place = self._own, self._beside, _ = output_columns(policies)
         at_lower, at_upper = list_reachable_bounds(policies)
         self._kinked = at_lower | at_upper
-        lower, upper = limits(free)
+        lower, upper = limits(free_policies(policies))
         smooth = np.where(self._kinked, -np.inf, lower), np.where(self._kinked, np.inf, upper)
         self._smooth = SmoothBounds(*smooth, steady[own], dtype)
         self._kinks = None
         if self._kinked.any():
             rates = np.ones(len(own)) if jacobian_today is None else multiplier_rates(jacobian_today, own, beside)
             self._kinks = KinkedBounds((lower, upper), at_upper, steady[own], steady[beside], rates, dtype)
-        self._own, self._beside = own, beside
 
     def __call__(self, u: tf.Tensor) -> tf.Tensor:
         """[n, outputs] -> [n, n_policies]."""
@@ -61,10 +59,8 @@ class Bounds:
         """The slope [outputs, n] of the outputs, at given ones, that gives policies the slope [n_policies, n]."""
         size = np.abs(slope).max(1)
         held = size[self._own] < ROUND_OFF_ZERO * size[self._beside]  # at the kink: the side on which the rule moves
-        side = np.where(
-            self._kinked & (np.abs(outputs) < ROUND_OFF_ZERO), np.where(held, -ROUND_OFF_ZERO, ROUND_OFF_ZERO), 0.0
-        )
-        off_kink = np.where(side != 0, side, outputs)
+        at_kink = self._kinked & (np.abs(outputs) < ROUND_OFF_ZERO)
+        off_kink = np.where(at_kink, np.where(held, -ROUND_OFF_ZERO, ROUND_OFF_ZERO), outputs)
         moving = np.where(self._kinked & (off_kink < 0), self._beside, self._own)
         u = tf.constant(off_kink[None], self._smooth.dtype)
         with tf.GradientTape() as tape:
@@ -100,10 +96,9 @@ class SmoothBounds:
         """The outputs of policies [outputs]; on a bound, of one a thousandth inside it."""
         share = (policies - self._anchor.numpy()) / self._span.numpy()
         inner = np.clip(share, TOUCH, 1 - TOUCH)
-        kinds = [self._both, self._touching, self._inside]
+        kinds = [k.numpy() for k in (self._both, self._touching, self._inside)]
         touching = np.log(np.expm1(np.clip(share, TOUCH, 700)))  # where it is used, share is about one
-        maps = [np.log(inner / (1 - inner)), touching, np.log(np.maximum(share, TOUCH))]
-        return np.select([k.numpy() for k in kinds], maps, share)
+        return np.select(kinds, [np.log(inner / (1 - inner)), touching, np.log(np.maximum(share, TOUCH))], share)
 
 
 class KinkedBounds:

@@ -55,14 +55,11 @@ class Expansion:
         rest, value, slope = tf.split(self.rows(states), [n, m, n * m], axis=1)
         slope = tf.reshape(slope, (-1, n, m))
         away = to_coordinates(states, self.logs) - rest
-        if slope.shape[0] == 1:
-            moved = value + tf.matmul(away, slope[0])
-        else:
-            moved = value + tf.linalg.matvec(slope, away, transpose_a=True)  # a slope of its own each
-        if self.curvature is not None:
-            turned = tf.reshape(tf.matmul(away, self.curvature), (-1, m, n))
-            moved += tf.linalg.matvec(turned, away)  # x'Q x / 2 of each output
-        return moved
+        shared = slope.shape[0] == 1  # one slope for all states, or one for each
+        moved = value + (tf.matmul(away, slope[0]) if shared else tf.linalg.matvec(slope, away, transpose_a=True))
+        if self.curvature is None:
+            return moved
+        return moved + tf.linalg.matvec(tf.reshape(tf.matmul(away, self.curvature), (-1, m, n)), away)  # x'Q x / 2
 
 
 def pack_expansion(rest: np.ndarray, value: np.ndarray, slope: np.ndarray) -> np.ndarray:

@@ -16,10 +16,7 @@ from deqn.policies.expansion import Expansion
 
 
 class PolicyFunction(Protocol):
-    """Packed states [n, n_states] -> packed policies [n, n_policies], in levels and inside their bounds.
-
-    A trained network, a linear rule, a polynomial, an ensemble are the same to the engine.
-    """
+    """Packed states [n, n_states] -> packed policies [n, n_policies], in levels and inside their bounds."""
 
     dtype: tf.DType
 
@@ -61,10 +58,7 @@ class PolicyNetwork(tf.Module):
 
 
 class EnsemblePolicy:
-    """The mean of policy functions of one model and type; it lies inside their bounds, as each of them does.
-
-    Networks that solve one economy from several seeds err in different directions.
-    """
+    """The mean of policy functions of one model and type; it lies inside their bounds, as each of them does."""
 
     def __init__(self, policies: Sequence[PolicyFunction]):
         self._policies, self.dtype = tuple(policies), policies[0].dtype

@@ -1,7 +1,4 @@
-"""deqn-check: everything about a model that can be known without training, one line each.
-
-The contract, then what would harm training. A check that fails leaves out those that build on it and no others.
-"""
+"""deqn-check: all that can be known of a model without training, one line each: the contract, what harms training."""
 
 import dataclasses
 import time
@@ -54,15 +51,14 @@ def run_checks(members: Members, settings: Settings, tell: Callable[[str], None]
     for line in check_contract(members, partial(build_rule, quadrature), rests, tell):
         lines[line.name] = line
         yield line
-    names = "declarations", "transition", "residuals", "steady state"
-    declared, moved, equations, steady = (lines[name] for name in names)
+    declared, moved, equations = lines["declarations"], lines["transition"], lines["residuals"]
     refine = lambda model: Finding(build_expectation(model, partial(build_finer_rule, quadrature)), "")
     finer = check("finer rule", refine, declared)
     if settings.loss.weights:
         listed = ", ".join(f"{name} {weight:g}" for name, weight in settings.loss.weights.items())
         accept = lambda names: Finding(check_loss_weights(settings.loss.weights, names), listed)
         yield check("loss weights", accept, equations)
-    built = [moved, equations]
+    steady, built = lines["steady state"], [moved, equations]
     yield check("gradients", diagnosis.check_gradients, declared, members.domain, steady.value, after=built)
     needed = [declared, *built]
     if rests:
@@ -76,8 +72,7 @@ def run_checks(members: Members, settings: Settings, tell: Callable[[str], None]
     yield (inside := check("box", check_box, economy))
     rules = finer, quadrature
     yield check("quadrature", diagnosis.check_quadrature, economy, *rules, settings.tolerance, after=[inside])
-    exact = declared, members.domain, steady, *rules
-    yield check("closed form", diagnosis.check_closed_form, *exact, after=built)
+    yield check("closed form", diagnosis.check_closed_form, declared, members.domain, steady, *rules, after=built)
 
 
 def describe_parameters(members: Members) -> Finding:

@@ -18,21 +18,12 @@ from deqn.evaluation.analysis import percent_deviations
 from deqn.evaluation.judgements import judge
 from deqn.evaluation.summary import Summary
 from deqn.policies.network import EnsemblePolicy
+from deqn.runs import verdict
 from deqn.runs.solution import Solution, load_solution
-from deqn.runs.verdict import (
-    Curves,
-    compose_case,
-    compute_curves,
-    draw_figures,
-    write_errors,
-    write_simulation,
-    write_summary,
-)
 from deqn.system.clock import Clock
 from deqn.system.errors import InputError
 
 IDENTITY = ("model", "parameters", "pseudo_states", "changed", "tolerance", "seed", "dtype", "steps", "states_visited")
-SUFFIX = "_spread"  # of columns that hold the standard deviation across solutions
 
 
 @dataclass(frozen=True)
@@ -83,36 +74,36 @@ class Ensemble:
 
     def with_spread(self, table: Callable[[Solution], pd.DataFrame]) -> pd.DataFrame:
         """A table of the mean, each column followed in the same order by one of its spread across the solutions."""
-        return table(self.mean).join(measure_spread([table(one) for one in self.solutions]).add_suffix(SUFFIX))
+        return table(self.mean).join(measure_spread([table(one) for one in self.solutions]).add_suffix("_spread"))
 
 
 def publish_ensemble(ensemble: Ensemble, folder: Path) -> Summary:
     """Judge the mean as any solution is judged, and write its tables and figures, with bands. Raises FileError."""
     clock, mean = Clock(), ensemble.mean
     with clock.phase("evaluate"):
-        case = compose_case(mean, mean.finer_economy)
+        case = verdict.compose_case(mean, mean.finer_economy)
         summary = judge(case)
     with clock.phase("report"):
         folder.mkdir(parents=True, exist_ok=True)
-        write_errors(folder, summary, case.compared)
+        verdict.write_errors(folder, summary, case.compared)
         evaluation, seed = mean.settings.evaluation, mean.settings.seed
         simulated = mean.simulate(evaluation.periods, evaluation.paths, seed)
-        write_simulation(folder, simulated, ensemble.moments(evaluation.periods, evaluation.paths, seed))
+        verdict.write_simulation(folder, simulated, ensemble.moments(evaluation.periods, evaluation.paths, seed))
         if evaluation.figures:
-            curves = compute_bands(ensemble, case.exact)
-            draw_figures(folder, case, simulated, curves)
+            verdict.draw_figures(folder, case, simulated, compute_bands(ensemble, case.exact))
     summary = replace(summary, seconds=clock.seconds())
-    write_summary(folder, summary)
+    verdict.write_summary(folder, summary)
     return summary
 
 
-def compute_bands(ensemble: Ensemble, exact: Truth | None) -> Curves:
+def compute_bands(ensemble: Ensemble, exact: Truth | None) -> verdict.Curves:
     """The curves of the mean, with their spread across the solutions."""
-    mean, each = compute_curves(ensemble.mean.economy, exact), [compute_curves(s.economy) for s in ensemble.solutions]
+    mean = verdict.compute_curves(ensemble.mean.economy, exact)
+    each = [verdict.compute_curves(one.economy) for one in ensemble.solutions]
     slices = {}
     for state, table in mean.slices.items():
-        spread = measure_spread([one.slices[state] for one in each]).drop(columns=state).add_prefix("spread ")
-        slices[state] = table.join(spread)
+        spread = measure_spread([one.slices[state] for one in each])
+        slices[state] = table.join(spread.drop(columns=state).add_prefix("spread "))
     deviations = [{label: percent_deviations(*paths) for label, paths in one.responses.items()} for one in each]
     spreads = {label: measure_spread([one[label] for one in deviations]) for label in mean.responses}
     return replace(mean, slices=slices, spreads=spreads)

@@ -49,13 +49,12 @@ def open_log(folder: Path) -> Iterator[None]:
 
 def record_environment(job: Job) -> dict[str, Any]:
     """Versions, device, threads, seed, command line, and the git revisions of the package and of the model's file."""
-    threading = tf.config.threading
     return {
         "versions": {"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
         "platform": platform.platform(),
         "devices": [d.name for d in tf.config.list_logical_devices()],
-        "threads": {"intra_op": threading.get_intra_op_parallelism_threads(),
-                    "inter_op": threading.get_inter_op_parallelism_threads()},
+        "threads": {"intra_op": tf.config.threading.get_intra_op_parallelism_threads(),
+                    "inter_op": tf.config.threading.get_inter_op_parallelism_threads()},
         "seed": job.settings.seed,
         "command_line": sys.argv,
         "overrides": [o for o in job.overrides if not o.startswith("resume=")],

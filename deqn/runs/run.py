@@ -119,21 +119,18 @@ def prepare_economy(job: Job, tell: Callable[[str], None]) -> Economy[PolicyNetw
 
 def check_loss_weights(weights: dict[str, float], equations: list[str]) -> None:
     """Refuse a weight of an equation that the model does not have. Raises InputError."""
-    for name in weights:
-        if name not in equations:
-            raise InputError(f"loss.weights.{name}: the model's equations are {', '.join(equations)}")
+    if unknown := [name for name in weights if name not in equations]:
+        raise InputError(f"loss.weights.{unknown[0]}: the model's equations are {', '.join(equations)}")
 
 
 def begin_summary(job: Job, economy: Economy, trained: TrainingResult) -> Summary:
     """What is known of a run before its policy is measured."""
     settings, network = job.settings, job.settings.network
     return Summary(
-        model=job.name,
-        parameters={k: v for k, v in settings.model.items() if k != "_target_"},
+        model=job.name, parameters={k: v for k, v in settings.model.items() if k != "_target_"},
         pseudo_states=settings.pseudo_states, changed=job.changed, status=trained.status,
-        tolerance=settings.tolerance, seed=settings.seed, dtype=settings.dtype,
+        tolerance=settings.tolerance, seed=settings.seed, dtype=settings.dtype, states_visited=trained.states_visited,
         seconds={}, steps={"adam": 0, "levenberg_marquardt": 0, "bfgs": 0, **trained.steps},
-        states_visited=trained.states_visited,
         training=TrainingRecord(
             ended=trained.ended, problem=trained.problem, lost_paths=trained.lost_paths,
             error=trained.error if math.isfinite(trained.error) else None,

@@ -1,7 +1,7 @@
 """A solved model: what it answers in a notebook, and how it is loaded from its folder."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ class Solution:
     settings: Settings
     result: Summary
     folder: Path
+    _members: dict[tuple[float, ...], Economy] = field(default_factory=dict, init=False, compare=False)
 
     def __repr__(self) -> str:
         error = format_error(self.result.path_error.mean)
@@ -70,8 +71,8 @@ class Solution:
         for a wrong shape or a parameter outside its interval.
         """
         packed = self._pack({**self._complete(parameters, states), **states, **parameters})
-        table = tabulate_states(self.economy.model, self.economy.policy, packed)
-        return table.drop(columns=labels(self.economy.model.states))
+        model = self.economy.model
+        return tabulate_states(model, self.economy.policy, packed).drop(columns=labels(model.states))
 
     def simulate(self, periods: int = 200, paths: int = 100, seed: int = 1, **parameters: float) -> pd.DataFrame:
         """Simulated paths after the evaluation's burn-in: columns `path`, `period` and every variable.
@@ -85,10 +86,9 @@ class Solution:
 
     def euler_errors(self, seed: int | None = None) -> pd.DataFrame:
         """Absolute residuals on fresh states with the finer rule: rows (set, equation), columns the statistics."""
-        rows: dict[tuple[str, str], dict[str, float]] = {}
-        for where, states in self.draw_evaluation_states(self.settings.seed if seed is None else seed).items():
-            table = evaluate.summarize_errors(self.finer_economy.euler_errors(states))
-            rows |= {(where, equation): statistics for equation, statistics in table.items()}
+        sets = self.draw_evaluation_states(self.settings.seed if seed is None else seed)
+        tables = {where: evaluate.summarize_errors(self.finer_economy.euler_errors(x)) for where, x in sets.items()}
+        rows = {(where, name): statistics for where, table in tables.items() for name, statistics in table.items()}
         return pd.DataFrame(rows).T.rename_axis(["set", "equation"])
 
     def irf(self, name: str, size: float = 1.0, periods: int = 40, **parameters: float) -> pd.DataFrame:
@@ -144,10 +144,6 @@ class Solution:
             self._members[values] = replace(self.economy, steady=self.economy.members.rest_at(values))
         return self._members[values]
 
-    @cached_property
-    def _members(self) -> dict[tuple[float, ...], Economy]:
-        return {}
-
     def _complete(self, given: Mapping[str, Any], states: Mapping[str, Any]) -> dict[str, Any]:
         """All parameters of a family, the baseline's where not given here or among the states. Raises KeyError."""
         known, values = self.economy.members.parameters, {}
@@ -157,8 +153,8 @@ class Solution:
             values[name] = given.get(name, states.get(name, baseline))
             away = np.abs(np.asarray(values[name], float) - (low + high) / 2) / (high - low)
             if (away > 0.5 + INTERVAL_ROUNDING).any():
-                interval = f"[{low:g}, {high:g}]"
-                raise ValueError(f"{name}={values[name]} lies outside {interval}, for which the family is solved")
+                where = f"outside [{low:g}, {high:g}], for which the family is solved"
+                raise ValueError(f"{name}={values[name]} lies {where}")
         return values
 
     def _pack(self, states: Mapping[str, Any]) -> tf.Tensor:
@@ -166,8 +162,8 @@ class Solution:
         for s in self.economy.model.states:
             names = labels([s])
             if s.name not in states and not all(n in states for n in names):
-                raise KeyError(f"no value for the state {s.name!r}; the model's states are "
-                               f"{', '.join(v.name for v in self.economy.model.states)}")  # fmt: skip
+                listed = ", ".join(v.name for v in self.economy.model.states)
+                raise KeyError(f"no value for the state {s.name!r}; the model's states are {listed}")
             value = np.asarray(states[s.name] if s.name in states else [states[n] for n in names], float)
             if value.ndim > (2 if s.size is not None else 1) or (s.size is not None and value.shape[:1] != (s.size,)):
                 wanted = "a number or [n]" if s.size is None else f"[{s.size}] or [{s.size}, n]"
@@ -187,9 +183,8 @@ def build_economy(
     model, kind = members.model, network.anchor
     steady = None if kind == "none" else steady or steady_state(model)
     inputs, outputs = (sum(map(width, declared)) for declared in (model.states, free_policies(model.policies)))
-    margin = DOMAIN_MARGIN if network.name == "chebyshev" else 0.0
-    layers = make_network(inputs, outputs, network, dtype, derive_seed(seed, NETWORK))
-    approximator = Approximator(layers, anchors.Scale(members.domain, margin))
+    scale = anchors.Scale(members.domain, DOMAIN_MARGIN if network.name == "chebyshev" else 0.0)
+    approximator = Approximator(make_network(inputs, outputs, network, dtype, derive_seed(seed, NETWORK)), scale)
     chosen = build_expectation(model, partial(build_rule, quadrature))
     try:
         policy = anchors.build_policy(members, steady or find_middle(model), approximator, kind, chosen)

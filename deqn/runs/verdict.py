@@ -51,12 +51,9 @@ def conclude(solution: Solution, console: Console, interrupt: Interrupt, clock: 
 
 def compose_case(solution: Solution, finer: Economy) -> Case:
     """What is judged of a solution; `finer` has the expectation that judges."""
-    settings = solution.settings
-    return Case(
-        economy=solution.economy, finer=finer, sets=solution.draw_evaluation_states(settings.seed),
-        loop=solution.closed_loop, evaluation=settings.evaluation, quadrature=settings.expectation,
-        trained=solution.result,
-    )  # fmt: skip
+    settings, sets = solution.settings, solution.draw_evaluation_states(solution.settings.seed)
+    return Case(economy=solution.economy, finer=finer, sets=sets, loop=solution.closed_loop, trained=solution.result,
+                evaluation=settings.evaluation, quadrature=settings.expectation)  # fmt: skip
 
 
 def write_errors(folder: Path, summary: Summary, compared: pd.DataFrame | None) -> None:
