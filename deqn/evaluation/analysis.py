@@ -16,7 +16,6 @@ from deqn.evaluation.evaluate import center_row
 from deqn.model.declaration import Model, Normal, Point
 from deqn.model.layout import fixed, labels, mean_shock, mean_shocks, pack, point, shock_names
 
-NEGLIGIBLE = 1e-8  # a path whose values all are smaller stays at zero
 UNIT_ROOT = 1e-7  # share of the largest, below which a singular value of the identity less the slopes is zero
 SLICE_POINTS = 101
 CHORDS, RESTING = 50, 100  # steps to a resting point, at most; rounding errors by which the last one moves
@@ -30,8 +29,7 @@ def impulse_response(economy: Economy, name: str, size: float, periods: int) -> 
     value, or by `size` where that is zero. A name of both a shock and a state means the shock. Raises KeyError for
     another name.
     """
-    model, policy = economy.model, economy.policy
-    dtype = policy.dtype
+    model, policy, dtype = economy.model, economy.policy, economy.policy.dtype
     rest = find_resting_point(economy)
     now = point(model, policy, rest)
     shocks = mean_shocks(model, now, dtype)
@@ -57,9 +55,8 @@ def impulse_response(economy: Economy, name: str, size: float, periods: int) -> 
 def find_resting_point(economy: Economy) -> tf.Tensor:
     """Where the economy rests under its policy when shocks stay at their means, packed states [1, n_states].
 
-    Found near the steady state by Newton's method with the slopes there, so that it does not matter how slowly the
-    economy would come to it. Along a unit root every point rests, and that of the steady state is kept; it stays, too,
-    where there is no such point within a width of the box, as where a level drifts.
+    By Newton's method with the slopes at the steady state. Along a unit root, where every point rests, it keeps that of
+    the steady state; it is the steady state where none within a width of the box rests, as where a level drifts.
     """
     model, policy, start = economy.model, economy.policy, center_row(economy)
     rows, moving = tf.repeat(start, start.shape[1], 0), ~fixed(model.states)
@@ -89,7 +86,7 @@ def find_resting_point(economy: Economy) -> tf.Tensor:
 
 def at_zero(path: pd.DataFrame) -> pd.Series:
     """Which variables stay at zero along a path, so that no percent of them can be taken."""
-    return path.abs().max() < NEGLIGIBLE
+    return path.abs().max() < 1e-8
 
 
 def percent_deviations(shocked: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:

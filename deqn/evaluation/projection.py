@@ -69,10 +69,7 @@ class Projection:
         self._fitted, self._held_out = states[:count], states[count : count + count // 4]
 
     def solve(self, judged: tf.Tensor, policies: Mapping[str, np.ndarray], settled: float) -> bool:
-        """Fit until a step no longer moves the policies; returns whether it comes to that.
-
-        That is by less than the share `settled` of their distance from the given ones, at states [n, n_states].
-        """
+        """Fit until steps move policies by less than `settled` of their distance from `policies`; whether they do."""
         values = evaluate_policies(self.economy, judged)
         for _ in range(ITERATIONS):
             losses = self._solver.iterate(self._fitted, self._held_out)

@@ -122,10 +122,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Summary:
-    """The content of summary.json. Sets are `path` and `box`; errors are absolute residuals (shares) by equation.
-
-    `final`: whether the run came to its end, so that `signal` says what ended it, None where nothing did.
-    """
+    """The content of summary.json. Sets are `path` and `box`; errors are absolute residuals (shares) by equation."""
 
     model: str
     parameters: dict[str, Any]
@@ -152,7 +149,7 @@ class Summary:
     sample: Sample | None = None
     overrides: list[str] | None = None
     signal: int | None = None
-    final: bool = False
+    final: bool = False  # the run came to its end, so that `signal` says what ended it, None where nothing did
 
     @property
     def path_error(self) -> WorstEquation:

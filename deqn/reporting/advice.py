@@ -1,7 +1,4 @@
-"""What a reader is told beside the table: how far the paths can be trusted, why a run failed, and what to try.
-
-Every sentence follows from summary.json alone. Needs no TensorFlow.
-"""
+"""What summary.json alone tells beside the table: how far paths can be trusted, why a run failed, and what to try."""
 
 import math
 from collections.abc import Iterator

@@ -20,8 +20,7 @@ def make_canvas(panels: int, height: float = 2.7) -> tuple[Figure, list[Axes]]:
     """A figure with panels in rows of at most three."""
     columns = min(panels, 3)
     rows = -(-panels // columns)
-    width = 5.4 if columns == 1 else 3.7 * columns
-    figure = Figure(figsize=(width, height * rows + 0.4), layout="constrained")
+    figure = Figure(figsize=(5.4 if columns == 1 else 3.7 * columns, height * rows + 0.4), layout="constrained")
     axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
     for unused in axes[panels:]:
         unused.remove()
@@ -157,8 +156,9 @@ def draw_ergodic_distribution(table: pd.DataFrame, names: list[str], path: Path)
                 continue
             half = max(np.ptp(values) / 2, 0.01 * abs(values.mean()), 1e-9) * 1.02
             center = (values.max() + values.min()) / 2
-            ends = (center - half, center + half)
-            ax.hist(values, 50, range=ends, density=True, color=NET, alpha=0.75, label="density")
+            ax.hist(
+                values, 50, range=(center - half, center + half), density=True, color=NET, alpha=0.75, label="density"
+            )
             ax.axvline(values.mean(), color=EXACT, lw=1.6, label="mean")
             ax.ticklabel_format(axis="x", useOffset=False)
             ax.set(xlabel=f"{name} (level)", ylabel="density")
@@ -231,8 +231,7 @@ def draw_against_setting(ax: Axes, rows: pd.DataFrame, name: str) -> None:
     else:
         order = list(dict.fromkeys(rows[name]))
         places = rows[name].map(order.index)
-        ax.set_xticks(range(len(order)), order)
-        ax.set_xlim(-0.5, len(order) - 0.5)
+        ax.set(xticks=range(len(order)), xticklabels=order, xlim=(-0.5, len(order) - 0.5))
     ax.plot(places, rows["mean"], "o", color=NET, alpha=0.5, label="each")
     if places.duplicated().any():
         medians = np.exp(np.log(rows["mean"]).groupby(places).median())  # the axis is logarithmic

@@ -53,13 +53,10 @@ def render_run(folder: Path) -> str:
     moving = [name for name in simulated if name not in ("path", "period") and simulated[name].nunique() > 1]
     chosen = simulated[["path", "period", *select_variables(moving, CORRELATED)]]
     return render_page(
-        "run.html",
-        **describe_verdict(summary),
-        folder=folder.name,
+        "run.html", **describe_verdict(summary), folder=folder.name,
         parameters=[[name, to_word(value)] for name, value in summary.parameters.items()],
         changed=[[key, to_word(c["value"]), to_word(c["default"])] for key, c in summary.changed.items()],
-        comparison=read_comparison(folder / "comparison.csv"),
-        pictures=list_pictures(folder, summary.model),
+        comparison=read_comparison(folder / "comparison.csv"), pictures=list_pictures(folder, summary.model),
         simulation={
             "paths": simulated["path"].nunique(), "periods": simulated["period"].nunique(),
             "burn_in": summary.sample.burn_in, "at_rest": summary.sample.at_rest,
