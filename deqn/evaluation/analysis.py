@@ -25,9 +25,8 @@ def impulse_response(economy: Economy, name: str, size: float, periods: int) -> 
     """The path after one shock and the path without it, each `periods` + 1 rows from date 0 on, no further shock.
 
     Both start at `find_resting_point`. A shock deviates from its mean by `size` standard deviations; of a vector one
-    the entry `eps[2]`, or the first. A state, or one entry `k[2]` of it, is displaced by the share `size` of its own
-    value, or by `size` where that is zero. A name of both a shock and a state means the shock. Raises KeyError for
-    another name.
+    the entry `eps[2]`, or the first. A state, or its entry `k[2]`, is displaced by the share `size` of its value, or by
+    `size` where that is zero. A name of both means the shock. Raises KeyError for another name.
     """
     model, policy, dtype = economy.model, economy.policy, economy.policy.dtype
     rest = find_resting_point(economy)
@@ -39,13 +38,12 @@ def impulse_response(economy: Economy, name: str, size: float, periods: int) -> 
     value = values[variable]
     if variable in shock_names(model.shocks):
         moved = value + size * standard_deviation(model, variable, now, dtype) * mark_entry(value, entry or 0)
-        shocked = pack(model.transition(now, shocks.also({variable: moved})), model.states, 1, 1, dtype)
+        after = model.transition(now, shocks.also({variable: moved}))
         baseline = advance_states(model, policy, rest, None)
     else:
         moved = value + size * tf.where(value == 0, tf.ones_like(value), value) * mark_entry(value, entry)
-        shocked = pack({**now.__dict__, variable: moved}, model.states, 1, 1, dtype)
-        baseline = rest
-    both = tf.concat([shocked, baseline], 0)
+        after, baseline = {**now.__dict__, variable: moved}, rest
+    both = tf.concat([pack(after, model.states, 1, 1, dtype), baseline], 0)
     later = simulate_path(model, policy, both, periods - 1, None)  # [periods - 1, 2, n_states]
     paths = tf.concat([tf.stack([rest, rest], 1), both[None], later], 0)
     constant = [s.name for s in model.states if s.fixed]
@@ -133,8 +131,7 @@ def slice_policies(
 ) -> dict[str, pd.DataFrame]:
     """Policies along each packed state across its box, the other states at the steady state.
 
-    A table for each state label: the state, the policies, and where they are given `start <policy>`, where training
-    started, and `exact <policy>`.
+    A table for each state label: state, policies, and if they are given, `start <policy>` and `exact <policy>`.
     """
     model, center, tables = economy.model, center_row(economy), {}
     low, high = (x.numpy()[0] for x in economy.domain.corners(center))

@@ -1,8 +1,7 @@
 """How often constraints bind, and how large the errors are where they do and where they do not.
 
-Paths may spend many dates at a few states beside a kink. There a tiny error of the policies decides on which side they
-are. So a state counts as sensitive where its distance from the kink is no larger than the error that the residuals
-allow, and a share has two ends.
+Paths may spend many dates beside a kink, where a tiny error of the policies decides on which side a state is. A state
+is sensitive if its distance from the kink is no larger than the error that the residuals allow: a share has two ends.
 """
 
 import numpy as np

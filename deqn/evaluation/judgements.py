@@ -36,20 +36,15 @@ log = logging.getLogger("deqn")
 
 @dataclass(frozen=True)
 class Case:
-    """A solution and its fresh states. Each property is measured once, when it is first asked for.
-
-    `finer`: the economy with the expectation that judges; `quadrature` is the setting of training's. `sets`: packed
-    states [n, n_states] of `path` and `box`. `loop`: the modes of the closed loop, if it has a steady state.
-    `trained`: the summary as training left it.
-    """
+    """A solution and its fresh states. Each property is measured once, when it is first asked for."""
 
     economy: Economy
-    finer: Economy
-    sets: dict[str, tf.Tensor]
-    loop: Modes | None
+    finer: Economy  # with the expectation that judges
+    sets: dict[str, tf.Tensor]  # packed states [n, n_states] of `path` and `box`
+    loop: Modes | None  # the modes of the closed loop, if it has a steady state
     evaluation: Evaluation
-    quadrature: Quadrature
-    trained: Summary
+    quadrature: Quadrature  # the setting of training
+    trained: Summary  # as training left it
 
     @cached_property
     def errors(self) -> dict[str, dict[str, np.ndarray]]:

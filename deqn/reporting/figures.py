@@ -68,7 +68,7 @@ def draw_training_curve(metrics: pd.DataFrame, path: Path) -> None:
     equations = [c.removeprefix("mean_") for c in metrics if c.startswith("mean_")]
     for i, name in enumerate(equations[:LINES]):
         for of, alpha, style in (("mean", None, "-"), ("max", 0.45, "--")):
-            values, label = metrics[f"{of}_{name}"], f"{name}, {of}"
+            label, values = f"{name}, {of}", metrics[f"{of}_{name}"]
             ax.semilogy(metrics["seconds"], values, color=f"C{i}", alpha=alpha, ls=style, label=label)
     for next_stage in metrics["seconds"][(stages != stages.shift()) & (stages.index > 0)]:
         ax.axvline(next_stage, color=MUTED, lw=1)
@@ -78,9 +78,7 @@ def draw_training_curve(metrics: pd.DataFrame, path: Path) -> None:
     save(figure, path)
 
 
-def draw_policy_functions(
-    slices: dict[str, pd.DataFrame], policies: list[str], path: Path, exact: str = "closed form"
-) -> None:
+def draw_policy_functions(slices: dict[str, pd.DataFrame], policies: list[str], path: Path, exact: str) -> None:
     """Each policy along each state, the others at their steady state; a line for each component of a vector.
 
     `slices`: state -> table with the state's column, policies, `start <policy>` where training started, and

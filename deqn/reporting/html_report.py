@@ -52,6 +52,7 @@ def render_run(folder: Path) -> str:
     orders = [c for c in moments if c.startswith("autocorrelation_")]
     moving = [name for name in simulated if name not in ("path", "period") and simulated[name].nunique() > 1]
     chosen = simulated[["path", "period", *select_variables(moving, CORRELATED)]]
+    to_word = lambda value: value if isinstance(value, str) else json.dumps(value)  # a setting as YAML has it
     return render_page(
         "run.html", **describe_verdict(summary), folder=folder.name,
         parameters=[[name, to_word(value)] for name, value in summary.parameters.items()],
@@ -122,11 +123,6 @@ def tabulate(heading: str, frame: pd.DataFrame, show: Callable[[float], str]) ->
     rows = [[str(label), *(show(x) if np.isfinite(x) else "-" for x in values)]
             for label, values in zip(frame.index, frame.to_numpy(float), strict=True)]  # fmt: skip
     return {"columns": [heading, *frame], "rows": rows}
-
-
-def to_word(value: Any) -> str:
-    """A setting as YAML has it."""
-    return json.dumps(value) if not isinstance(value, str) else value
 
 
 def embed_picture(picture: Path) -> str:

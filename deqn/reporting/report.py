@@ -19,7 +19,6 @@ from deqn.system.clock import PHASES
 from deqn.system.files import format_error, write_text
 
 HEADINGS = {"mean": "mean", "median": "median", "p99": "p99", "p99.9": "p999", "max": "max"}  # heading: statistic
-LATEX_ROWS = 40  # at most, in a table of moments
 COMPARED = {
     "mean": "mean", "max": "max", "mean_relative": "relative mean", "max_relative": "relative max",
     "first_order_mean": "first order mean", "first_order_max": "first order max",
@@ -163,13 +162,12 @@ def write_tables(folder: Path, summary: Summary, compared: pd.DataFrame | None, 
     place = folder / "tables"
     place.mkdir(exist_ok=True)
     rows = list(compose_rows(summary))
-    cells = [row.format_cells(format_scientific) for row in rows]
-    errors = pd.DataFrame(cells, [row.label for row in rows], list(HEADINGS))
+    errors = pd.DataFrame([r.format_cells(format_scientific) for r in rows], [r.label for r in rows], list(HEADINGS))
     write_text(place / "euler_errors.tex", to_tabular("absolute residual", errors))
     if compared is not None:
         comparison = tabulate_comparison(compared).map(format_scientific)
         write_text(place / "comparison.tex", to_tabular("policy", comparison))
-    few = moments.loc[select_variables(list(moments.index), LATEX_ROWS)].drop(columns=["min", "max"])
+    few = moments.loc[select_variables(list(moments.index), count=40)].drop(columns=["min", "max"])
     heading = lambda c: rf"$\rho_{c[-1]}$" if c.startswith("autocorrelation_") else c
     few.columns = ["s.e." if c.endswith("_se") else heading(c) for c in few]
     left_out = f"% {len(few)} of {len(moments)} variables; all are in moments.csv\n" if len(few) < len(moments) else ""
