@@ -16,7 +16,7 @@ from deqn.equations.expectation import build_expectation, build_finer_rule, buil
 from deqn.evaluation import evaluate
 from deqn.evaluation.closed_loop import assess_stability, find_closed_loop_modes
 from deqn.evaluation.judgements import pool_sets
-from deqn.reporting import html_report, latex, report
+from deqn.reporting import html_report, report
 from deqn.runs.run import solve
 from deqn.system.files import write_json
 from deqn.training.stage import BatchStage
@@ -53,7 +53,7 @@ def test_tables_leave_out_what_is_relative_to_zero(tmp_path):
     write_json(tmp_path / "summary.json", pooled)
     read = json.loads((tmp_path / "summary.json").read_text())
     assert read["y"]["mean_relative"] is None and read["y"]["max_relative"] is None and read["y"]["max"] == 2e-9
-    text = latex.to_tabular("policy", report.tabulate_comparison(compared).map(latex.format_scientific))
+    text = report.to_tabular("policy", report.tabulate_comparison(compared).map(report.format_scientific))
     assert "nan" not in text and text.count("--") == 6
     compared.to_csv(tmp_path / "comparison.csv", index=False)
     cells = html_report.read_comparison(tmp_path / "comparison.csv")["table"]["rows"]

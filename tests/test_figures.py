@@ -35,7 +35,7 @@ def test_every_figure_is_drawn_even_of_a_diverged_economy(tmp_path, table, broke
     figures.draw_ergodic_distribution(table, ["k", "s", "a"], tmp_path / "distribution.png")
     figures.draw_impulse_responses({"eps": (table, table * 1.01)}, tmp_path / "responses.png")
     slices = {"k": table.assign(**{"exact s": 0.3})}
-    figures.draw_policy_functions(slices, ["s", "a"], tmp_path / "policies.png")
+    figures.draw_policy_functions(slices, ["s", "a"], tmp_path / "policies.png", "closed form")
     assert all(is_png(p) for p in tmp_path.iterdir()) and len(list(tmp_path.iterdir())) == 5
 
 
@@ -62,7 +62,7 @@ def test_policies_show_start_network_and_closed_form(drawn):
     lines = {"": 0.0, "start ": 0.1, "exact ": 0.0}
     table = {kind + name: value + shift for name, value in values.items() for kind, shift in lines.items()}
     slices = {"k": pd.DataFrame({"k": k} | table)}
-    figures.draw_policy_functions(slices, ["s", "a"], "policies.png")
+    figures.draw_policy_functions(slices, ["s", "a"], "policies.png", "closed form")
     scalar, vector = drawn[0].axes
     assert [line.get_label() for line in scalar.lines] == ["start of training", "network", "closed form"]
     assert [line.get_label() for line in vector.lines][:3] == ["start of training", "a[0]", "closed form"]

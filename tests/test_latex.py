@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deqn.reporting.latex import format_plain, format_scientific, to_tabular, write_tables
-from deqn.reporting.report import compose_rows
+from deqn.reporting.report import compose_rows, format_plain, format_scientific, to_tabular, write_tables
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from deqn.evaluation.evaluate import center_row
 from deqn.model.declaration import Model, Normal, Point
 from deqn.model.layout import fixed, labels, mean_shock, mean_shocks, pack, point, shock_names
 
-NEGLIGIBLE = 1e-8  # a path whose values all are smaller stays at zero
 UNIT_ROOT = 1e-7  # share of the largest, below which a singular value of the identity less the slopes is zero
 SLICE_POINTS = 101
 CHORDS, RESTING = 50, 100  # steps to a resting point, at most; rounding errors by which the last one moves
@@ -26,12 +25,10 @@ def impulse_response(economy: Economy, name: str, size: float, periods: int) -> 
     """The path after one shock and the path without it, each `periods` + 1 rows from date 0 on, no further shock.
 
     Both start at `find_resting_point`. A shock deviates from its mean by `size` standard deviations; of a vector one
-    the entry `eps[2]`, or the first. A state, or one entry `k[2]` of it, is displaced by the share `size` of its own
-    value, or by `size` where that is zero. A name of both a shock and a state means the shock. Raises KeyError for
-    another name.
+    the entry `eps[2]`, or the first. A state, or its entry `k[2]`, is displaced by the share `size` of its value, or by
+    `size` where that is zero. A name of both means the shock. Raises KeyError for another name.
     """
-    model, policy = economy.model, economy.policy
-    dtype = policy.dtype
+    model, policy, dtype = economy.model, economy.policy, economy.policy.dtype
     rest = find_resting_point(economy)
     now = point(model, policy, rest)
     shocks = mean_shocks(model, now, dtype)
@@ -41,13 +38,12 @@ def impulse_response(economy: Economy, name: str, size: float, periods: int) -> 
     value = values[variable]
     if variable in shock_names(model.shocks):
         moved = value + size * standard_deviation(model, variable, now, dtype) * mark_entry(value, entry or 0)
-        shocked = pack(model.transition(now, shocks.also({variable: moved})), model.states, 1, 1, dtype)
+        after = model.transition(now, shocks.also({variable: moved}))
         baseline = advance_states(model, policy, rest, None)
     else:
         moved = value + size * tf.where(value == 0, tf.ones_like(value), value) * mark_entry(value, entry)
-        shocked = pack({**now.__dict__, variable: moved}, model.states, 1, 1, dtype)
-        baseline = rest
-    both = tf.concat([shocked, baseline], 0)
+        after, baseline = {**now.__dict__, variable: moved}, rest
+    both = tf.concat([pack(after, model.states, 1, 1, dtype), baseline], 0)
     later = simulate_path(model, policy, both, periods - 1, None)  # [periods - 1, 2, n_states]
     paths = tf.concat([tf.stack([rest, rest], 1), both[None], later], 0)
     constant = [s.name for s in model.states if s.fixed]
@@ -57,9 +53,8 @@ def impulse_response(economy: Economy, name: str, size: float, periods: int) -> 
 def find_resting_point(economy: Economy) -> tf.Tensor:
     """Where the economy rests under its policy when shocks stay at their means, packed states [1, n_states].
 
-    Found near the steady state by Newton's method with the slopes there, so that it does not matter how slowly the
-    economy would come to it. Along a unit root every point rests, and that of the steady state is kept; it stays, too,
-    where there is no such point within a width of the box, as where a level drifts.
+    By Newton's method with the slopes at the steady state. Along a unit root, where every point rests, it keeps that of
+    the steady state; it is the steady state where none within a width of the box rests, as where a level drifts.
     """
     model, policy, start = economy.model, economy.policy, center_row(economy)
     rows, moving = tf.repeat(start, start.shape[1], 0), ~fixed(model.states)
@@ -89,7 +84,7 @@ def find_resting_point(economy: Economy) -> tf.Tensor:
 
 def at_zero(path: pd.DataFrame) -> pd.Series:
     """Which variables stay at zero along a path, so that no percent of them can be taken."""
-    return path.abs().max() < NEGLIGIBLE
+    return path.abs().max() < 1e-8
 
 
 def percent_deviations(shocked: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
@@ -136,8 +131,7 @@ def slice_policies(
 ) -> dict[str, pd.DataFrame]:
     """Policies along each packed state across its box, the other states at the steady state.
 
-    A table for each state label: the state, the policies, and where they are given `start <policy>`, where training
-    started, and `exact <policy>`.
+    A table for each state label: state, policies, and if they are given, `start <policy>` and `exact <policy>`.
     """
     model, center, tables = economy.model, center_row(economy), {}
     low, high = (x.numpy()[0] for x in economy.domain.corners(center))

@@ -54,26 +54,21 @@ def assess_stability(economy: Economy, loop: Modes) -> Stability:
     starts = tf.concat([project_out(model, box.points(of=rest[None]), rest[None], loop.kept) for rest in rests], 0)
     low, high = (x.numpy() for x in economy.domain.corners(rests))
     ends = simulate_end(model, policy, starts, tf.constant(periods), None).numpy().reshape(len(rests), 128, -1)
-    lost = ~np.isfinite(ends).all(2)
     with np.errstate(invalid="ignore"):
-        spread = np.max((ends.max(1) - ends.min(1)) / (high - low))
-        distance = np.max(np.abs(ends - rests.numpy()[:, None]) / (high - low)[:, None])
-    gaps = float(spread), float(distance)
-    return Stability(loop.spectral_radius, loop.decaying, unit_roots, True, *gaps, periods, float(lost.mean()))
+        spread = float(np.max((ends.max(1) - ends.min(1)) / (high - low)))
+        distance = float(np.max(np.abs(ends - rests.numpy()[:, None]) / (high - low)[:, None]))
+    lost = float((~np.isfinite(ends).all(2)).mean())
+    return Stability(loop.spectral_radius, loop.decaying, unit_roots, True, spread, distance, periods, lost)
 
 
 def project_out(model: Model, states: tf.Tensor, rest: tf.Tensor, kept: np.ndarray) -> tf.Tensor:
-    """Packed states [n, n_states] of the box moved to where the combinations `kept` are those of one at rest.
-
-    A conserved quantity, or a random walk, never returns; paths come together only where they share it.
-    """
+    """Packed states [n, n_states] moved to where the combinations `kept`, which never return, are those at rest."""
     if not kept.shape[1]:
         return states
     moving, widths = ~fixed(model.states), box_widths(model.states)
     away = ((states - rest).numpy() / widths)[:, moving]
     away = away - away @ kept @ kept.T
-    low, high = (x[moving] for x in box(model.states))
-    center = rest.numpy()[0, moving]
+    (low, high), center = (x[moving] for x in box(model.states)), rest.numpy()[0, moving]
     room = np.where(away > 0, high - center, center - low)
     shares = np.where(away == 0, 1.0, room / widths[moving] / np.where(away == 0, 1.0, np.abs(away)))
     projected = states.numpy().copy()

@@ -1,8 +1,7 @@
 """How often constraints bind, and how large the errors are where they do and where they do not.
 
-Paths may spend many dates at a few states beside a kink. There a tiny error of the policies decides on which side they
-are. So a state counts as sensitive where its distance from the kink is no larger than the error that the residuals
-allow, and a share has two ends.
+Paths may spend many dates beside a kink, where a tiny error of the policies decides on which side a state is. A state
+is sensitive if its distance from the kink is no larger than the error that the residuals allow: a share has two ends.
 """
 
 import numpy as np
@@ -17,7 +16,6 @@ from deqn.model.layout import labels, multipliers, output_columns, point
 
 NEAR = 128  # states on each side of a kink, nearest to it, at which errors are measured
 ALLOWED = 10  # times the error that a Newton step removes from today's policies: tomorrow's are wrong, too
-
 
 Binding = tuple[np.ndarray, np.ndarray]  # where a constraint binds, and where errors decide whether: [n, states]
 
@@ -49,11 +47,7 @@ def locate_binding(economy: Economy, multiplier: Multiplier, states: tf.Tensor, 
 
 
 def compute_newton_steps(economy: Economy, states: tf.Tensor) -> np.ndarray:
-    """By how much today's policies miss their equations, given those of tomorrow: [states, outputs].
-
-    Of an output whose constraint binds it is the multiplier that moves, else the policy. NaN where the equations do not
-    determine them.
-    """
+    """Newton steps of today's policies, or multipliers that bind, tomorrow given: [states, outputs], NaN if unknown."""
     own, beside, _ = output_columns(economy.model.policies)
     steps = []
     for part in economy.slices(states):

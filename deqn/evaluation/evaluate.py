@@ -11,7 +11,7 @@ from deqn.economy.economy import Economy, row_means
 from deqn.economy.exact import Truth
 from deqn.economy.simulation import simulate_end, simulate_path
 from deqn.evaluation.closed_loop import decay_periods
-from deqn.evaluation.summary import Sample, WorstEquation
+from deqn.evaluation.summary import Sample, Statistics, WorstEquation
 from deqn.model.declaration import Model
 from deqn.model.layout import fixed, point, width
 from deqn.perturbation.modes import Modes
@@ -28,8 +28,7 @@ def sample_paths(
 ) -> tf.Tensor:
     """Fresh simulated states [periods, paths, n_states], the first dates left out (see `choose_sample`).
 
-    `of`: a packed state [1, n_states] whose parameters, in a family, all paths have. `loop`: the modes of the closed
-    loop, None where there is no steady state.
+    `of`: packed state [1, n_states] whose parameters, in a family, all paths have. `loop`: None without steady state.
     """
     generator = tf.random.Generator.from_seed(seed, alg="philox")
     start = SobolPoints(economy.domain, evaluation.paths, seed, economy.policy.dtype).points(of=of)
@@ -43,9 +42,8 @@ def sample_paths(
 def choose_sample(model: Model, evaluation: Evaluation, loop: Modes | None) -> Sample:
     """How paths are sampled: `burn_in` dates come before the `periods` that are judged, so that starts are forgotten.
 
-    That takes `needed` dates, which only a steady state tells. Without shocks there are none, since the transition is
-    all that there is. Unit roots forget nothing, so that paths start `at_rest`. `evaluation.burn_in` overrides all of
-    this.
+    That takes `needed` dates, which only a steady state tells; none without shocks, where the transition is all there
+    is. Unit roots forget nothing, so that paths start `at_rest`. `evaluation.burn_in` overrides all of this.
     """
     needed = decay_periods(loop.decaying, FORGOTTEN) if model.shocks and loop is not None else 0.0
     if evaluation.burn_in is not None:
@@ -57,8 +55,7 @@ def choose_sample(model: Model, evaluation: Evaluation, loop: Modes | None) -> S
 
 def compute_statistics(sizes: np.ndarray) -> dict[str, float]:
     """Mean, median, upper percentiles and maximum of absolute residuals."""
-    quantiles = np.quantile(sizes, list(QUANTILES.values()))
-    named = dict(zip(QUANTILES, map(float, quantiles), strict=True))
+    named = dict(zip(QUANTILES, map(float, np.quantile(sizes, list(QUANTILES.values()))), strict=True))
     return {"mean": float(np.mean(sizes)), **named, "max": float(np.max(sizes))}
 
 
@@ -73,20 +70,16 @@ def find_worst_equation(errors: dict[str, np.ndarray]) -> WorstEquation:
     return WorstEquation(*max(row_means(errors), key=lambda row: math.inf if math.isnan(row[1]) else row[1]))
 
 
-def summarize_terciles(
-    economy: Economy, errors: dict[str, np.ndarray], states: tf.Tensor
-) -> dict[str, list[dict[str, float]]]:
+def summarize_terciles(model: Model, errors: dict[str, np.ndarray], states: tf.Tensor) -> dict[str, list[Statistics]]:
     """Mean and largest of the errors at the states over all equations, in each third of each parameter of a family."""
     pooled, terciles = np.concatenate(list(errors.values())), {}  # [equations, states]
-    first = np.cumsum([0, *map(width, economy.model.states)])
-    for s, column in zip(economy.model.states, first, strict=False):
+    for s, column in zip(model.states, np.cumsum([0, *map(width, model.states)]), strict=False):
         if s.fixed:
             ends = np.linspace(s.lower, s.upper, 4)
             tercile = np.clip(np.searchsorted(ends, states[:, column].numpy(), side="right") - 1, 0, 2)
-            parts = [pooled[:, tercile == i] for i in range(3)]
             terciles[s.name] = [
                 {"from": ends[i], "to": ends[i + 1], "mean": float(part.mean()), "max": float(part.max())}
-                for i, part in enumerate(parts) if part.size
+                for i in range(3) if (part := pooled[:, tercile == i]).size
             ]  # fmt: skip
     return terciles
 
@@ -106,23 +99,18 @@ def compare(economy: Economy, linear: PolicyFunction | None, exact: Truth, sets:
         for policy, truth in exact.values(states).items():
             row = {"set": name, "against": exact.kind, "policy": policy, "states": states.shape[0]}
             for kind, values in points.items():
-                distance = measure_distance(getattr(values, policy).numpy(), truth)
-                row |= {f"{kind}{statistic}": x for statistic, x in distance.items()}
+                row |= {kind + key: x for key, x in measure_distance(getattr(values, policy).numpy(), truth).items()}
             rows.append(row)
     return pd.DataFrame(rows)
 
 
 def measure_distance(values: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    """Mean and largest error, absolute and relative to the truth where that is not zero; NaN where it always is.
-
-    Zero is what is smaller than the rounding error of the largest value.
-    """
+    """Mean and largest error, absolute and relative to the truth where that is not zero; NaN where it always is."""
     error, truth = np.broadcast_arrays(np.abs(values - truth), truth)
     size = np.abs(truth)
-    some = size > np.finfo(truth.dtype).eps * size.max()
+    some = size > np.finfo(truth.dtype).eps * size.max()  # what is below rounding counts as zero
     relative = error[some] / size[some] if some.any() else np.array([np.nan])
-    absolute = {"mean": error.mean(), "max": error.max()}
-    return absolute | {"mean_relative": relative.mean(), "max_relative": relative.max()}
+    return {"mean": error.mean(), "max": error.max(), "mean_relative": relative.mean(), "max_relative": relative.max()}
 
 
 def center_row(economy: Economy) -> tf.Tensor:

@@ -36,20 +36,15 @@ log = logging.getLogger("deqn")
 
 @dataclass(frozen=True)
 class Case:
-    """A solution and its fresh states. Each property is measured once, when it is first asked for.
-
-    `finer`: the economy with the expectation that judges; `quadrature` is the setting of training's. `sets`: packed
-    states [n, n_states] of `path` and `box`. `loop`: the modes of the closed loop, if it has a steady state.
-    `trained`: the summary as training left it.
-    """
+    """A solution and its fresh states. Each property is measured once, when it is first asked for."""
 
     economy: Economy
-    finer: Economy
-    sets: dict[str, tf.Tensor]
-    loop: Modes | None
+    finer: Economy  # with the expectation that judges
+    sets: dict[str, tf.Tensor]  # packed states [n, n_states] of `path` and `box`
+    loop: Modes | None  # the modes of the closed loop, if it has a steady state
     evaluation: Evaluation
-    quadrature: Quadrature
-    trained: Summary
+    quadrature: Quadrature  # the setting of training
+    trained: Summary  # as training left it
 
     @cached_property
     def errors(self) -> dict[str, dict[str, np.ndarray]]:
@@ -90,28 +85,22 @@ class Case:
         """A row for each set of states and policy, see `evaluate.compare`."""
         if self.exact is None:
             return None
-        rule = None if self.linear is None else self.linear[1]
-        return evaluate.compare(self.economy, rule, self.exact, self.sets)
+        return evaluate.compare(self.economy, self.linear and self.linear[1], self.exact, self.sets)
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """One thing that is measured: `measure` returns fields of the summary, those of a set under the set's name.
-
-    `passes`, given the whole summary, is None where the judgement does not decide.
-    """
+    """One thing that is measured: `measure` returns fields of the summary, those of a set under the set's name."""
 
     name: str
     measure: Callable[[Case], dict[str, Any]]
     applies: Callable[[Case], bool] = lambda case: True
-    passes: Callable[[Summary], bool | None] = lambda summary: None
+    passes: Callable[[Summary], bool | None] = lambda summary: None  # None: the judgement does not decide
 
 
 def measure_errors(where: str, case: Case) -> dict[str, Any]:
-    """Absolute residuals on a set of states, and the equation with the largest ones."""
-    errors = case.errors[where]
-    worst = evaluate.find_worst_equation(errors)
-    return {"worst_equation": {where: worst}, "euler_errors": {where: evaluate.summarize_errors(errors)}}
+    worst, statistics = evaluate.find_worst_equation(case.errors[where]), evaluate.summarize_errors(case.errors[where])
+    return {"worst_equation": {where: worst}, "euler_errors": {where: statistics}}
 
 
 def measure_stability(case: Case) -> dict[str, Any]:
@@ -172,9 +161,8 @@ def measure_constraints(case: Case) -> dict[str, Any]:
 
 
 def measure_terciles(case: Case) -> dict[str, Any]:
-    """Errors in each third of each parameter of a family."""
-    summarize = evaluate.summarize_terciles
-    return {"errors_by_thirds": {w: summarize(case.economy, case.errors[w], x) for w, x in case.sets.items()}}
+    model, errors = case.economy.model, case.errors
+    return {"errors_by_thirds": {w: evaluate.summarize_terciles(model, errors[w], x) for w, x in case.sets.items()}}
 
 
 JUDGEMENTS = (

@@ -6,7 +6,6 @@ A variable that does not move has no correlation and no skewness: NaN. Those of 
 import numpy as np
 import pandas as pd
 
-ORDER = 5  # of the autocorrelations in moments.csv
 BATCHES = 20  # at least, from whose means standard errors follow
 
 
@@ -36,8 +35,7 @@ def moments(table: pd.DataFrame) -> pd.DataFrame:
 def estimate_error_of_mean(values: np.ndarray) -> np.ndarray:
     """The standard error of the mean over all dates of all paths [paths, periods, variables], [variables].
 
-    By batch means, which are nearly independent of each other. Each path is a batch; fewer than BATCHES are cut into
-    parts. NaN where there is no second batch. Source: Schmeiser (1982).
+    By batch means: a path is a batch, fewer than BATCHES are cut into parts. NaN for one. Source: Schmeiser (1982).
     """
     paths, periods = values.shape[:2]
     parts = max(1, min(-(-BATCHES // paths), periods))
@@ -78,7 +76,7 @@ def correlations(table: pd.DataFrame) -> pd.DataFrame:
 
 def tabulate_moments(table: pd.DataFrame) -> pd.DataFrame:
     """moments.csv: a row for each variable, the autocorrelations as autocorrelation_1, autocorrelation_2, ..."""
-    first, orders = moments(table), autocorrelations(table, ORDER).add_prefix("autocorrelation_")
+    first, orders = moments(table), autocorrelations(table, 5).add_prefix("autocorrelation_")
     orders.insert(1, "autocorrelation_1_se", first["autocorrelation_se"])
     return first.drop(columns=["autocorrelation", "autocorrelation_se"]).join(orders).rename_axis("variable")
 

@@ -27,7 +27,6 @@ from deqn.training.objective import Objective
 
 STATES_PER_COEFFICIENT, ITERATIONS = 3, 12  # fitted states for each coefficient of a policy; steps at most
 REGION_MARGIN = 1.3  # the sides of the polynomial's domain, against those of the region: tomorrow may lie outside
-MEMORY = 2**30
 UNWEIGHTED = Loss("mean_square", {})
 DAMPING = 1e-11  # small: polynomials are linear in their coefficients
 
@@ -60,7 +59,7 @@ class Projection:
         policy = build_policy(economy.members, economy.steady, approximator, "linear", economy.expectation)
         self.economy = replace(economy, policy=policy)
         # A fit takes a few seconds, and XLA would need longer to compile it.
-        self._residuals = Objective(self.economy, UNWEIGHTED).residual_function(MEMORY, jit_compile=False)
+        self._residuals = Objective(self.economy, UNWEIGHTED).residual_function(2**30, jit_compile=False)
         self._solver, self._kernel = LeastSquares(self._residuals, DAMPING), last.kernel
         count = STATES_PER_COEFFICIENT * math.comb(n + degree, degree)
         sobol = qmc.Sobol(n, scramble=True, rng=np.random.default_rng(5)).random_base2((2 * count).bit_length())
@@ -69,10 +68,7 @@ class Projection:
         self._fitted, self._held_out = states[:count], states[count : count + count // 4]
 
     def solve(self, judged: tf.Tensor, policies: Mapping[str, np.ndarray], settled: float) -> bool:
-        """Fit until a step no longer moves the policies; returns whether it comes to that.
-
-        That is by less than the share `settled` of their distance from the given ones, at states [n, n_states].
-        """
+        """Fit until steps move policies by less than `settled` of their distance from `policies`; whether they do."""
         values = evaluate_policies(self.economy, judged)
         for _ in range(ITERATIONS):
             losses = self._solver.iterate(self._fitted, self._held_out)

@@ -4,9 +4,8 @@ The same equations are solved by the projection method (projection.py), from the
 quadrature of the evaluation. It shares neither network nor training states with what it judges.
 
 A small residual does not bound the distance from the truth: where a value is worth .999 of tomorrow's, the distance is
-a thousand times the residual. So the equations are solved again and again, on a region that holds the states of one
-more date and with a polynomial of a higher degree. A distance is reported only where two solutions in a row, and the
-quadrature with a finer one, agree ten times better than that distance.
+a thousand times the residual. So the equations are solved on larger regions with higher degrees. A distance is reported
+only where two solutions in a row, and the quadrature with a finer one, agree ten times better than that distance.
 """
 
 import math
@@ -56,16 +55,14 @@ class Reference:
 def solve_reference(economy: Economy, sets: Mapping[str, tf.Tensor]) -> Reference:
     """The solution around the simulated states `sets["path"]`, of policies that it knows better than the economy does.
 
-    Policies are judged at all states of the sets [n, n_states] that the region around the simulated ones covers. The
-    expectation of `economy` is the one under which they are exact.
+    The sets [n, n_states] count where that region covers them. The expectation of `economy` is that of the solution.
     """
     model, path = economy.model, sets["path"].numpy().astype(float)
     reason = find_obstacle(model) if economy.steady is not None else "it starts from the solution near a steady state"
     if reason is not None:
         return Reference.omit(reason)
     region = Region.enclose(path, in_logs(model.states))
-    covered = {name: tf.cast(states, tf.float64)[region.covers(states)] for name, states in sets.items()}
-    covered = {name: states for name, states in covered.items() if len(states)}
+    covered = {n: x for n, s in sets.items() if len(x := tf.cast(s, tf.float64)[region.covers(s)])}
     learned, spread = evaluate_on_sets(economy, covered), {n: s[:: -(-len(s) // JUDGED)] for n, s in covered.items()}
     few = tf.concat(list(spread.values()), 0)
     regions, outside, near = [region], region.find_outermost(path), evaluate_policies(economy, few)

@@ -70,11 +70,11 @@ class Region:
 
 def reach_tomorrow(economy: Economy, states: np.ndarray) -> np.ndarray:
     """Packed states to which the nodes of tomorrow lead from states [n, n_states], normal shocks up to FARTHEST."""
-    model, nodes = economy.model, economy.expectation
-    today = tf.constant(states, economy.policy.dtype)
+    model, nodes, today = economy.model, economy.expectation, tf.constant(states, economy.policy.dtype)
     now = point(model, economy.policy, today)
-    moved = model.transition(now, nodes.shocks(today.dtype))
-    tomorrow = pack(moved, model.states, nodes.nodes, len(states), today.dtype)
+    tomorrow = pack(
+        model.transition(now, nodes.shocks(today.dtype)), model.states, nodes.nodes, len(states), today.dtype
+    )
     possible = np.broadcast_to(nodes.weights_given(now, today.dtype), (nodes.nodes, len(states))) != 0
     for shock in model.shocks:
         if isinstance(shock, Normal):

@@ -47,22 +47,16 @@ class UnitRoot:
 
 @dataclass(frozen=True)
 class Stability:
-    """Eigenvalues of the closed loop, and how far paths from dispersed starts stay apart, shocks at their means.
+    """Eigenvalues of the closed loop, and how far paths from dispersed starts stay apart, shocks at their means."""
 
-    `spectral_radius`: the largest modulus; `decaying`: the largest beside the unit roots of the equations. `tested`:
-    whether paths can be followed for the `return_periods` in which the slowest mode shrinks distances by 1e-4. Then
-    `return_spread` is the largest distance that is left between them, and `return_distance` that to the steady state,
-    both in widths of the box. `lost`: the share of starts that lead to where there are no numbers.
-    """
-
-    spectral_radius: float
-    decaying: float
+    spectral_radius: float  # the largest modulus
+    decaying: float  # the largest modulus beside the unit roots of the equations
     unit_roots: list[UnitRoot]
-    tested: bool
-    return_spread: float | None
-    return_distance: float | None
-    return_periods: float
-    lost: float
+    tested: bool  # whether paths can be followed for the `return_periods`
+    return_spread: float | None  # if so, the largest distance that is left between them, in widths of the box
+    return_distance: float | None  # and that to the steady state, in widths of the box
+    return_periods: float  # in which the slowest mode shrinks distances by 1e-4
+    lost: float  # share of starts that lead to where there are no numbers
 
     @property
     def contracts(self) -> bool:
@@ -122,10 +116,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Summary:
-    """The content of summary.json. Sets are `path` and `box`; errors are absolute residuals (shares) by equation.
-
-    `final`: whether the run came to its end, so that `signal` says what ended it, None where nothing did.
-    """
+    """The content of summary.json. Sets are `path` and `box`; errors are absolute residuals (shares) by equation."""
 
     model: str
     parameters: dict[str, Any]
@@ -152,7 +143,7 @@ class Summary:
     sample: Sample | None = None
     overrides: list[str] | None = None
     signal: int | None = None
-    final: bool = False
+    final: bool = False  # the run came to its end, so that `signal` says what ended it, None where nothing did
 
     @property
     def path_error(self) -> WorstEquation:

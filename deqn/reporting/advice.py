@@ -1,7 +1,4 @@
-"""What a reader is told beside the table: how far the paths can be trusted, why a run failed, and what to try.
-
-Every sentence follows from summary.json alone. Needs no TensorFlow.
-"""
+"""What summary.json alone tells beside the table: how far paths can be trusted, why a run failed, and what to try."""
 
 import math
 from collections.abc import Iterator
@@ -25,18 +22,14 @@ UNKNOWN = from_content(TrainingRecord, {})  # of a solution that is judged anew
 def explain_instability(s: Stability) -> str:
     """Why the closed loop is not stable, in a few words."""
     slowest = s.spectral_radius if s.decaying is None else s.decaying  # that of an earlier release
-    if slowest is None or slowest >= 1:
-        return f"paths leave the steady state (eigenvalue {format_modulus(slowest)})"
+    if slowest is None:
+        return "paths leave the steady state (eigenvalue not finite)"
+    if slowest >= 1:
+        shown = f"{slowest:.4f}" if slowest - 1 > 5e-5 or slowest == 1 else f"1{slowest - 1:+.0e}"  # told from one
+        return f"paths leave the steady state (eigenvalue {shown})"
     if s.lost:
         return f"{s.lost:.0%} of dispersed starts lead to where there are no numbers"
     return f"dispersed starts end {format_error(s.return_spread)} of the box apart"
-
-
-def format_modulus(modulus: float | None) -> str:
-    """A modulus in as many digits as tell it from one."""
-    if modulus is None:
-        return "not finite"
-    return f"{modulus:.4f}" if abs(modulus - 1) > 5e-5 or modulus == 1 else f"1{modulus - 1:+.0e}"
 
 
 def describe_stability(s: Stability | None) -> Iterator[str]:

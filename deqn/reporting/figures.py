@@ -20,8 +20,7 @@ def make_canvas(panels: int, height: float = 2.7) -> tuple[Figure, list[Axes]]:
     """A figure with panels in rows of at most three."""
     columns = min(panels, 3)
     rows = -(-panels // columns)
-    width = 5.4 if columns == 1 else 3.7 * columns
-    figure = Figure(figsize=(width, height * rows + 0.4), layout="constrained")
+    figure = Figure(figsize=(5.4 if columns == 1 else 3.7 * columns, height * rows + 0.4), layout="constrained")
     axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
     for unused in axes[panels:]:
         unused.remove()
@@ -69,7 +68,7 @@ def draw_training_curve(metrics: pd.DataFrame, path: Path) -> None:
     equations = [c.removeprefix("mean_") for c in metrics if c.startswith("mean_")]
     for i, name in enumerate(equations[:LINES]):
         for of, alpha, style in (("mean", None, "-"), ("max", 0.45, "--")):
-            values, label = metrics[f"{of}_{name}"], f"{name}, {of}"
+            label, values = f"{name}, {of}", metrics[f"{of}_{name}"]
             ax.semilogy(metrics["seconds"], values, color=f"C{i}", alpha=alpha, ls=style, label=label)
     for next_stage in metrics["seconds"][(stages != stages.shift()) & (stages.index > 0)]:
         ax.axvline(next_stage, color=MUTED, lw=1)
@@ -79,9 +78,7 @@ def draw_training_curve(metrics: pd.DataFrame, path: Path) -> None:
     save(figure, path)
 
 
-def draw_policy_functions(
-    slices: dict[str, pd.DataFrame], policies: list[str], path: Path, exact: str = "closed form"
-) -> None:
+def draw_policy_functions(slices: dict[str, pd.DataFrame], policies: list[str], path: Path, exact: str) -> None:
     """Each policy along each state, the others at their steady state; a line for each component of a vector.
 
     `slices`: state -> table with the state's column, policies, `start <policy>` where training started, and
@@ -157,8 +154,9 @@ def draw_ergodic_distribution(table: pd.DataFrame, names: list[str], path: Path)
                 continue
             half = max(np.ptp(values) / 2, 0.01 * abs(values.mean()), 1e-9) * 1.02
             center = (values.max() + values.min()) / 2
-            ends = (center - half, center + half)
-            ax.hist(values, 50, range=ends, density=True, color=NET, alpha=0.75, label="density")
+            ax.hist(
+                values, 50, range=(center - half, center + half), density=True, color=NET, alpha=0.75, label="density"
+            )
             ax.axvline(values.mean(), color=EXACT, lw=1.6, label="mean")
             ax.ticklabel_format(axis="x", useOffset=False)
             ax.set(xlabel=f"{name} (level)", ylabel="density")
@@ -231,8 +229,7 @@ def draw_against_setting(ax: Axes, rows: pd.DataFrame, name: str) -> None:
     else:
         order = list(dict.fromkeys(rows[name]))
         places = rows[name].map(order.index)
-        ax.set_xticks(range(len(order)), order)
-        ax.set_xlim(-0.5, len(order) - 0.5)
+        ax.set(xticks=range(len(order)), xticklabels=order, xlim=(-0.5, len(order) - 0.5))
     ax.plot(places, rows["mean"], "o", color=NET, alpha=0.5, label="each")
     if places.duplicated().any():
         medians = np.exp(np.log(rows["mean"]).groupby(places).median())  # the axis is logarithmic

@@ -52,14 +52,12 @@ def render_run(folder: Path) -> str:
     orders = [c for c in moments if c.startswith("autocorrelation_")]
     moving = [name for name in simulated if name not in ("path", "period") and simulated[name].nunique() > 1]
     chosen = simulated[["path", "period", *select_variables(moving, CORRELATED)]]
+    to_word = lambda value: value if isinstance(value, str) else json.dumps(value)  # a setting as YAML has it
     return render_page(
-        "run.html",
-        **describe_verdict(summary),
-        folder=folder.name,
+        "run.html", **describe_verdict(summary), folder=folder.name,
         parameters=[[name, to_word(value)] for name, value in summary.parameters.items()],
         changed=[[key, to_word(c["value"]), to_word(c["default"])] for key, c in summary.changed.items()],
-        comparison=read_comparison(folder / "comparison.csv"),
-        pictures=list_pictures(folder, summary.model),
+        comparison=read_comparison(folder / "comparison.csv"), pictures=list_pictures(folder, summary.model),
         simulation={
             "paths": simulated["path"].nunique(), "periods": simulated["period"].nunique(),
             "burn_in": summary.sample.burn_in, "at_rest": summary.sample.at_rest,
@@ -125,11 +123,6 @@ def tabulate(heading: str, frame: pd.DataFrame, show: Callable[[float], str]) ->
     rows = [[str(label), *(show(x) if np.isfinite(x) else "-" for x in values)]
             for label, values in zip(frame.index, frame.to_numpy(float), strict=True)]  # fmt: skip
     return {"columns": [heading, *frame], "rows": rows}
-
-
-def to_word(value: Any) -> str:
-    """A setting as YAML has it."""
-    return json.dumps(value) if not isinstance(value, str) else value
 
 
 def embed_picture(picture: Path) -> str:

@@ -1,10 +1,9 @@
-"""The verdict of a run as rows and sentences, for the terminal, pages and papers, and the tables of impulse responses.
+"""The verdict as rows and sentences for terminal, pages and papers, and impulse responses. Needs no TensorFlow."""
 
-Needs no TensorFlow.
-"""
-
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -13,10 +12,11 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from deqn.evaluation.moments import select_variables
 from deqn.evaluation.summary import ConstraintErrors, Statistics, Summary
 from deqn.reporting.advice import describe_failure, describe_sample, describe_stability, explain_instability
 from deqn.system.clock import PHASES
-from deqn.system.files import format_error
+from deqn.system.files import format_error, write_text
 
 HEADINGS = {"mean": "mean", "median": "median", "p99": "p99", "p99.9": "p999", "max": "max"}  # heading: statistic
 COMPARED = {
@@ -155,3 +155,38 @@ def print_responses(console: Console, label: str, deviation: pd.DataFrame, horiz
     for name in deviation:
         table.add_row(Text(name), *(f"{deviation[name][h]:.3f}".replace("-0.000", "0.000") for h in horizons))
     console.print(table)
+
+
+def write_tables(folder: Path, summary: Summary, compared: pd.DataFrame | None, moments: pd.DataFrame) -> None:
+    """The verdict, comparison.csv where there is one, and moments.csv, into tables/. Raises FileError."""
+    place = folder / "tables"
+    place.mkdir(exist_ok=True)
+    rows = list(compose_rows(summary))
+    errors = pd.DataFrame([r.format_cells(format_scientific) for r in rows], [r.label for r in rows], list(HEADINGS))
+    write_text(place / "euler_errors.tex", to_tabular("absolute residual", errors))
+    if compared is not None:
+        comparison = tabulate_comparison(compared).map(format_scientific)
+        write_text(place / "comparison.tex", to_tabular("policy", comparison))
+    few = moments.loc[select_variables(list(moments.index), count=40)].drop(columns=["min", "max"])
+    heading = lambda c: rf"$\rho_{c[-1]}$" if c.startswith("autocorrelation_") else c
+    few.columns = ["s.e." if c.endswith("_se") else heading(c) for c in few]
+    left_out = f"% {len(few)} of {len(moments)} variables; all are in moments.csv\n" if len(few) < len(moments) else ""
+    write_text(place / "moments.tex", left_out + to_tabular("variable", few.map(format_plain)))
+
+
+def to_tabular(heading: str, frame: pd.DataFrame) -> str:
+    r"""A tabular with the rules of \usepackage{booktabs}, the index first; only its labels are not LaTeX already."""
+    table = frame.rename_axis(index=None, columns=heading).style.format_index(escape="latex")
+    return table.to_latex(hrules=True, column_format="l" + "r" * frame.shape[1])
+
+
+def typeset(x: float | None, digits: str) -> str:
+    """A number in mathematical type; a dash for what is not finite."""
+    if x is None or not math.isfinite(x):
+        return "--"
+    mantissa, _, exponent = f"{x:{digits}}".partition("e")
+    return rf"${mantissa}\times10^{{{int(exponent)}}}$" if exponent and x else f"${mantissa}$"
+
+
+format_scientific = partial(typeset, digits=".1e")  # two digits, `$1.2\times10^{-5}$`
+format_plain = partial(typeset, digits=".4g")  # four digits, with a power of ten only where they would not show

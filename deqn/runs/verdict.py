@@ -15,7 +15,7 @@ from deqn.evaluation import analysis, moments
 from deqn.evaluation.judgements import Case, judge
 from deqn.evaluation.summary import Summary
 from deqn.model.layout import shock_names
-from deqn.reporting import figures, html_report, latex, report
+from deqn.reporting import figures, html_report, report
 from deqn.runs.solution import Solution
 from deqn.system import files
 from deqn.system.clock import Clock
@@ -36,7 +36,7 @@ def conclude(solution: Solution, console: Console, interrupt: Interrupt, clock: 
         tabulated = moments.tabulate_moments(simulated)
         write_simulation(folder, simulated, tabulated)
         write_summary(folder, replace(summary, seconds=clock.seconds()))  # before figures, which could fail
-        latex.write_tables(folder, summary, case.compared, tabulated)
+        report.write_tables(folder, summary, case.compared, tabulated)
         if settings.evaluation.figures:
             curves = compute_curves(solution.economy, case.exact, solution.economy.policy.start)
             draw_figures(folder, case, simulated, curves)
