@@ -11,7 +11,7 @@ from deqn.checks.undefined import find_lost_derivative
 from deqn.economy.economy import Economy
 from deqn.runs.solution import TRAINING, VALIDATION, derive_seed
 from deqn.settings.schema import Settings
-from deqn.system.interrupt import Interrupt
+from deqn.system.processes import Interrupt
 from deqn.training.checkpoint import Checkpoints
 from deqn.training.loop import Loop, Rules
 from deqn.training.metrics import Events, Metrics
