@@ -52,8 +52,7 @@ def run_solve(arguments: list[str]) -> int:
 def check_jobs(jobs: list[list[str]], config_dir: str | None) -> None:
     """Compose and validate every job of a sweep. Raises InputError for the first that is wrong."""
     for job in jobs:
-        settings, _ = validate(compose(job, config_dir).config)
-        if settings.resume is not None:
+        if validate(compose(job, config_dir).config)[0].resume is not None:
             raise InputError("resume: runs are resumed one at a time, not in a sweep")
 
 

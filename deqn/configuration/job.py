@@ -56,10 +56,7 @@ def make_job(composition: Composition) -> Job:
 
 
 def list_changes(composition: Composition, kind: type[Model], now: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The settings that are not those of `model=<name>` alone: dotted key -> its `value` and the `default`.
-
-    A key that the default does not have, such as a pseudo-state, has the default null.
-    """
+    """The settings that are not those of `model=<name>` alone: dotted key -> its `value` and the `default` or null."""
     if all(word.partition("=")[0] == "model" for word in composition.overrides):
         return {}
     config = compose([f"model={composition.name}"], composition.config_dir).config

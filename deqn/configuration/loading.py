@@ -120,11 +120,7 @@ def to_hydra_syntax(overrides: list[str]) -> list[str]:
 
 
 def normalize_parameter(override: str) -> str:
-    """An override under the name that Python gives to a parameter.
-
-    Keys of `pseudo_states` are added, since they are the model's parameters; so are parameters with letters beyond
-    ASCII, whose name Python normalizes while the YAML file may not.
-    """
+    """An override under Python's name of a parameter, added where YAML may lack it: a pseudo-state, or not ASCII."""
     key, equals, value = override.partition("=")
     if equals and key == "pseudo_states":  # all of them at once
         return f"++{override}"
