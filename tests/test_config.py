@@ -8,10 +8,9 @@ from omegaconf import OmegaConf
 
 from conftest import MODELS, make_model, settings
 from deqn.configuration.composition import compose, find_value, split_sweep
-from deqn.configuration.job import prepare_job
-from deqn.configuration.stored import recall_overrides
+from deqn.configuration.job import prepare_job, recall_overrides
+from deqn.configuration.loading import PATHS, assign, to_hydra_syntax
 from deqn.configuration.validation import validate
-from deqn.configuration.words import PATHS, assign, to_hydra_syntax
 from deqn.models.growth import Growth
 from deqn.runs.run import solve
 from deqn.settings import schema as allowed

@@ -270,8 +270,7 @@ def test_a_kinked_closed_form_is_not_accused_of_the_rules_error(shocks):
 
 @pytest.mark.slow
 def test_an_economy_that_rests_on_its_floor_is_solved(tmp_path, monkeypatch):
-    for place in ("job", "stored"):
-        monkeypatch.setattr(f"deqn.configuration.{place}.build_model", lambda *_: Floor())
+    monkeypatch.setattr("deqn.configuration.job.build_model", lambda *_: Floor())
     words = [
         "expectation=product",
         "expectation.nodes=40",

@@ -159,8 +159,7 @@ class Worded(StochasticGrowth):
 
 @pytest.mark.slow
 def test_words_that_tables_use_work_everywhere(tmp_path, monkeypatch):
-    for place in ("job", "stored"):
-        monkeypatch.setattr(f"deqn.configuration.{place}.build_model", lambda *_: Worded())
+    monkeypatch.setattr("deqn.configuration.job.build_model", lambda *_: Worded())
     short = ["optimizer.iterations=4", "optimizer.polish=0", "expectation.nodes=3", "evaluation.paths=20"]
     found = deqn.solve("stochastic_growth", short, folder=tmp_path / "run", quiet=True)
     table = found.simulate(periods=30, paths=4)

@@ -11,8 +11,7 @@ from test_contract import altered
 
 import deqn
 from conftest import build, make_model, settings
-from deqn.configuration.job import prepare_job
-from deqn.configuration.stored import load_stored
+from deqn.configuration.job import load_stored, prepare_job
 from deqn.economy.members import OneMember
 from deqn.economy.simulation import simulate_path
 from deqn.model.findings import find_origin, locate_line

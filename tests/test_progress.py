@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from deqn.system.interrupt import Interrupt
+from deqn.system.processes import Interrupt
 from deqn.training import progress
 from deqn.training.progress import Display
 from deqn.training.report import Report

@@ -15,8 +15,7 @@ import yaml
 import deqn
 from conftest import economy
 from deqn.commands import evaluate, irf
-from deqn.configuration.job import prepare_job
-from deqn.configuration.stored import list_differences
+from deqn.configuration.job import list_differences, prepare_job
 from deqn.economy.domain import Box, SobolPoints
 from deqn.evaluation import analysis
 

@@ -14,8 +14,8 @@ from deqn.models.olg_analytic import OlgAnalytic
 from deqn.models.stochastic_growth import StochasticGrowth
 from deqn.perturbation.first_order import find_free_directions, linear_solution
 from deqn.perturbation.steady_state import SteadyState, steady_state
+from deqn.runs.record import show_status
 from deqn.system.errors import InputError
-from deqn.system.status import show_status
 
 BOX = (State("k", 1.0, 40.0), State("z", -0.3, 0.3))
 

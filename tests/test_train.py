@@ -10,7 +10,7 @@ from small_economies import Harvest, Ledgers
 from conftest import build, settings
 from deqn.economy.members import OneMember
 from deqn.runs.training import build_stages
-from deqn.system.interrupt import Interrupt
+from deqn.system.processes import Interrupt
 from deqn.training.checkpoint import Checkpoints
 from deqn.training.loop import Loop, Rules
 from deqn.training.progress import Display, Journal

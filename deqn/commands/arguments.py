@@ -14,12 +14,10 @@ from typing import Any, NoReturn
 from hydra._internal.utils import get_args_parser  # there is no public way to the options of hydra.main
 
 from deqn.configuration.composition import find_value
-from deqn.configuration.loading import check_own_folder
-from deqn.configuration.words import to_hydra_syntax
+from deqn.configuration.loading import check_own_folder, to_hydra_syntax
 from deqn.sweeps.launch import run_hydra
 from deqn.system.errors import FileError, InputError, to_deqn_error
 
-COMPLETION = re.compile(r"(install|uninstall|query)=")
 GROUP, WIDTH = re.compile(r"\w+: "), 80  # a line of choices on the pages of help, and how wide it may be
 
 
@@ -80,7 +78,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
             raise InputError(f"--{name.replace('_', '-')} is not supported; choose a model and override its settings")
     if (args.resolve or args.package) and not args.cfg:
         raise InputError("--resolve and --package are options of --cfg")
-    if args.shell_completion and not COMPLETION.match(" ".join(args.overrides)):
+    if args.shell_completion and not re.match("(install|uninstall|query)=", " ".join(args.overrides)):
         raise InputError("--shell-completion wants install=SHELL, uninstall=SHELL or query=SHELL")
     return args
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from deqn.commands.__init__ import STARTED
 from deqn.commands.arguments import read_words, run_guarded, take_run_folder
 from deqn.configuration.composition import compose
-from deqn.configuration.stored import check_evaluation, complete_config, recall_overrides
+from deqn.configuration.job import check_evaluation, complete_config, recall_overrides
 from deqn.configuration.validation import validate
 from deqn.runs.engine import start_engine
 from deqn.system.clock import Clock

@@ -18,10 +18,9 @@ from omegaconf import DictConfig, open_dict, read_write
 from deqn.commands.__init__ import STARTED
 from deqn.commands.arguments import parse_arguments, run_guarded, show_help
 from deqn.configuration.composition import Composition, compose, find_value, split_sweep
-from deqn.configuration.job import Job, make_job
-from deqn.configuration.stored import recall_overrides
+from deqn.configuration.job import Job, make_job, recall_overrides
+from deqn.configuration.loading import assign
 from deqn.configuration.validation import validate
-from deqn.configuration.words import assign
 from deqn.runs.engine import start_run
 from deqn.sweeps.launch import choose_folder, guard_writes_below, run_hydra, run_sweep
 from deqn.system.errors import DeqnError, InputError, choose_exit_code
@@ -53,8 +52,7 @@ def run_solve(arguments: list[str]) -> int:
 def check_jobs(jobs: list[list[str]], config_dir: str | None) -> None:
     """Compose and validate every job of a sweep. Raises InputError for the first that is wrong."""
     for job in jobs:
-        settings, _ = validate(compose(job, config_dir).config)
-        if settings.resume is not None:
+        if validate(compose(job, config_dir).config)[0].resume is not None:
             raise InputError("resume: runs are resumed one at a time, not in a sweep")
 
 

@@ -13,9 +13,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from deqn.configuration import loading
 from deqn.configuration.explanation import explain, explain_unknown_key
-from deqn.configuration.loading import COMPOSITION_ERRORS, check_own_folder, flatten_config, load_config
-from deqn.configuration.words import normalize_name, to_hydra_syntax
 from deqn.settings.schema import Settings
 from deqn.system.errors import InputError
 
@@ -40,12 +39,12 @@ class Composition:
 
 def compose(overrides: list[str], config_dir: str | None = None) -> Composition:
     """Settings from overrides and a folder of the user's own YAML files. Raises InputError with the nearest match."""
-    check_own_folder(config_dir)
+    loading.check_own_folder(config_dir)
     try:
-        overrides = to_hydra_syntax(overrides)
-        whole = load_config(overrides, config_dir)
+        overrides = loading.to_hydra_syntax(overrides)
+        whole = loading.load_config(overrides, config_dir)
         check_harmless(whole, overrides, config_dir)
-    except COMPOSITION_ERRORS as error:
+    except loading.COMPOSITION_ERRORS as error:
         raise InputError(explain(error, overrides, config_dir)) from error
     sections = [f.name for f in dataclasses.fields(Settings)]
     if unknown := [key for key in whole if key not in (*sections, "hydra")]:
@@ -62,9 +61,7 @@ def check_harmless(whole: DictConfig, overrides: list[str], config_dir: str | No
 
     Hydra instantiates callbacks and whatever in its settings has a `_target_`, `logging` calls the factories of its
     configuration, and a new environment can put another program in the place of one that is called. Allowed is what
-    Hydra and its installed plugins bring under the names that were chosen, composed for the comparison where a word
-    names Hydra's settings or a file of the user's could. YAML is read by a safe loader, which refuses tags of objects;
-    the one class that a configuration may name, the model's, is checked apart.
+    Hydra and its installed plugins bring under the names that were chosen. YAML is read by a safe loader.
     """
     choices = {group: str(choice) for group, choice in whole.hydra.runtime.choices.items()}
     for group, choice in choices.items():
@@ -75,7 +72,7 @@ def check_harmless(whole: DictConfig, overrides: list[str], config_dir: str | No
         for key in (*given, *allowed):
             if allowed.get(key) != given.get(key):
                 raise InputError(f"hydra.{key} could run code, which no configuration may; leave it out")
-    for key, value in flatten_config(whole.hydra.launcher).items():
+    for key, value in loading.flatten_config(whole.hydra.launcher).items():
         if "\n" in str(value):
             raise InputError(f"hydra.launcher.{key} has more than one line; give a word")
 
@@ -83,12 +80,13 @@ def check_harmless(whole: DictConfig, overrides: list[str], config_dir: str | No
 @cache
 def list_shipped_calls(*chosen: str) -> dict[str, Any]:
     """What is called under such choices of GROUPS and nothing else; composed once, whatever the size of a sweep."""
-    return list_calls(load_config([f"{group}={name}" for group, name in zip(GROUPS, chosen, strict=True)], None).hydra)
+    words = [f"{group}={name}" for group, name in zip(GROUPS, chosen, strict=True)]
+    return list_calls(loading.load_config(words, None).hydra)
 
 
 def list_calls(hydra: DictConfig) -> dict[str, Any]:
     """The settings of Hydra's that are called, or decide what is."""
-    return {key: value for key, value in flatten_config(hydra).items() if CALLED.match(key)}
+    return {key: value for key, value in loading.flatten_config(hydra).items() if CALLED.match(key)}
 
 
 def read_hydra_job(config: DictConfig) -> Composition:
@@ -102,9 +100,9 @@ def drop_unused(config: DictConfig, overrides: list[str]) -> DictConfig:
     """Without what a model's YAML recommends for choices not taken; what the user gave stays, to be refused."""
     config, given = config.copy(), {o.split("=", 1)[0].lstrip("+") for o in overrides}
     for section in (config.model, config.pseudo_states):  # of names as Python has them, whatever form the file has
-        for name in [name for name in section or () if normalize_name(str(name)) != name]:
+        for name in [name for name in section or () if loading.normalize_name(str(name)) != name]:
             with open_dict(section):
-                section.setdefault(normalize_name(str(name)), section.pop(name))
+                section.setdefault(loading.normalize_name(str(name)), section.pop(name))
     for group in dataclasses.fields(Settings):
         if not dataclasses.is_dataclass(group.type):
             continue
@@ -119,7 +117,7 @@ def parse_overrides(overrides: list[str]) -> list[Override]:
     """The words as Hydra understands them. Raises InputError."""
     try:
         return OverridesParser.create().parse_overrides(overrides)
-    except COMPOSITION_ERRORS as error:
+    except loading.COMPOSITION_ERRORS as error:
         raise InputError(explain(error, overrides, None)) from error
 
 
@@ -137,7 +135,7 @@ def split_sweep(overrides: list[str]) -> list[list[str]]:
             raise InputError(f"{o.input_line.lstrip('+')}: a sweep knows A,B and choice() and range()")
         try:
             words = list(o.sweep_string_iterator()) if o.is_sweep_override() else [o.get_value_element_as_str()]
-        except COMPOSITION_ERRORS as error:  # a range without a step
+        except loading.COMPOSITION_ERRORS as error:  # a range without a step
             raise InputError(f"{o.input_line.lstrip('+')}: {error}") from error
         values[o.get_key_element()] = [f"{o.get_key_element()}={word}" for word in words]
     return [list(job) for job in itertools.product(*values.values())]

@@ -13,8 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, ValueType
 from hydra.errors import OverrideParseException
 
-from deqn.configuration.loading import COMPOSITION_ERRORS, flatten_config, list_group_options, load_config
-from deqn.configuration.words import normalize_name
+from deqn.configuration import loading
 from deqn.model.findings import is_engine_file
 from deqn.settings.ranges import suggest
 from deqn.system.errors import first_line
@@ -29,7 +28,7 @@ def explain(error: Exception, overrides: list[str], config_dir: str | None) -> s
         return find_wrong_encoding(config_dir) or describe_cause(error)
     try:
         parsed = OverridesParser.create().parse_overrides(overrides)
-        groups = list_group_options(config_dir)
+        groups = loading.list_group_options(config_dir)
         for o in parsed:
             if "--multirun" in str(error) and o.is_sweep_override():
                 return explain_sweep(o)
@@ -44,22 +43,22 @@ def explain(error: Exception, overrides: list[str], config_dir: str | None) -> s
         known = list_keys([], None)
         try:
             known = list_keys(chosen, config_dir)
-        except COMPOSITION_ERRORS as in_file:
+        except loading.COMPOSITION_ERRORS as in_file:
             key = re.search(r"full_key: (\S+)", str(in_file.__cause__ or in_file))
             typo = key and key[1] not in known
             why = explain_unknown_key(key[1], known, list(groups)) if typo else describe_cause(in_file)
             return f"in a YAML file: {why}"
     except OverrideParseException as unreadable:
         return explain_override(str(unreadable.override).removeprefix("++"))
-    known = [normalize_name(k) for k in known]
+    known = [loading.normalize_name(k) for k in known]
     sections = {k.split(".")[0] for k in known}
     for key in (o.key_or_group for o in parsed):
         if key not in {*known, *groups, *sections} and not key.startswith(("hydra", "pseudo_states.")):
             return explain_unknown_key(key, known, list(groups))
     for o in parsed:
         try:
-            load_config([*chosen, o.input_line], config_dir)
-        except COMPOSITION_ERRORS as alone:
+            loading.load_config([*chosen, o.input_line], config_dir)
+        except loading.COMPOSITION_ERRORS as alone:
             hint = f"; write +{o.key_or_group}.NAME=VALUE" if isinstance(o.value(), dict) else ""
             return f"{o.input_line.lstrip('+')}: {describe_cause(alone)}{hint}"
     return describe_cause(error)
@@ -83,11 +82,9 @@ def explain_override(override: str) -> str:
 def find_misplaced(group: str, name: str, config_dir: str | None) -> str:
     """Where a file lies that was meant by group=name, though Hydra does not read it there; empty where none does."""
     if config_dir is None:
-        for file in sorted(Path().glob(f"*/{group}/{name}.yaml")):
-            return f"{file} is found with --config-dir {file.parts[0]}"
-        return ""
-    folder = Path(config_dir)
-    right = folder / group / f"{name}.yaml"
+        files = sorted(Path().glob(f"*/{group}/{name}.yaml"))
+        return f"{files[0]} is found with --config-dir {files[0].parts[0]}" if files else ""
+    folder, right = Path(config_dir), Path(config_dir, group, f"{name}.yaml")
     for file in (right.with_suffix(".yml"), folder / f"{name}.yaml", folder / f"{name}.yml"):
         if file.exists() and folder.absolute().name == group:
             return f"{file} is there; give the folder above, --config-dir {folder.absolute().parent}"
@@ -109,7 +106,7 @@ def find_wrong_encoding(config_dir: str | None) -> str:
 
 
 def list_keys(chosen: list[str], config_dir: str | None) -> list[str]:
-    return [k for k in flatten_config(load_config(chosen, config_dir)) if not k.startswith("hydra.")]
+    return [k for k in loading.flatten_config(loading.load_config(chosen, config_dir)) if not k.startswith("hydra.")]
 
 
 def explain_unknown_key(key: str, known: list[str], groups: list[str]) -> str:

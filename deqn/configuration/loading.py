@@ -1,16 +1,20 @@
-"""Configurations as Hydra loads them, from the package's folder and the user's. Needs no TensorFlow."""
+"""Words `key=value` in Hydra's syntax, and configurations as it loads them from the package's folder and the user's."""
 
 import contextlib
 import os
+import re
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import hydra
 import yaml
+from antlr4 import InputStream
 from hydra import initialize_config_module
 from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser import overrides_parser
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
@@ -20,6 +24,8 @@ from omegaconf.errors import OmegaConfBaseException
 from deqn.system.errors import InputError
 
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
+PATHS = ("hydra.run.dir", "hydra.sweep.dir", "resume", "study")
+IDENTIFIER = re.compile(r"(\+*)((?:model|pseudo_states)\..+)", re.DOTALL)  # keys that are names of Python's
 
 
 class OwnFolder(SearchPathPlugin):
@@ -92,3 +98,54 @@ def flatten_config(node: Any, prefix: str = "") -> dict[str, Any]:
     if not isinstance(node, dict) or not node:
         return {prefix.rstrip("."): node}
     return {k: v for key, value in node.items() for k, v in flatten_config(value, f"{prefix}{key}.").items()}
+
+
+def to_input_stream(text: str) -> InputStream:
+    """The characters of an override as its lexer reads them: an ASCII letter, which it knows alone, for any other.
+
+    The text that is cut into pieces stays as it was typed, wherever Hydra parses an override: on the command line, in
+    a sweep, and in the processes of a launcher.
+    """
+    stream = InputStream(text)
+    stream.data = [ord(c) if c.isascii() or not f"x{c}".isidentifier() else ord("x") for c in text]
+    return stream
+
+
+overrides_parser.InputStream = to_input_stream
+
+
+def to_hydra_syntax(overrides: list[str]) -> list[str]:
+    """Overrides as Hydra accepts them, paths in quotes where needed."""
+    return [quote_path(o) if o.partition("=")[0] in PATHS else normalize_parameter(o) for o in overrides]
+
+
+def normalize_parameter(override: str) -> str:
+    """An override under Python's name of a parameter, added where YAML may lack it: a pseudo-state, or not ASCII."""
+    key, equals, value = override.partition("=")
+    if equals and key == "pseudo_states":  # all of them at once
+        return f"++{override}"
+    match = IDENTIFIER.fullmatch(key)
+    if not equals or match is None or (match[2].startswith("model.") and key.isascii()):
+        return override
+    return f"++{normalize_name(match[2])}={value}"
+
+
+def normalize_name(name: str) -> str:
+    """An identifier as Python stores it, in normal form KC: the micro sign and the Greek mu are one letter."""
+    return unicodedata.normalize("NFKC", name)
+
+
+def quote_path(override: str) -> str:
+    """An override of a path, in quotes where Hydra would not read a text: a list, a number, a sweep, or nothing."""
+    key, _, text = override.partition("=")
+    try:
+        value = overrides_parser.OverridesParser.create().parse_override(override).value()
+    except HydraException:
+        return assign(key, text)
+    return override if isinstance(value, str | None) and text == text.strip() else assign(key, text)
+
+
+def assign(key: str, text: str) -> str:
+    """An override that sets a key to a text, whatever characters it has."""
+    before_quotes = re.sub(r"(\\+)(?='|$)", r"\1\1", text)  # elsewhere a backslash stands for itself
+    return key + "='" + before_quotes.replace("'", "\\'") + "'"

@@ -138,9 +138,7 @@ def is_number(x: Any) -> bool:
 
 def is_plain(value: Any) -> bool:
     """Whether a parameter never changes, and can be stored in YAML."""
-    if isinstance(value, tuple):
-        return all(map(is_plain, value))
-    return value is None or isinstance(value, int | float | str)
+    return isinstance(value, int | float | str | None) or (isinstance(value, tuple) and all(map(is_plain, value)))
 
 
 def to_lists(value: Any) -> Any:

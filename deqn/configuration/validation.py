@@ -34,13 +34,12 @@ def validate(config: DictConfig) -> tuple[Settings, type[Model]]:
 def check_settings(settings: Settings) -> None:
     """Check what can be known of the settings without the model's class. Raises InputError."""
     check_fields(settings, "")
-    cycle = settings.sampling.paths * settings.sampling.periods
-    if settings.train.batch > cycle:
-        raise InputError(f"train.batch={settings.train.batch} exceeds the states of a cycle, sampling.paths x "
+    training, cycle = settings.train, settings.sampling.paths * settings.sampling.periods
+    if training.batch > cycle:
+        raise InputError(f"train.batch={training.batch} exceeds the states of a cycle, sampling.paths x "
                          f"sampling.periods = {cycle}")  # fmt: skip
     if (settings.expectation.draws or 0) % 2:
         raise InputError(f"expectation.draws={settings.expectation.draws} is odd; antithetic draws come in pairs")
-    training = settings.train
     if training.patience is not None and settings.optimizer.iterations is None:  # only gradient stages wait for reports
         if training.patience * training.report_every >= training.steps:
             raise InputError(f"train.patience={training.patience} is never reached: train.steps={training.steps} has a "

@@ -20,11 +20,11 @@ from deqn.model.declaration import Model
 from deqn.model.findings import Finding, Line, check
 from deqn.perturbation.steady_state import SteadyState
 from deqn.policies.approximators import choose_widths
+from deqn.runs.record import show_status
 from deqn.runs.run import check_loss_weights
 from deqn.runs.solution import build_economy
 from deqn.settings.ranges import format_value
 from deqn.settings.schema import Settings
-from deqn.system.status import show_status
 
 
 def inspect(settings: Settings, model: Model, name: str, console: Console, began: float) -> int:

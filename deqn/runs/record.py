@@ -1,16 +1,18 @@
-"""What a run says of itself: its log, and the versions, device, seed and command line that made it."""
+"""What a run says of itself: what takes long, its log, and the versions, device, seed and command that made it."""
 
 import contextlib
 import logging
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+from rich.console import Console
+from rich.status import Status
 
 from deqn.configuration.job import Job
 from deqn.system.files import lock_file
@@ -75,3 +77,23 @@ def find_revision(file: str | None) -> str | None:
         except (OSError, subprocess.SubprocessError):
             return None
     return answer.stdout.decode().strip()
+
+
+@contextlib.contextmanager
+def show_status(console: Console) -> Iterator[Callable[[str], None]]:
+    """A function that shows a text: a terminal shows the newest until the end, anything else only the first."""
+    status = Status("", console=console)
+    told: list[str] = []
+
+    def tell(text: str) -> None:
+        status.update(text)
+        if console.is_terminal:
+            status.start()
+        elif not told:
+            console.print(text, highlight=False, markup=False, soft_wrap=True)
+        told.append(text)
+
+    try:
+        yield tell
+    finally:
+        status.stop()

@@ -19,15 +19,14 @@ from deqn.families.pseudo_states import gather_members
 from deqn.model.findings import find_origin, locate_line
 from deqn.policies.approximators import choose_widths
 from deqn.policies.network import PolicyNetwork
-from deqn.runs.record import open_log, record_environment
+from deqn.runs.record import open_log, record_environment, show_status
 from deqn.runs.solution import Solution, build_economy
 from deqn.runs.training import train
 from deqn.runs.verdict import conclude
 from deqn.system import files
 from deqn.system.clock import Clock
 from deqn.system.errors import DeqnError, FileError, InputError, first_line, to_deqn_error
-from deqn.system.interrupt import Interrupt
-from deqn.system.status import show_status
+from deqn.system.processes import Interrupt
 from deqn.training.checkpoint import write_policy
 from deqn.training.report import TrainingResult, Watch
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from deqn.configuration.stored import load_stored
+from deqn.configuration.job import load_stored
 from deqn.economy import anchors, domain
 from deqn.economy.economy import Economy, tabulate_states
 from deqn.economy.members import Members

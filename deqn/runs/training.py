@@ -12,7 +12,7 @@ from deqn.optimizers.keras_optimizer import build_optimizer
 from deqn.optimizers.self_scaled_bfgs import fits_memory
 from deqn.runs.solution import TRAINING, VALIDATION, derive_seed
 from deqn.settings.schema import Settings
-from deqn.system.interrupt import Interrupt
+from deqn.system.processes import Interrupt
 from deqn.training.checkpoint import Checkpoints
 from deqn.training.gradient_stage import GradientStage
 from deqn.training.least_squares_stage import LeastSquaresStage

@@ -19,7 +19,7 @@ from deqn.reporting import figures, html_report, report
 from deqn.runs.solution import Solution
 from deqn.system import files
 from deqn.system.clock import Clock
-from deqn.system.interrupt import Interrupt
+from deqn.system.processes import Interrupt
 
 log = logging.getLogger("deqn")
 

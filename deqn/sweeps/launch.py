@@ -14,8 +14,7 @@ from omegaconf import DictConfig
 
 from deqn.configuration.composition import find_value, read_hydra_job
 from deqn.configuration.job import make_job
-from deqn.configuration.loading import search_own_folder
-from deqn.configuration.words import assign
+from deqn.configuration.loading import assign, search_own_folder
 from deqn.runs.engine import import_engine, start_run
 from deqn.system.errors import DeqnError, FileError, InputError, choose_exit_code, first_line, to_deqn_error
 from deqn.system.extras import LAUNCHERS
@@ -67,10 +66,8 @@ def launch_sweep_job(config: DictConfig) -> None:
         with run_in_fork(lambda: run_sweep_job(config, name, beside)) as fork:
             pass
         code, received = fork.code, fork.signal
-    if received is not None:
-        sys.exit(128 + received)
-    if code > 128:
-        sys.exit(code)
+    if received is not None or code > 128:
+        sys.exit(code if received is None else 128 + received)
     if code != 0:
         write_failure(folder, explain_death(code), 1, name, beside)
 

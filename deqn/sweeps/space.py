@@ -96,8 +96,7 @@ def read_dimension(o: Override) -> Dimension:
     if isinstance(values, IntervalSweep):
         if not (math.isfinite(values.start) and math.isfinite(values.end) and values.start < values.end):
             raise InputError(f"{o.input_line}: the lower end is not below the upper end, or not finite")
-        log = "log" in values.tags
-        if log and values.start <= 0:
+        if (log := "log" in values.tags) and values.start <= 0:
             raise InputError(f"{o.input_line}: the logarithm needs a lower end above zero")
         return FloatDistribution(values.start, values.end, log)
     raise InputError(f"{o.input_line}: a search knows choice(), interval() and range()")

@@ -102,8 +102,7 @@ def show(console: Console, rows: list[dict[str, Any]], varied: list[str], noun: 
 def cells(row: dict[str, Any], varied: list[str]) -> list[str]:
     """What stands beside the number of a job: what varies, and SHOWN."""
     seconds = "-" if row["seconds"] is None else f"{row['seconds']:.0f}"
-    errors = format_error(row["mean"]), format_error(row["max"])
-    return [*(row[name] for name in varied), row["status"], *errors, seconds]
+    return [*(row[n] for n in varied), row["status"], format_error(row["mean"]), format_error(row["max"]), seconds]
 
 
 def publish(

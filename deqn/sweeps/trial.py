@@ -70,8 +70,7 @@ def run_and_report(connection: Connection, composition: Composition, folder: Pat
 
     def watch(report: Report) -> None:
         connection.send((float(report.error), float(report.seconds)))
-        reason = connection.recv()
-        if reason is not None:
+        if (reason := connection.recv()) is not None:
             raise TrialBehind(reason)
 
     try:

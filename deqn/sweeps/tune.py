@@ -106,9 +106,8 @@ def run_trial(study: optuna.Study, search: Search, console: Console) -> int | No
         milliseconds = int(1000 * seconds)
         seen[milliseconds] = error if math.isfinite(error) else math.inf
         trial.report(error, milliseconds)
-        if is_behind(seen, others):
-            return f"error {format_error(error)} after {seconds:.0f} s of training"
-        return None
+        behind = is_behind(seen, others)
+        return f"error {format_error(error)} after {seconds:.0f} s of training" if behind else None
 
     try:
         composition = compose([*QUICK, *search.overrides(words)], search.config_dir)
@@ -119,10 +118,9 @@ def run_trial(study: optuna.Study, search: Search, console: Console) -> int | No
         folder = Path(claim_new_folder(str(search.folder / "trials" / str(trial.number))))
         trial.set_user_attr("folder", f"trials/{folder.name}")
         outcome = solve_trial(composition, folder, console, name, judge)
-    if outcome.signal is not None:
-        return outcome.signal
-    console.print(f"{name}: {tell_outcome(study, trial, outcome)}", highlight=False, markup=False, soft_wrap=True)
-    return None
+    if outcome.signal is None:
+        console.print(f"{name}: {tell_outcome(study, trial, outcome)}", highlight=False, markup=False, soft_wrap=True)
+    return outcome.signal
 
 
 def tell_outcome(study: optuna.Study, trial: Trial, outcome: Outcome) -> str:

@@ -25,5 +25,4 @@ class Clock:
             self.phases[name] += time.monotonic() - began
 
     def seconds(self) -> dict[str, float]:
-        elapsed = {"total": time.monotonic() - self.started, **self.phases}
-        return {name: round(x, 3) for name, x in elapsed.items()}
+        return {n: round(x, 3) for n, x in {"total": time.monotonic() - self.started, **self.phases}.items()}

@@ -44,12 +44,10 @@ def to_deqn_error(error: BaseException) -> DeqnError | None:
 
 def choose_exit_code(status: str, signal: int | None) -> int:
     """The exit code for a run's status; an interrupted run ends as its signal asks, 128 + number."""
-    if signal is not None:
-        return 128 + signal
-    return {"converged": 0, "diverged": 3, "not_converged": 4, "interrupted": 130}.get(status, 1)
+    codes = {"converged": 0, "diverged": 3, "not_converged": 4, "interrupted": 130}
+    return codes.get(status, 1) if signal is None else 128 + signal
 
 
 def first_line(error: BaseException) -> str:
     """What an exception says: its first line, at most 200 characters, or its type where it says nothing."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:200] if lines else type(error).__name__
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:200]

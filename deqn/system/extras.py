@@ -9,8 +9,7 @@ LAUNCHERS = {"joblib": "joblib", "submitit_local": "submitit", "submitit_slurm":
 
 def check_launcher(launcher: str | None) -> None:
     """Refuse a launcher whose extra is not installed; None is Hydra's own launcher. Raises InputError."""
-    extra = LAUNCHERS.get(launcher or "")
-    if extra is not None:
+    if (extra := LAUNCHERS.get(launcher or "")) is not None:
         check_extra(extra, f"hydra_plugins.hydra_{extra}_launcher", f"hydra/launcher={launcher}")
 
 

@@ -88,9 +88,7 @@ def without_nonfinite(content: Any) -> Any:
         return [without_nonfinite(value) for value in content]
     if isinstance(content, np.generic):
         content = content.item()
-    if isinstance(content, float) and not math.isfinite(content):
-        return None
-    return content
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def format_error(x: float | None) -> str:

@@ -40,8 +40,7 @@ def import_tensorflow() -> bool:
     with silence_stderr():
         import tensorflow as tf
 
-        threads = os.environ.get("OMP_NUM_THREADS", "")  # joblib's, which TensorFlow does not read
-        if threads.isdecimal():
+        if (threads := os.environ.get("OMP_NUM_THREADS", "")).isdecimal():  # joblib's, which TensorFlow does not read
             tf.config.threading.set_intra_op_parallelism_threads(int(threads))
     tf.get_logger().setLevel("ERROR")  # it warns of functions traced anew for another model or shape, as they must be
     return True

@@ -1,4 +1,4 @@
-"""A process of its own for every job of a sweep and every trial of a search, forked from one that imported TensorFlow.
+"""Signals that end a run, and a fork for every job of a sweep and every trial of a search, by a parent with TensorFlow.
 
 A function that XLA has compiled keeps 2 to 3 MiB for the life of its process, whatever is deleted. A fork ends with its
 job and needs no second import. It is safe as long as its parent has computed nothing, which would have started threads
@@ -14,8 +14,51 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)  # what `Interrupt` notes in a run
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)  # Ctrl-C, SIGTERM and Slurm's warning
+SOON = 0.05  # seconds after which a Ctrl-C that came where exceptions are dropped is sent again
+
+
+class Interrupt:
+    """A context that notes the first signal in `signal`; outside the main thread it leaves signals alone.
+
+    Training ends then, and the run evaluates and reports what is there. A second Ctrl-C stops at once; `timeout` and
+    Slurm send other signals twice without meaning it, to a process and again to its group. An earlier handler but
+    Python's own is called at the end of the context: that of a cluster's launcher ends or requeues the process.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> "Interrupt":
+        if threading.current_thread() is threading.main_thread():
+            for number in ENDING:
+                self._previous[number] = signal.signal(number, self._note)
+            self._hook, sys.unraisablehook = sys.unraisablehook, self._dropped
+        return self
+
+    def __exit__(self, failure: type | None, *_: Any) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: not one of Python's
+        if self._previous:
+            sys.unraisablehook = self._hook
+        earlier = self._previous.get(self.signal or 0)
+        if failure is None and callable(earlier) and earlier is not signal.default_int_handler:
+            earlier(self.signal, None)  # no frame is being interrupted any more
+
+    def _note(self, number: int, frame: Any) -> None:
+        if self.signal is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.signal = self.signal or number
+
+    def _dropped(self, unraisable: Any) -> None:
+        """Send a Ctrl-C again that came while an object was being deleted, where Python drops exceptions."""
+        if unraisable.exc_type is KeyboardInterrupt:
+            threading.Timer(SOON, os.kill, (os.getpid(), signal.SIGINT)).start()
+        else:
+            self._hook(unraisable)
 
 
 @dataclass

@@ -14,7 +14,7 @@ import numpy as np
 
 from deqn.checks.undefined import diagnose
 from deqn.settings.schema import Training
-from deqn.system.interrupt import Interrupt
+from deqn.system.processes import Interrupt
 from deqn.training.checkpoint import Checkpoints
 from deqn.training.progress import Journal
 from deqn.training.report import Report, TrainingResult

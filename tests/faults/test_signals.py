@@ -9,7 +9,7 @@ import time
 import pytest
 
 from command_line import LITTLE, ONE_STAGE, THREE_STAGES, assert_identical, wait_for
-from deqn.system.interrupt import Interrupt
+from deqn.system.processes import Interrupt
 
 SLURM = signal.SIGUSR2
 CHAIN = [  # where the signal comes, how often that place is met before, the signal
