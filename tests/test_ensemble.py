@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import deqn
@@ -83,6 +84,8 @@ def test_the_mean_is_judged_and_drawn_as_any_solution(ensemble, tmp_path):
     assert summary.path_error.mean == pytest.approx(ensemble.euler_errors().loc[("path", "euler"), "mean"], rel=1e-9)
     assert summary.status in ("converged", "not_converged") and summary.training is None
     assert read_summary(tmp_path / "mean").path_error == summary.path_error
+    moments = pd.read_csv(tmp_path / "mean" / "moments.csv", index_col="variable")  # as in the folder of a run
+    assert {"autocorrelation_5", "autocorrelation_5_spread"} <= {*moments} and moments.loc["k", "mean_spread"] > 0
     assert {p.name for p in (tmp_path / "mean" / "figures").iterdir()} == {
         "policies.png", "errors.png", "distribution.png", "impulse_responses.png",
     }  # fmt: skip

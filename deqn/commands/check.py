@@ -5,7 +5,7 @@ It leaves nothing behind. Exit codes: 0 nothing is wrong, 2 something is, 6 too 
 
 from functools import partial
 
-from deqn.commands.__init__ import STARTED
+from deqn.commands import STARTED
 from deqn.commands.arguments import has_solve_options, parse_arguments, run_guarded, show_help
 from deqn.configuration.composition import compose
 from deqn.configuration.model_class import build_model

@@ -21,7 +21,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from deqn.commands.__init__ import STARTED
+from deqn.commands import STARTED
 from deqn.commands.arguments import read_words, run_guarded, take_run_folder
 from deqn.configuration.composition import compose
 from deqn.configuration.job import check_evaluation, complete_config, recall_overrides
@@ -30,8 +30,6 @@ from deqn.runs.engine import start_engine
 from deqn.system.clock import Clock
 from deqn.system.errors import choose_exit_code
 from deqn.system.files import claim_new_folder
-
-IDENTITY = ("model", "parameters", "pseudo_states", "changed", "dtype", "steps", "states_visited")
 
 
 def run_evaluate(arguments: list[str]) -> int:
@@ -49,15 +47,13 @@ def run_evaluate(arguments: list[str]) -> int:
         console = start_engine()
     from deqn.equations.expectation import build_expectation, build_rule
     from deqn.evaluation.judgements import judge
-    from deqn.evaluation.summary import Summary
     from deqn.reporting import report
     from deqn.runs import solution, verdict
 
     with clock.phase("evaluate"):
         solved = solution.load_solution(folder)
-        identity = {key: getattr(solved.result, key) for key in IDENTITY}  # and nothing that was measured before
-        own = {"status": "evaluated", "tolerance": chosen.tolerance, "seed": chosen.seed, "overrides": given}
-        solved = replace(solved, settings=chosen, result=Summary(**identity, **own, seconds={}))
+        result = solved.result.begin_anew(tolerance=chosen.tolerance, seed=chosen.seed, overrides=given)
+        solved = replace(solved, settings=chosen, result=result)
         finer = solved.finer_economy
         if any(a.lstrip("+").startswith("expectation") for a in given):
             finer = replace(finer, expectation=build_expectation(finer.model, partial(build_rule, chosen.expectation)))

@@ -15,7 +15,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, open_dict, read_write
 
-from deqn.commands.__init__ import STARTED
+from deqn.commands import STARTED
 from deqn.commands.arguments import parse_arguments, run_guarded, show_help
 from deqn.configuration.composition import Composition, compose, find_value, split_sweep
 from deqn.configuration.job import Job, make_job, recall_overrides

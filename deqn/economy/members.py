@@ -5,7 +5,7 @@ interpolates between them. An economy that is no family is its own only member, 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -56,6 +56,7 @@ class OneMember:
     """An economy that is no family: the members are itself."""
 
     model: Model
+    _solutions: dict[bytes, LinearSolution] = field(default_factory=dict, init=False, repr=False, compare=False)
     parameters = Parameters()
     representatives = 1
 
@@ -74,7 +75,10 @@ class OneMember:
         return [steady]
 
     def first_order(self, steady: SteadyState) -> Sequence[LinearSolution]:
-        return [linear_solution(self.model, steady)]
+        at = steady.states.tobytes() + steady.policies.tobytes()  # asked for by anchor, closed loop and linear rule
+        if at not in self._solutions:
+            self._solutions[at] = linear_solution(self.model, steady)
+        return [self._solutions[at]]
 
     def interpolate(self, values: np.ndarray) -> Rows:
         return ConstantRow(values[0])

@@ -181,11 +181,12 @@ JUDGEMENTS = (
 def judge(case: Case, judgements: Sequence[Judgement] = JUDGEMENTS) -> Summary:
     """The summary with what all judgements that apply have measured, and the status that follows."""
     measured: dict[str, Any] = {"policy_errors": {"closed_form": {}, "reference": {}}}
-    for judgement in filter(lambda j: j.applies(case), judgements):
+    applied = [judgement for judgement in judgements if judgement.applies(case)]
+    for judgement in applied:
         for field, value in judgement.measure(case).items():
             measured[field] = measured.get(field, {}) | value if isinstance(value, dict) else value
     summary = replace(case.trained, **measured)
-    return replace(summary, status=decide_status(summary, (j.passes(summary) for j in judgements if j.applies(case))))
+    return replace(summary, status=decide_status(summary, (j.passes(summary) for j in applied)))
 
 
 def decide_status(summary: Summary, decisions: Iterable[bool | None]) -> str:

@@ -106,7 +106,7 @@ class ConstraintErrors:
 
 @dataclass(frozen=True)
 class Sample:
-    """How paths were sampled, see `evaluate.sample`."""
+    """How paths were sampled, see `evaluate.choose_sample`."""
 
     periods: int
     needed: float | None
@@ -151,6 +151,11 @@ class Summary:
         if self.worst_equation is None:
             return WorstEquation("all", self.euler_errors["path"]["all"]["mean"])
         return self.worst_equation["path"]
+
+    def begin_anew(self, **changes: Any) -> "Summary":
+        """What is the same however the solution is judged: nothing of its training, and nothing that was measured."""
+        kept = {f.name: getattr(self, f.name) for f in fields(self) if f.default is MISSING}
+        return Summary(**kept | {"status": "evaluated", "seconds": {}} | changes)
 
     def to_json(self) -> dict[str, Any]:
         """The content of summary.json; numbers that are not finite become None."""

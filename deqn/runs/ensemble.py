@@ -16,14 +16,13 @@ import pandas as pd
 from deqn.economy.exact import Truth
 from deqn.evaluation.analysis import percent_deviations
 from deqn.evaluation.judgements import judge
+from deqn.evaluation.moments import tabulate_moments
 from deqn.evaluation.summary import Summary
 from deqn.policies.network import EnsemblePolicy
 from deqn.runs import verdict
 from deqn.runs.solution import Solution, load_solution
 from deqn.system.clock import Clock
 from deqn.system.errors import InputError
-
-IDENTITY = ("model", "parameters", "pseudo_states", "changed", "tolerance", "seed", "dtype", "steps", "states_visited")
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,7 @@ class Ensemble:
         """The solution whose policies are the mean, not judged yet; evaluation and seed are those of the first."""
         first = self.solutions[0]
         policy = EnsemblePolicy([one.economy.policy for one in self.solutions])
-        result = Summary(**{name: getattr(first.result, name) for name in IDENTITY}, status="evaluated", seconds={})
-        return replace(first, economy=replace(first.economy, policy=policy), result=result)
+        return replace(first, economy=replace(first.economy, policy=policy), result=first.result.begin_anew())
 
     def policy(self, states: Mapping[str, Any], **parameters: Any) -> pd.DataFrame:
         """Policies and definitions at given states, one row each, as `Solution.policy` has them."""
@@ -87,8 +85,10 @@ def publish_ensemble(ensemble: Ensemble, folder: Path) -> Summary:
         folder.mkdir(parents=True, exist_ok=True)
         verdict.write_errors(folder, summary, case.compared)
         evaluation, seed = mean.settings.evaluation, mean.settings.seed
-        simulated = mean.simulate(evaluation.periods, evaluation.paths, seed)
-        verdict.write_simulation(folder, simulated, ensemble.moments(evaluation.periods, evaluation.paths, seed))
+        simulate = lambda one: one.simulate(evaluation.periods, evaluation.paths, seed)
+        simulated, each = simulate(mean), [tabulate_moments(simulate(one)) for one in ensemble.solutions]
+        tabulated = tabulate_moments(simulated).join(measure_spread(each).add_suffix("_spread"))
+        verdict.write_simulation(folder, simulated, tabulated)
         if evaluation.figures:
             verdict.draw_figures(folder, case, simulated, compute_bands(ensemble, case.exact))
     summary = replace(summary, seconds=clock.seconds())

@@ -21,6 +21,7 @@ class LeastSquaresStage(BatchStage):
         n, rows = self.solver.residuals.parameters, objective.equations * sampler.states
         # Of a step: a gradient of each equation, normal equations, factorization.
         self.work = rows * economy.gradient_work + min(n, rows) ** 2 * (max(n, rows) + min(n, rows) / 3)
+        self._outside = np.arange(sampler.states) % 5 == 4  # states that are held out
         self.idle = tf.Variable(0, trainable=False)  # batches in a row without progress worth the name
         losses = (tf.Variable(0.0, dtype=tf.float64, trainable=False) for _ in range(3))
         self.first_loss, self.last_loss, self.noise = losses  # on the current batch; of rounding errors there
@@ -43,8 +44,7 @@ class LeastSquaresStage(BatchStage):
                     self.idle.assign(0 if gained else self.idle + 1)
                 self.draw()
                 self.noise.assign(self.solver.noise(self.drawn.value()))
-            outside = np.arange(self.sampler.states) % 5 == 4
-            fitted, held_out = (tf.boolean_mask(self.drawn, kept) for kept in (~outside, outside))
+            fitted, held_out = (tf.boolean_mask(self.drawn, kept) for kept in (~self._outside, self._outside))
             losses = self.solver.iterate(fitted, held_out)
             if losses is None:
                 return False
