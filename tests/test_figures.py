@@ -56,6 +56,12 @@ def drawn(monkeypatch, tmp_path):
     return kept
 
 
+def test_a_training_that_was_measured_once_is_seen(drawn):
+    metrics = pd.DataFrame({"stage": ["bfgs"], "seconds": [0.5], "mean_euler": [1e-3], "max_euler": [1e-2]})
+    figures.draw_training_curve(metrics, "training.png")
+    assert [line.get_marker() for line in drawn[0].axes[0].lines] == [".", "."]  # a line needs two points
+
+
 def test_policies_show_start_network_and_closed_form(drawn):
     k = np.linspace(1, 2, 5)
     values = {"s": k, "a[0]": k, "a[1]": 2 * k}

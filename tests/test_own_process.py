@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from command_line import SHORT, wait_for
-from deqn.system.lazy_tensorflow import find_devices
+from deqn.system.lazy_tensorflow import find_devices, silence_stderr
 from deqn.system.processes import explain_death, run_in_fork
 
 WAITING = """
@@ -101,6 +101,14 @@ def test_a_signal_reaches_the_fork_whether_or_not_the_parent_alone_got_it(waitin
     (os.killpg if everybody else os.kill)(waiting.pid, number)
     assert waiting.communicate(timeout=30)[0] == f"7 {int(number)}\n"
     assert json.loads((tmp_path / "noted").read_text()).count(signal.SIGINT) <= 1
+
+
+@pytest.mark.parametrize(("stop", "shown"), [(ValueError, "from a library\n"), (KeyboardInterrupt, "")])
+def test_what_libraries_print_is_shown_only_beside_an_error(capfd, stop, shown):
+    with pytest.raises(stop), silence_stderr():
+        os.write(2, b"from a library\n")
+        raise stop
+    assert capfd.readouterr().err == shown
 
 
 def test_the_fork_ends_with_its_parent(waiting, tmp_path):

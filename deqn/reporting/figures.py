@@ -69,7 +69,7 @@ def draw_training_curve(metrics: pd.DataFrame, path: Path) -> None:
     for i, name in enumerate(equations[:LINES]):
         for of, alpha, style in (("mean", None, "-"), ("max", 0.45, "--")):
             label, values = f"{name}, {of}", metrics[f"{of}_{name}"]
-            ax.semilogy(metrics["seconds"], values, color=f"C{i}", alpha=alpha, ls=style, label=label)
+            ax.semilogy(metrics["seconds"], values, "." + style, ms=4, color=f"C{i}", alpha=alpha, label=label)
     for next_stage in metrics["seconds"][(stages != stages.shift()) & (stages.index > 0)]:
         ax.axvline(next_stage, color=MUTED, lw=1)
     ax.set(xlabel="seconds of training, compilation included", ylabel="absolute residual (share)")

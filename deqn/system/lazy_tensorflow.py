@@ -62,14 +62,14 @@ def find_devices() -> None:
 
 @contextlib.contextmanager
 def silence_stderr() -> Iterator[None]:
-    """Hold back what libraries write to file descriptor 2, and show it only if an exception leaves the block."""
+    """Hold back what libraries write to file descriptor 2; show it if an error leaves the block, not on Ctrl-C."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             held.seek(0)
             os.write(kept, held.read())
             raise
