@@ -25,7 +25,8 @@ SHORT = (
 LITTLE = ("evaluation.paths=4", "evaluation.periods=5", "evaluation.box=16", "evaluation.reference=false",
           "evaluation.figures=false", "tolerance=0.1", "train.finish=true")  # fmt: skip
 THREE_STAGES = ("model=growth", "model.head=share", "model.delta=0.5", "network.anchor=steady_state",
-                "network.hidden=[8]", "optimizer.good_start=0", "train.steps=1500", "train.report_every=100",
+                "network.hidden=[8]", "optimizer=adam_lm", "optimizer.good_start=0", "train.steps=1500",
+                "train.report_every=100",
                 "optimizer.states=200", "optimizer.iterations=40", "optimizer.refresh=5", "optimizer.polish=400",
                 "train.checkpoint_seconds=0", *LITTLE)  # fmt: skip
 ONE_STAGE = ("model=growth", "model.head=share", "model.delta=0.5", "optimizer=levenberg_marquardt",

@@ -48,7 +48,8 @@ BAD = {
     "seed=1.5": "Integer",
     "expectation.degree=3": "not used by auto; it belongs to monomial",
     "schedule.final=null": "cosine needs it",
-    "optimizer.options.beta_1=abc": "neither a number",
+    "optimizer=adam optimizer.options.beta_1=abc": "neither a number",
+    "optimizer.options.beta_1=0.9": "optimizer.options.beta_1 is new in optimizer.options",
     "model=null": "model can be",
     "train=null": "train",
     "a b": "key=value",
@@ -59,7 +60,7 @@ BAD = {
 @pytest.mark.parametrize("override", BAD)
 def test_a_mistake_is_named(override):
     with pytest.raises(InputError, match=BAD[override]) as refusal:
-        settings(override)
+        settings(*override.split())
     assert len(str(refusal.value)) < 700
 
 

@@ -45,7 +45,14 @@ def test_the_rate_falls_on_a_plateau_to_its_floor():
 
 
 def test_every_state_is_used_once_in_an_epoch():
-    g = stage("model=growth", "train.epochs=3", "train.batch=100", "sampling.paths=10", "sampling.periods=35")
+    g = stage(
+        "model=growth",
+        "optimizer=adam",
+        "train.epochs=3",
+        "train.batch=100",
+        "sampling.paths=10",
+        "sampling.periods=35",
+    )
     order = g.shuffle().numpy()
     assert order.shape == (3 * 3, 100)
     for epoch in order.reshape(3, 300):
@@ -55,7 +62,7 @@ def test_every_state_is_used_once_in_an_epoch():
 
 @pytest.mark.slow
 def test_a_step_that_is_not_finite_is_not_taken():
-    g = stage("model=growth")
+    g = stage("model=growth", "optimizer=adam")
     weights = [w.numpy() for w in g.weights]
     g.sampler._box._unit *= np.nan
     assert not g.chunk(5)

@@ -81,7 +81,7 @@ def test_the_tables_are_those_of_the_other_files(growth):
     rows = Page((growth.folder / "report.html").read_text()).rows
     for row in report.compose_rows(growth.result):
         assert [row.label, *row.format_cells("{:.1e}".format)] in rows
-    assert ["network.anchor", "steady_state", "linear"] in rows and ["optimizer.iterations", "60", "40"] in rows
+    assert ["network.anchor", "steady_state", "auto"] in rows and ["optimizer.iterations", "60", "40"] in rows
     assert set(growth.summary["changed"]) == {"model.head", "network.anchor", "optimizer.iterations"}
     assert ["alpha", "0.36"] in rows and ["seed", "0"] in rows
     moments = pd.read_csv(growth.folder / "moments.csv", index_col="variable").loc["k"]

@@ -20,7 +20,7 @@ def test_an_option_that_the_optimizer_lacks_is_refused():
 
 def test_clipping_reaches_the_optimizer():
     for key, name in (("clip_norm", "global_clipnorm"), ("clip_value", "clipvalue")):
-        s = settings(f"optimizer.{key}=0.5")
+        s = settings("optimizer=adam", f"optimizer.{key}=0.5")
         assert getattr(build_optimizer(s.optimizer, s.schedule, 10), name) == 0.5
 
 
@@ -36,5 +36,5 @@ def test_clipping_reaches_the_optimizer():
     ],
 )
 def test_schedules_follow_their_formula(name, step, expected):
-    rate = build_learning_rate(1.0, settings(f"schedule={name}").schedule, 1000)
+    rate = build_learning_rate(1.0, settings("optimizer=adam", f"schedule={name}").schedule, 1000)
     assert float(rate if isinstance(rate, float) else rate(step)) == pytest.approx(expected, abs=1e-6)

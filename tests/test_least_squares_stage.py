@@ -149,9 +149,9 @@ def test_it_solves_stochastic_growth(dtype, tmp_path, stochastic):
 
 
 WRONG = {
-    "network.dropout=0.1": "network.dropout=0.1 cannot be used with optimizer=adam_lm",
-    "network.l2=1e-3": "network.l2=0.001 cannot be used with optimizer=adam_lm",
-    "loss=huber": "loss=huber cannot be used with optimizer=adam_lm, a least squares method",
+    "network.dropout=0.1": "network.dropout=0.1 cannot be used with optimizer=time_iteration_lm",
+    "network.l2=1e-3": "network.l2=0.001 cannot be used with optimizer=time_iteration_lm",
+    "loss=huber": "loss=huber cannot be used with optimizer=time_iteration_lm, a least squares method",
     "optimizer=levenberg_marquardt train.steps=10": "train.steps=10 are gradient steps, of which levenberg_marquardt",
     "optimizer=adam optimizer.iterations=3": "optimizer.iterations=3 is not used by adam; it belongs to adam_lm",
     "optimizer=levenberg_marquardt optimizer.learning_rate=1": "learning_rate=1.0 is not used by levenberg_marquardt",

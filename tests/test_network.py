@@ -1,9 +1,12 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from conftest import economy, settings
 from deqn.economy.domain import SobolPoints
+from deqn.model.declaration import Multiplier, Policy, State
 from deqn.model.layout import pack_row
 from deqn.policies.approximators import choose_widths, multilayer_perceptron
 from deqn.settings import schema as allowed
@@ -11,7 +14,7 @@ from deqn.system.errors import InputError
 
 
 def network(*overrides, seed=0, dtype="float64", outputs=2):
-    overrides = ("optimizer=adam", *overrides)
+    overrides = ("optimizer=adam", "network.hidden=[16,16]", *overrides)
     return multilayer_perceptron(3, outputs, settings(*overrides).network, dtype, seed)
 
 
@@ -29,10 +32,14 @@ def test_the_untrained_network_is_the_steady_state_everywhere():
         np.testing.assert_allclose(e.policy(states), np.tile(steady, (64, 1)), rtol=1e-12)
 
 
-@pytest.mark.parametrize("states, hidden", {1: 16, 2: 16, 3: 20, 4: 24, 30: 32}.items())
-def test_hidden_layers_grow_with_the_number_of_states_unless_they_are_set(states, hidden):
-    assert choose_widths(states, settings("model=growth").network) == [hidden] * 2
-    assert choose_widths(states, settings("model=growth", "network.hidden=[5]").network) == [5]
+@pytest.mark.parametrize("states, kinks, hidden", [(1, 0, 16), (2, 0, 16), (3, 0, 20), (4, 0, 24), (30, 0, 32),
+                                                   (2, 1, 24), (30, 1, 32)])  # fmt: skip
+def test_hidden_layers_grow_with_states_and_kinks_unless_they_are_set(states, kinks, hidden):
+    policies = (Policy("p", 0), *[Multiplier("m", of="p")] * kinks)
+    model = SimpleNamespace(states=[State("x", 0, 1, size=states)], policies=policies)
+    assert choose_widths(model, settings("model=growth").network) == [hidden] * 2
+    assert choose_widths(model, settings("model=growth", "network.hidden=[5]").network) == [5]
+    assert choose_widths(model, settings("model=growth", "network=chebyshev").network) is None
 
 
 @pytest.mark.parametrize("activation", allowed.ACTIVATIONS)

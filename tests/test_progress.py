@@ -18,7 +18,7 @@ REPORT = Report(
 
 def at(step, name="adam", cycles=500):
     """A stage of 1000 steps that has come so far."""
-    return SimpleNamespace(name=name, step=step, cycles=cycles, steps_per_cycle=2, work=1.0)
+    return SimpleNamespace(name=name, step=step, cycles=cycles, steps_per_cycle=2, work=1.0, progress="")
 
 
 def test_plain_lines_without_a_terminal(monkeypatch):
@@ -67,11 +67,11 @@ def test_the_time_left_is_that_of_all_stages_to_come(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(progress, "LINE_SECONDS", 0)
-    first = SimpleNamespace(name="adam", step=5, cycles=100, steps_per_cycle=1, work=2.0)
-    later = SimpleNamespace(name="bfgs", step=0, cycles=20, steps_per_cycle=1, work=20.0)
+    first = SimpleNamespace(name="adam", step=5, cycles=100, steps_per_cycle=1, work=2.0, progress="")
+    later = SimpleNamespace(name="bfgs", step=0, cycles=20, steps_per_cycle=1, work=20.0, progress="")
     for limit, said in ((None, "at most 2 min left"), (61.0, "at most 60 s left")):
         out = io.StringIO()
-        with Display(Console(file=out, width=120), [first, later], limit) as display:
+        with Display(Console(file=out, width=120), [[first, later]], limit) as display:
             display.report(REPORT)  # at one second
             first.step = 5
             display.update(first, 1.0)

@@ -83,7 +83,9 @@ def test_equal_seeds_give_equal_paths_whatever_was_drawn_before():
 
 def test_paths_are_traced_once_for_each_number_of_them(monkeypatch):
     e, traces = economy("model=olg_analytic"), []
-    monkeypatch.setattr("deqn.economy.simulation.advance_states", lambda *a: (traces.append(1), advance_states(*a))[1])
+    monkeypatch.setattr(
+        "deqn.economy.simulation.advance_states", lambda *a, **k: (traces.append(1), advance_states(*a, **k))[1]
+    )
     for paths in (4, 6):
         traces.clear()
         start = SobolPoints(e.domain, paths, 0, tf.float64).points()

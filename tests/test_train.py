@@ -48,7 +48,7 @@ def loop(folder, *overrides, interrupt=None, restore=False, model=None):
     metrics = Metrics(folder, sum(stage.step for stage in chosen))
     rules = Rules(s.train, interrupt or Interrupt(), s.tolerance, s.optimizer.good_start)
     journal = Journal([metrics], Display(Console(quiet=True)))
-    return Loop(chosen, Validator(e, other), ledger, checkpoints, rules, journal)
+    return Loop([chosen], Validator(e, other), ledger, checkpoints, rules, journal)
 
 
 def weights(trained):

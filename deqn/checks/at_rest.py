@@ -11,12 +11,20 @@ from deqn.model.declaration import Model, Policy, State
 from deqn.model.findings import Finding, call
 from deqn.model.layout import box, box_widths, limits, pack_row, width
 from deqn.perturbation.first_order import find_free_directions
-from deqn.perturbation.steady_state import TOLERANCE, SteadyState, steady_state
+from deqn.perturbation.steady_state import TOLERANCE, NoSteadyState, SteadyState, steady_state
 
 
-def check_given(model: Model) -> Finding:
-    """The steady state that the model gives, finite, inside box and bounds; None where it leaves it to be found."""
-    values = call("steady_state", model.steady_state, Mapping | None)
+def check_given(model: Model, needed: bool = True) -> Finding:
+    """The steady state that the model gives, finite, inside box and bounds; None where it leaves it to be found.
+
+    One outside the box is refused where it is `needed`, and left aside elsewhere.
+    """
+    try:
+        values = call("steady_state", model.steady_state, Mapping | None)
+    except NoSteadyState as error:  # of a family, whose members find their own
+        if needed:
+            raise
+        return Finding(None, "none", warnings=[f"{error}; the solution starts without one"])
     if values is None:
         return Finding(None, "")
     problems = [*(p for v in (*model.states, *model.policies) for p in value_problems(v, values))]
@@ -29,7 +37,10 @@ def check_given(model: Model) -> Finding:
             problems.append(f"steady_state returned {policy.name}={x} outside its bounds {bounds}")
     (low, high), states = box(model.states), pack_row(values, model.states)
     if ((states < low) | (states > high)).any():
-        problems.append(f"the steady state {states} lies outside the box from {low} to {high}")
+        outside = f"the steady state {states} lies outside the box from {low} to {high}"
+        if not needed and not problems:
+            return Finding(None, "left aside", warnings=[f"{outside}: the solution starts without one"])
+        problems.append(outside)
     steady = SteadyState(states, pack_row(values, model.policies))
     return Finding(steady, f"given: {describe_steady_state(model, steady)}", problems)
 
@@ -46,9 +57,14 @@ def value_problems(variable: State | Policy, values: Mapping[str, Any]) -> Itera
         yield f"steady_state returned {variable.name}={x}, which is not finite"
 
 
-def find_steady_state(model: Model, tell: Callable[[str], None]) -> Finding:
-    """The steady state found from the equations. Raises InputError."""
-    steady = steady_state(model, tell)
+def find_steady_state(model: Model, tell: Callable[[str], None], needed: bool = True) -> Finding:
+    """The steady state found from the equations. Raises InputError where one is `needed` and none is found."""
+    try:
+        steady = steady_state(model, tell)
+    except NoSteadyState as error:
+        if needed:
+            raise
+        return Finding(None, "none", warnings=[f"{error}; the solution starts without one"])
     return Finding(steady, f"found: {describe_steady_state(model, steady)}")
 
 

@@ -4,6 +4,7 @@ Every failure is an InputError that names the function, the variable, and the va
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,15 +27,16 @@ NormalRule = Callable[[int], tuple[np.ndarray, np.ndarray]]
 
 
 def check_model(
-    members: Members, normal_rule: NormalRule, rests: bool = True, tell: Callable[[str], None] = lambda text: None
+    members: Members, normal_rule: NormalRule, anchor: str = "linear", tell: Callable[[str], None] = lambda text: None
 ) -> tuple[SteadyState | None, list[str]]:
     """Refuse a model that breaks the contract; returns its steady state and the names of its equations.
 
-    `normal_rule` is that of the expectation with which the model will be solved. `rests`: whether a steady state is
-    wanted; if not, it is None. `tell` receives messages about slow steps. Raises InputError.
+    `normal_rule` is that of the expectation with which the model will be solved. A steady state is needed for every
+    `anchor` but none and auto; it is None where none is wanted, or found. `tell` receives messages about slow steps.
+    Raises InputError.
     """
     values = {}
-    for line in check_contract(members, normal_rule, rests, tell):
+    for line in check_contract(members, normal_rule, anchor, tell):
         for failure in line.failures:
             raise failure
         values[line.name] = line.value
@@ -42,15 +44,15 @@ def check_model(
 
 
 def check_contract(
-    members: Members, normal_rule: NormalRule, rests: bool = True, tell: Callable[[str], None] = lambda text: None
+    members: Members, normal_rule: NormalRule, anchor: str = "linear", tell: Callable[[str], None] = lambda text: None
 ) -> Iterator[Line]:
     """The checks in the order in which they build on each other; all that can be made are made."""
-    model = members.model
+    model, rests, needed = members.model, anchor != "none", anchor != "auto"
     yield (declared := check("declarations", check_declarations, model))
     yield (chosen := check("expectation", check_expectation, declared, normal_rule))
     left_out = lambda model: Finding(None, "left out: network.anchor=none does without one")
-    given = check("steady state", check_given if rests else left_out, declared)
-    if given.failures or given.value is not None or not rests:
+    given = check("steady state", partial(check_given, needed=needed) if rests else left_out, declared)
+    if given.failures or given.warnings or given.value is not None or not rests:
         yield given
     trial = check("trial", choose_trial_point, declared, given.value)
     yield (now := check("definitions", check_definitions, declared, trial))
@@ -58,11 +60,11 @@ def check_contract(
     yield (equations := check("residuals", check_shapes, declared, chosen, trial, now))
     yield (compiled := check("compilation", check_compilation, declared, chosen, trial, after=[moved, equations]))
     steady = given
-    if rests and not given.failures and given.value is None:
-        yield (steady := check("steady state", find_steady_state, declared, tell, after=[compiled]))
+    if rests and not given.failures and not given.warnings and given.value is None:
+        yield (steady := check("steady state", find_steady_state, declared, tell, needed, after=[compiled]))
     if declared.passed and any(isinstance(s, Markov) for s in model.shocks):
         yield check("probabilities", check_probabilities, declared, members.domain, steady)
-    if rests:
+    if rests and (steady.value is not None or not steady.passed):
         yield check("zero residuals", check_residuals, declared, steady, after=[compiled])
 
 

@@ -23,8 +23,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from deqn.system.errors import InputError
 
-COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
-PATHS = ("hydra.run.dir", "hydra.sweep.dir", "resume", "study")
+# OmegaConf asserts where a key lies below one that is null.
+COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, AssertionError)
+PATHS = ("hydra.run.dir", "hydra.sweep.dir", "start", "resume", "study")
 IDENTIFIER = re.compile(r"(\+*)((?:model|pseudo_states)\..+)", re.DOTALL)  # keys that are names of Python's
 
 

@@ -1,7 +1,8 @@
 """Anchors from local solutions, and the policy network around one.
 
 An anchor is an expansion of the outputs before the bounds: a point (the steady state everywhere), the first-order
-solution, or the second-order one, corrected for risk. A family has that of each member, interpolated between them.
+solution, also saturated away from rest, or the second-order one, corrected for risk. A family has that of each member,
+interpolated between them.
 """
 
 from dataclasses import dataclass, replace
@@ -14,13 +15,17 @@ from deqn.economy.members import Members
 from deqn.equations.expectation import Expectation
 from deqn.equations.residuals import residuals, stack_rows
 from deqn.model.declaration import Model
-from deqn.model.layout import coordinates, in_logs
+from deqn.model.layout import coordinates, in_logs, multipliers
+from deqn.perturbation.first_order import differentiate_equations
 from deqn.perturbation.second_order import curvature, risk_correction
 from deqn.perturbation.steady_state import SteadyState
 from deqn.policies.approximators import Approximator
 from deqn.policies.bounds import Bounds
 from deqn.policies.expansion import ConstantRow, Expansion, LinearRule, pack_expansion, to_coordinates
 from deqn.policies.network import PolicyNetwork
+
+LOCAL = "linear", "saturated", "quadratic"  # anchors from the solution near the steady state
+REACH = 2.0  # of a saturated anchor, in units of the outputs
 
 
 @dataclass(frozen=True)
@@ -40,14 +45,14 @@ class Scale:
 def build_policy(
     members: Members, steady: SteadyState, approximator: Approximator, kind: str, expectation: Expectation
 ) -> PolicyNetwork:
-    """The policy network with an anchor of a `kind`: none, steady_state, linear or quadratic.
+    """The policy network with an anchor of a `kind`: none, steady_state, linear, saturated or quadratic.
 
     `none` is the constant `steady.policies`, whatever they are. Raises InputError where there is no such solution.
     """
     model, dtype = members.model, approximator.dtype
     rests = [steady] if kind == "none" else members.rests(steady)
-    solutions = members.first_order(steady) if kind in ("linear", "quadratic") else None
-    jacobian_today = None if solutions is None else solutions[0].jacobian_today
+    solutions = members.first_order(steady) if kind in LOCAL else None
+    jacobian_today = differentiate_today(model, steady) if solutions is None else solutions[0].jacobian_today
     bounds = Bounds(model.policies, steady.policies, dtype, jacobian_today)
     logs, rows = in_logs(model.states), []
     for i, rest in enumerate(rests):
@@ -58,7 +63,7 @@ def build_policy(
             slope = bounds.pre_image(own * np.where(logs, rest.states, 1)[: own.shape[1]], value)
         rows.append(pack_expansion(coordinates(rest.states, logs), value, slope))
     follow = ConstantRow(rows[0]) if kind == "none" else members.interpolate(np.stack(rows))
-    anchor = Expansion(follow, len(value), logs)
+    anchor = Expansion(follow, len(value), logs, reach=REACH if kind == "saturated" else None)
     if kind == "quadratic":
         exact = Bounds(model.policies, steady.policies, tf.float64, jacobian_today)
         Q = curvature(model, exact, coordinates(steady.states, logs), value, slope)
@@ -67,6 +72,15 @@ def build_policy(
         value = value + correct_for_risk(model, anchor, bounds, expectation, steady)
         anchor = replace(anchor, rows=ConstantRow(pack_expansion(coordinates(steady.states, logs), value, slope)))
     return PolicyNetwork(approximator, anchor, bounds)
+
+
+def differentiate_today(model: Model, at: SteadyState) -> np.ndarray | None:
+    """The derivatives of the equations in today's policies [equations, n_policies] at a point, tomorrow's given; None
+    where no constraint needs them."""
+    if not multipliers(model):
+        return None
+    (_, T_u), (_, F_u, F_later_s, _) = differentiate_equations(model, at)
+    return F_u + F_later_s @ T_u
 
 
 def correct_for_risk(

@@ -4,15 +4,18 @@ Points of the unit cube stand for states: a domain places them. What draws state
 scales the inputs of a network asks the domain, whatever its kind: a box, or the box of each member of a family.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
 from scipy.stats import qmc
 
-from deqn.model.declaration import Model
-from deqn.model.layout import box, coordinates, fixed, in_logs, labels, width
+from deqn.model.declaration import Markov, Model, Point
+from deqn.model.layout import box, coordinates, fixed, in_logs, labels, mean_shocks, named_point, width
+from deqn.perturbation.steady_state import find_middle
 from deqn.settings.schema import Evaluation
 from deqn.system.errors import InputError
 
@@ -21,6 +24,10 @@ class Domain(Protocol):
     """Where states live and are drawn from."""
 
     model: Model
+
+    @property
+    def chains(self) -> Sequence["Chain"]:
+        """The chains whose outcomes are states."""
 
     def corners(self, states: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Lower and upper corner around packed states [n, n_states]: [1, n_states], or [n, n_states] each."""
@@ -33,10 +40,24 @@ class Domain(Protocol):
 
 
 @dataclass(frozen=True)
+class Chain:
+    """States that repeat the outcome of a finite chain: their `columns`, and the `outcomes` [outcomes, columns]."""
+
+    columns: tuple[int, ...]
+    outcomes: np.ndarray
+
+
+@dataclass(frozen=True)
 class Box:
-    """The box that the states of a model declare, the same everywhere."""
+    """The box that the states of a model declare, the same everywhere; states of a chain take its outcomes alone."""
 
     model: Model
+
+    @cached_property
+    def chains(self) -> list[Chain]:
+        """The chains whose outcomes are states."""
+        with tf.init_scope():  # numbers, also where a graph is being made
+            return find_chains(self.model)
 
     def corners(self, states: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return tuple(tf.constant(x[None], states.dtype) for x in box(self.model.states))
@@ -47,7 +68,34 @@ class Box:
 
     def place(self, unit: tf.Tensor, of: tf.Tensor | None = None) -> tf.Tensor:
         low, high = self.corners(unit)
-        return low + (high - low) * unit
+        states = low + (high - low) * unit
+        for chain in self.chains:
+            count = len(chain.outcomes)
+            row = tf.cast(tf.clip_by_value(unit[:, chain.columns[0]] * count, 0, count - 1), tf.int32)
+            taken = tf.gather(tf.constant(chain.outcomes, states.dtype), row)  # [n, columns]
+            columns = tf.unstack(states, axis=1)
+            for column, values in zip(chain.columns, tf.unstack(taken, axis=1), strict=True):
+                columns[column] = values
+            states = tf.stack(columns, 1)
+        return states
+
+
+def find_chains(model: Model) -> list[Chain]:
+    """The Markov shocks whose outcomes are tomorrow's states of the same names, whatever today is."""
+    found, names = [], {s.name: s for s in model.states}
+    for shock in model.shocks:
+        if not isinstance(shock, Markov) or not all(n in names and names[n].size is None for n in shock.values):
+            continue
+        outcomes = np.stack([np.asarray(v, float) for v in shock.values.values()], 1)
+        middle = find_middle(model)
+        now = named_point(model, tf.constant(middle.states[None]), tf.constant(middle.policies[None]))
+        drawn = {n: tf.constant(np.asarray(v, float)[:, None]) for n, v in shock.values.items()}
+        tomorrow = model.transition(now, Point({**mean_shocks(model, now, tf.float64).__dict__, **drawn}))
+        repeated = [np.broadcast_to(tomorrow[n], (len(outcomes), 1))[:, 0] for n in shock.values]
+        if np.array_equal(np.stack(repeated, 1), outcomes):
+            columns = tuple(labels(model.states).index(n) for n in shock.values)
+            found.append(Chain(columns, outcomes))
+    return found
 
 
 class SobolPoints:

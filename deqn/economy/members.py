@@ -6,6 +6,7 @@ interpolates between them. An economy that is no family is its own only member, 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -64,7 +65,7 @@ class OneMember:
     def base(self) -> Model:
         return self.model
 
-    @property
+    @cached_property
     def domain(self) -> Box:
         return Box(self.model)
 

@@ -14,7 +14,10 @@ from deqn.model.layout import mean_shocks, outcome_count, pack, point, probabili
 def draw_shocks(
     model: Model, now: Point, generator: tf.random.Generator, batch: int, dtype, scale: float = 1.0
 ) -> Point:
-    """One draw of every shock for each path: [1, batch], or [n, 1, batch] for vectors; normal ones times `scale`."""
+    """One draw of every shock for each path: [1, batch], or [n, 1, batch] for vectors; normal ones times `scale`.
+
+    With a `batch` of one all paths have the same draw.
+    """
     shocks = {}
     for shock in model.shocks:
         if isinstance(shock, Normal):
@@ -32,15 +35,19 @@ def draw_shocks(
 
 @tf.autograph.experimental.do_not_convert  # its control flow is Python's: tracing takes a third of the time
 def advance_states(
-    model: Model, policy, states: tf.Tensor, generator: tf.random.Generator | None, scale: float = 1.0
-) -> tf.Tensor:
-    """Tomorrow's packed states [batch, n_states]; without a generator every shock is at its mean."""
+    model: Model, policy, states: tf.Tensor, generator: tf.random.Generator | None, scale: float = 1.0,
+    common: bool = False,
+) -> tf.Tensor:  # fmt: skip
+    """Tomorrow's packed states [batch, n_states]; without a generator every shock is at its mean.
+
+    `common`: all paths have the same shocks.
+    """
     batch, dtype = states.shape[0] or tf.shape(states)[0], states.dtype
     now = point(model, policy, states)
     if generator is None:
         shocks = mean_shocks(model, now, dtype)
     else:
-        shocks = draw_shocks(model, now, generator, batch, dtype, scale)
+        shocks = draw_shocks(model, now, generator, 1 if common else batch, dtype, scale)
     return pack(model.transition(now, shocks), model.states, 1, batch, dtype)
 
 
@@ -55,14 +62,14 @@ def compile_paths(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor
     """
 
     @functools.wraps(function)
-    def simulate(model: Model, policy, states: tf.Tensor, periods, generator, scale: float = 1.0) -> tf.Tensor:
+    def simulate(model: Model, policy, states: tf.Tensor, periods, generator, *options) -> tf.Tensor:
         if not tf.executing_eagerly():
-            return tf.function(function)(model, policy, states, periods, generator, scale)
-        known, key = COMPILED.setdefault(policy, {}), (id(model), function, generator is None, scale)
+            return tf.function(function)(model, policy, states, periods, generator, *options)
+        known, key = COMPILED.setdefault(policy, {}), (id(model), function, generator is None, options)
         if key not in known:  # a compiled function keeps its model, so that no other one gets the same id
             own = None if generator is None else tf.random.Generator.from_seed(0, alg="philox")
             living = weakref.ref(policy)
-            known[key] = own, tf.function(lambda s, n: function(model, living(), s, n, own, scale))
+            known[key] = own, tf.function(lambda s, n: function(model, living(), s, n, own, *options))
         own, compiled = known[key]
         if own is None:
             return compiled(states, tf.constant(periods))
@@ -76,22 +83,22 @@ def compile_paths(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor
 
 @compile_paths
 def simulate_path(
-    model: Model, policy, states: tf.Tensor, periods: int, generator: tf.random.Generator | None, scale: float = 1.0
+    model: Model, policy, states: tf.Tensor, periods: int, generator: tf.random.Generator | None
 ) -> tf.Tensor:
     """`periods` consecutive dates from `states` [paths, n_states] on, itself left out: [periods, paths, n_states]."""
     visited = tf.TensorArray(states.dtype, size=periods, element_shape=states.shape)
     for t in tf.range(periods):
-        states = advance_states(model, policy, states, generator, scale)
+        states = advance_states(model, policy, states, generator)
         visited = visited.write(t, states)
     return visited.stack()
 
 
 @compile_paths
 def simulate_end(
-    model: Model, policy, states: tf.Tensor, periods: int, generator: tf.random.Generator | None, scale: float = 1.0
+    model: Model, policy, states: tf.Tensor, periods: int, generator: tf.random.Generator | None, common: bool = False
 ) -> tf.Tensor:
-    """The states [paths, n_states] after `periods` dates."""
+    """The states [paths, n_states] after `periods` dates; `common` as in `advance_states`."""
     t = tf.constant(0)
     while t < periods:
-        states, t = advance_states(model, policy, states, generator, scale), t + 1
+        states, t = advance_states(model, policy, states, generator, common=common), t + 1
     return states

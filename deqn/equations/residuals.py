@@ -12,13 +12,16 @@ from deqn.settings.schema import Loss
 
 
 @tf.autograph.experimental.do_not_convert  # its control flow is Python's: tracing takes a third of the time
-def residuals(model: Model, policy, expectation: Expectation, states: tf.Tensor) -> dict[str, tf.Tensor]:
+def residuals(
+    model: Model, policy, expectation: Expectation, states: tf.Tensor, today: tf.Tensor | None = None
+) -> dict[str, tf.Tensor]:
     """Residuals by equation, [1, batch] or [n, 1, batch], at packed states [batch, n_states].
 
-    A residual of 1e-3 in an Euler equation is an error of one tenth of a percent of consumption.
+    A residual of 1e-3 in an Euler equation is an error of one tenth of a percent of consumption. `today`: today's
+    packed policies [batch, n_policies] where they are not those of the policy function, which then is tomorrow's.
     """
     batch, dtype = states.shape[0] or tf.shape(states)[0], states.dtype
-    now = point(model, policy, states)
+    now = named_point(model, states, policy(states) if today is None else today)
     tomorrow = model.transition(now, expectation.shocks(dtype))
     nxt = point(model, policy, pack(tomorrow, model.states, expectation.nodes, batch, dtype), expectation.nodes)
     return dict(model.residuals(now, nxt, expectation.operator(now, dtype)))

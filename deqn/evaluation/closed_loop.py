@@ -1,6 +1,12 @@
-"""The closed loop: whether it contracts at the steady state, and whether paths from dispersed starts come together."""
+"""The closed loop: whether it contracts at the steady state, and whether paths from dispersed starts come together.
+
+The steady state without risk need not be where the economy rests. Where the loop is not stable there, or paths do not
+come together, they are followed until they settle: at one other point, or at several, each of them judged by itself.
+"""
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
@@ -8,33 +14,92 @@ import tensorflow as tf
 from deqn.economy.domain import SobolPoints
 from deqn.economy.economy import Economy
 from deqn.economy.simulation import advance_states, simulate_end
-from deqn.evaluation.summary import Stability, UnitRoot
+from deqn.evaluation.summary import Settled, Stability, UnitRoot
 from deqn.model.declaration import Model
-from deqn.model.layout import box, box_widths, fixed
+from deqn.model.layout import box, box_widths, fixed, labels
 from deqn.perturbation.modes import Modes, split_modes, transition_slopes
 from deqn.system.errors import InputError
 
-LONGEST = 5000  # dates that paths from dispersed starts are followed, at most
+STARTS = 128  # dispersed
+SHORT, LONGEST = 200, 5000  # dates that paths from them are followed: at first, and at most
+SETTLED, SAME = 1e-6, 1e-3  # of the box: the last move of a path at rest, and between ends that are one
+MANY = 8  # rest points
 
 
-def find_closed_loop_modes(economy: Economy) -> Modes:
-    """The modes of the closed loop at the steady state; in a family those of the member with the largest modulus."""
-    model, policy, rests = economy.model, economy.policy, stack_rests(economy)  # [members, n_states]
+@dataclass(frozen=True)
+class RestPoint:
+    """Where a `share` of paths settles, shocks at means: packed `states` [n_states], and the modes there."""
+
+    states: np.ndarray
+    share: float
+    modes: Modes
+
+
+def find_closed_loop_modes(economy: Economy) -> Modes | None:
+    """The modes of the closed loop at the steady state; in a family those of the member with the largest modulus.
+
+    Where there is no steady state, or the loop is unstable there, those of the slowest point at which paths settle;
+    None where they do not settle either.
+    """
+    modes = None if economy.steady is None else find_modes_at_steady_state(economy)
+    if modes is not None and (modes.decaying < 1 or modes.drifts):
+        return modes
+    points = find_rest_points(economy)
+    return max((p.modes for p in points), key=lambda m: m.spectral_radius) if points else modes
+
+
+def find_modes_at_steady_state(economy: Economy) -> Modes:
+    """The modes at the steady state; in a family those of the member with the largest modulus."""
+    rests = stack_rests(economy)  # [members, n_states]
     try:
         laws_of_motion = [solution.law_of_motion for solution in economy.members.first_order(economy.steady)]
     except InputError:  # one of the members has no first-order solution
         laws_of_motion = [None] * len(rests)
+    by_member = find_modes(economy, rests, laws_of_motion)
+    return max(by_member, key=lambda m: math.inf if math.isnan(m.spectral_radius) else m.spectral_radius)
+
+
+def find_modes(economy: Economy, rests: tf.Tensor, laws_of_motion: Sequence[np.ndarray | None]) -> list[Modes]:
+    """The modes at packed rest points [points, n_states]; each with the first-order law of motion where it has one."""
+    model, policy = economy.model, economy.policy
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(rests)
         tomorrow = tf.reduce_sum(advance_states(model, policy, rests, None), 0)  # no member enters another's
     loops = np.swapaxes(tape.jacobian(tomorrow, rests, unconnected_gradients="zero", experimental_use_pfor=False), 0, 1)
     A, B = transition_slopes(model, rests.numpy().astype(float), policy(rests).numpy().astype(float))
     moving = ~fixed(model.states)
-    by_member = [
+    return [
         split_modes(model, (A[i][moving][:, moving], B[i][moving]), loop, laws_of_motion[i])
         for i, loop in enumerate(loops[:, moving][:, :, moving].astype(float))
     ]
-    return max(by_member, key=lambda m: math.inf if math.isnan(m.spectral_radius) else m.spectral_radius)
+
+
+def find_rest_points(economy: Economy) -> list[RestPoint]:
+    """Where paths from dispersed starts settle, the most visited first; in a family or a chain none are looked for."""
+    model, policy = economy.model, economy.policy
+    if economy.members.parameters.names or economy.domain.chains:
+        return []
+    ends, widths = SobolPoints(economy.domain, STARTS, 3, policy.dtype).points(), box_widths(model.states)
+    for periods in (SHORT, LONGEST):
+        ends = simulate_end(model, policy, ends, tf.constant(periods), None)
+        moves = np.abs(advance_states(model, policy, ends, None) - ends) / widths
+        if np.max(moves) <= SETTLED:
+            break
+    else:
+        return []
+    left, clusters = ends.numpy(), []
+    while len(left) and len(clusters) < MANY:
+        near = np.abs((left - left[0]) / widths).max(1) <= SAME
+        clusters.append(left[near])
+        left = left[~near]
+    if len(left):
+        return []
+    clusters.sort(key=len, reverse=True)
+    means = np.stack([cluster.mean(0) for cluster in clusters])
+    centers = tf.constant(np.where(np.abs(means) < SETTLED * widths, 0.0, means), policy.dtype)
+    modes = find_modes(economy, centers, [None] * len(clusters))
+    return [RestPoint(center, len(cluster) / STARTS, own)
+            for center, cluster, own in zip(centers.numpy(), clusters, modes, strict=True)]  # fmt: skip
 
 
 def stack_rests(economy: Economy) -> tf.Tensor:
@@ -44,21 +109,52 @@ def stack_rests(economy: Economy) -> tf.Tensor:
 
 
 def assess_stability(economy: Economy, loop: Modes) -> Stability:
-    """Eigenvalues, and how far dispersed starts stay apart, shocks at their means; in a family the worst member's."""
+    """Eigenvalues, and how far dispersed starts stay apart, shocks at their means; in a family the worst member's.
+
+    Where they do not come together near the steady state, that of the points at which they settle.
+    """
+    at_rest = None if economy.steady is None else assess_return(economy, loop)
+    if at_rest is not None and (at_rest.contracts or loop.drifts):
+        return at_rest
+    points = find_rest_points(economy)
+    if not points:
+        return at_rest
+    slowest = max((p.modes for p in points), key=lambda m: m.spectral_radius)
+    names = labels(economy.model.states)
+    settled = [
+        Settled(dict(zip(names, map(float, p.states), strict=True)), p.share, p.modes.spectral_radius) for p in points
+    ]
+    periods = max(50.0, decay_periods(slowest.decaying, 1e-4))
+    return Stability(slowest.spectral_radius, slowest.decaying, [], True, 0.0, None, periods, 0.0, settled)
+
+
+def assess_return(economy: Economy, loop: Modes) -> Stability:
+    """The same around the steady state alone."""
     model, policy = economy.model, economy.policy
     unit_roots, needed = [UnitRoot(r.kind, list(r.states)) for r in loop.unit_roots], decay_periods(loop.decaying, 1e-4)
     if needed > LONGEST or loop.drifts:
         return Stability(loop.spectral_radius, loop.decaying, unit_roots, False, None, None, needed, 0.0)
     rests = stack_rests(economy)
-    box, periods = SobolPoints(economy.domain, 128, 3, policy.dtype), max(50, math.ceil(needed))
+    box, periods = SobolPoints(economy.domain, STARTS, 3, policy.dtype), max(50, math.ceil(needed))
     starts = tf.concat([project_out(model, box.points(of=rest[None]), rest[None], loop.kept) for rest in rests], 0)
     low, high = (x.numpy() for x in economy.domain.corners(rests))
-    ends = simulate_end(model, policy, starts, tf.constant(periods), None).numpy().reshape(len(rests), 128, -1)
+    ends = follow_paths(economy, starts, periods).reshape(len(rests), STARTS, -1)
     with np.errstate(invalid="ignore"):
         spread = float(np.max((ends.max(1) - ends.min(1)) / (high - low)))
         distance = float(np.max(np.abs(ends - rests.numpy()[:, None]) / (high - low)[:, None]))
     lost = float((~np.isfinite(ends).all(2)).mean())
     return Stability(loop.spectral_radius, loop.decaying, unit_roots, True, spread, distance, periods, lost)
+
+
+def follow_paths(economy: Economy, starts: tf.Tensor, periods: int) -> np.ndarray:
+    """The ends [n, n_states] of paths without risk. Where the outcomes of a chain are states, none of which is a mean,
+    all paths start in the same one and have the same shocks."""
+    generator, common = None, bool(economy.domain.chains)
+    if common:
+        generator = tf.random.Generator.from_seed(0, alg="philox")
+        columns = np.concatenate([chain.columns for chain in economy.domain.chains])
+        starts = tf.where(np.isin(np.arange(starts.shape[1]), columns), starts[:1], starts)
+    return simulate_end(economy.model, economy.policy, starts, tf.constant(periods), generator, common).numpy()
 
 
 def project_out(model: Model, states: tf.Tensor, rest: tf.Tensor, kept: np.ndarray) -> tf.Tensor:

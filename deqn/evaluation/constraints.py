@@ -54,7 +54,8 @@ def compute_newton_steps(economy: Economy, states: tf.Tensor) -> np.ndarray:
         policies = economy.policy(part)
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(policies)
-            rows = residuals_today(economy, part, policies)  # [equations, states]
+            errors = residuals(economy.model, economy.policy, economy.expectation, part, today=policies)
+            rows = stack_rows(errors, len(part))  # [equations, states]
             total = tf.reduce_sum(rows, 1)  # no state enters another's
         J = tape.jacobian(total, policies, unconnected_gradients="zero", experimental_use_pfor=False)
         moving = np.where((policies.numpy()[:, beside] > 0) & (own != beside), beside, own)  # [states, outputs]
@@ -64,12 +65,6 @@ def compute_newton_steps(economy: Economy, states: tf.Tensor) -> np.ndarray:
         step[known] = -np.einsum("seo,so->se", np.linalg.pinv(J[known]), rows.numpy().T[known])
         steps.append(step)
     return np.concatenate(steps)
-
-
-def residuals_today(economy: Economy, states: tf.Tensor, policies: tf.Tensor) -> tf.Tensor:
-    """Residuals [equations, states] where today's packed policies are given and tomorrow's are those of the economy."""
-    policy = lambda at: policies if at is states else economy.policy(at)
-    return stack_rows(residuals(economy.model, policy, economy.expectation, states), len(states))
 
 
 def summarize_constraints(errors: dict[str, np.ndarray], binds: dict[str, Binding]) -> dict[str, ConstraintErrors]:

@@ -30,6 +30,25 @@ class TrainingRecord:
 
 
 @dataclass(frozen=True)
+class RungRecord:
+    """A stage of the training: its steps and seconds, and the best mean validation error after it (share)."""
+
+    stage: str
+    steps: int
+    seconds: float
+    error: float | None
+
+
+@dataclass(frozen=True)
+class StartRecord:
+    """Where training started and which way it took: the candidate, the mean errors of all of them, and the stages."""
+
+    taken: str
+    errors: dict[str, float | None]
+    rungs: list[RungRecord]
+
+
+@dataclass(frozen=True)
 class WorstEquation:
     """The equation with the largest mean absolute residual."""
 
@@ -46,6 +65,15 @@ class UnitRoot:
 
 
 @dataclass(frozen=True)
+class Settled:
+    """A point at which a share of paths settles that starts all over the box, shocks at their means."""
+
+    states: dict[str, float]
+    share: float
+    spectral_radius: float
+
+
+@dataclass(frozen=True)
 class Stability:
     """Eigenvalues of the closed loop, and how far paths from dispersed starts stay apart, shocks at their means."""
 
@@ -57,6 +85,7 @@ class Stability:
     return_distance: float | None  # and that to the steady state, in widths of the box
     return_periods: float  # in which the slowest mode shrinks distances by 1e-4
     lost: float  # share of starts that lead to where there are no numbers
+    rest_points: list[Settled] | None = None  # where paths settle, if that is not the steady state alone
 
     @property
     def contracts(self) -> bool:
@@ -130,6 +159,7 @@ class Summary:
     steps: dict[str, int]
     states_visited: int
     training: TrainingRecord | None = None
+    start: StartRecord | None = None
     worst_equation: dict[str, WorstEquation] | None = None
     euler_errors: dict[str, dict[str, Statistics]] | None = None
     policy_errors: dict[str, dict[str, Statistics]] | None = None
@@ -186,6 +216,9 @@ def from_content(kind: Any, content: Any) -> Any:
     if get_origin(kind) is list:
         return [from_content(get_args(kind)[0], x) for x in content]
     return content
+
+
+UNKNOWN = from_content(TrainingRecord, {})  # training of a solution that is judged anew
 
 
 def to_content(value: Any) -> Any:

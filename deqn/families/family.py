@@ -78,6 +78,9 @@ class Family(Model):
     def residuals(self, now: Point, nxt: Point, E: Callable[[Any], Any]) -> Mapping[str, Any]:
         return self.member(now).residuals(now, nxt, E)
 
+    def guess(self, now: Point) -> Mapping[str, Any] | None:
+        return self.member(now).guess(now)
+
     def closed_form(self, now: Point) -> Mapping[str, Any] | None:
         """Where every corner of the parameters has one."""
         return self.member(now).closed_form(now) if self._has_closed_form else None
@@ -196,7 +199,7 @@ class Family(Model):
             return function()
         except InputError as error:
             named = (f"{name}={value:.4g}" for name, value in zip(self.parameters.names, values, strict=True))
-            raise InputError(f"at {', '.join(named)}: {error}") from error
+            raise type(error)(f"at {', '.join(named)}: {error}") from error
 
 
 def choose_total_degree(count: int) -> int:

@@ -104,6 +104,7 @@ class MemberBoxes:
     """The box of each state's own member; the parameters lie in their intervals."""
 
     model: Family
+    chains = ()  # the box of a member is continuous
 
     def corners(self, states: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         logs, constant = in_logs(self.model.states), fixed(self.model.states)

@@ -156,6 +156,14 @@ class Model(ABC):
         """States and policies at rest, every shock at its mean; None, as here, has them found from the equations."""
         return None
 
+    def guess(self, now: Point) -> Mapping[str, Any] | None:
+        """Policies at which a solution may start, in place of the local solutions; None, as here, for no guess.
+
+        It may read today's states and those definitions that do not depend on a policy. A multiplier that is left out
+        is zero.
+        """
+        return None
+
     def closed_form(self, now: Point) -> Mapping[str, Any] | None:
         """The exact policies where they are known for these parameters, else None.
 

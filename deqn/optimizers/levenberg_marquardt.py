@@ -19,7 +19,7 @@ from deqn.optimizers.weights import assign_flat, flatten_weights
 ACCEPT, GOOD, POOR = 1e-3, 0.5, 0.25  # actual over predicted reduction: taken; damping falls; damping rises
 FALL, RISE, TRIES = 1 / 3, 4.0, 10  # factors of the damping; at most so many tries with one Jacobian
 HELD_OUT = 2.0  # a step is refused where it multiplies the held-out loss by more
-FEW_WEIGHTS = 600  # weights below which LAPACK takes one thread: two would fight with TensorFlow's for the cores
+FEW_WEIGHTS = 1000  # weights below which LAPACK takes one thread: two would fight with TensorFlow's for the cores
 
 
 class LeastSquares(tf.Module):

@@ -21,6 +21,7 @@ from deqn.equations.residuals import stack_rows, without_risk
 from deqn.model.declaration import Model
 from deqn.model.layout import box_widths, labels, limits, list_reachable_bounds, output_columns
 from deqn.perturbation.derivatives import jacobian
+from deqn.perturbation.reachable import find_exogenous_moduli
 from deqn.perturbation.steady_state import SteadyState
 from deqn.system.errors import InputError
 
@@ -29,6 +30,10 @@ FREE = 1e-9  # singular value of the steady state's equations, up to which there
 TINY_POLICY = 1e-3  # a policy at rest below it is measured by the distance of its bounds, or by one
 KINK = 1e-8  # distance from a bound and multiplier up to which a constraint just binds
 UNIT = 1 + 1e-6  # eigenvalues up to here count as stable, so that states which never change are allowed
+
+
+class NoLocalSolution(InputError):
+    """The equations have no stable solution near the steady state, or no finite derivatives; elsewhere they may."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class LinearSolution:
 
 
 def linear_solution(model: Model, steady: SteadyState) -> LinearSolution:
-    """The stable first-order solution. Raises InputError where there is none, or more than one, with the moduli."""
+    """The stable first-order solution. Raises NoLocalSolution where there is none, InputError where there are more."""
     return solve_at_rest(model, *differentiate_equations(model, steady), steady)
 
 
@@ -67,7 +72,9 @@ def solve_at_rest(
         return found[""]
     names = ", ".join(labels(model.policies)[i] for i in find_just_binding(model, steady)[1])
     if not found:
-        raise InputError(f"{names} rests exactly on a bound. Off it: {reasons['off']}. On it: {reasons['on']}")
+        local = all(isinstance(reason, NoLocalSolution) for reason in reasons.values())
+        kind = NoLocalSolution if local else InputError
+        raise kind(f"{names} rests exactly on a bound. Off it: {reasons['off']}. On it: {reasons['on']}")
     side, other = ("off", "on") if "off" in found else ("on", "off")
     note = f"{names} rests exactly on a bound; this is the solution {side} it"
     if other in reasons:
@@ -123,7 +130,9 @@ def solve_first_order(
     try:
         *_, alpha, beta, _, Z = scipy.linalg.ordqz(right, left, sort=is_inside_circle, output="complex")
     except (ValueError, np.linalg.LinAlgError) as error:  # not finite, or too ill-conditioned to be ordered
-        raise InputError(f"the equations near the steady state cannot be solved to first order: {error}") from error
+        raise NoLocalSolution(
+            f"the equations near the steady state cannot be solved to first order: {error}"
+        ) from error
     if (np.maximum(np.abs(alpha), np.abs(beta)) < SINGULAR).any():
         raise InputError("the equations do not determine the policies near the steady state: to first order one of "
                          "them follows from the others")  # fmt: skip
@@ -135,8 +144,10 @@ def solve_first_order(
         kind = f"{why} it is indeterminate" if stable > n else f"{why} it has no stable solution"
         near = [f"{r:.4g}" for r in moduli[max(0, n - 4) : n + 4]]  # which decide
         listed = ", ".join([*["..."] * (n > 4), *near, *["..."] * (len(moduli) > n + 4)])
-        raise InputError(f"near the steady state the model has {stable} stable roots for {n} states, {kind} "
-                         f"(Blanchard and Kahn); the moduli of its roots are {listed}")  # fmt: skip
+        free = max(find_exogenous_moduli(T_s, T_u), default=0.0) < UNIT  # else no policy is stable
+        error = NoLocalSolution if stable <= n and free else InputError
+        raise error(f"near the steady state the model has {stable} stable roots for {n} states, {kind} "
+                    f"(Blanchard and Kahn); the moduli of its roots are {listed}")  # fmt: skip
     g_x = np.real(Z[n:, :n] @ np.linalg.inv(Z[:n, :n])) * units[n:, None] / units[:n]
     return LinearSolution(g_x, T_s + T_u @ g_x, moduli, F_u + (F_later_s + F_later_u @ g_x) @ T_u)
 

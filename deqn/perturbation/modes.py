@@ -17,11 +17,11 @@ from deqn.model.declaration import Model
 from deqn.model.layout import box_widths, fixed, labels, limits, mean_shocks, named_point, pack
 from deqn.perturbation.derivatives import jacobians
 from deqn.perturbation.first_order import LinearSolution
+from deqn.perturbation.reachable import split_reachable
 from deqn.perturbation.steady_state import SteadyState
 
 CIRCLE = 1e-6  # distance from the unit circle up to which an eigenvalue of the equations lies on it
 LEARNED = 1e-3  # the same for one of a trained policy, whose slopes carry its error
-RANK = 1e-9  # share of the slopes below which a policy does not move a state
 SUPPORT = 1e-6  # share of the largest entry from which a state belongs to a mode
 NAMED = 0.1  # share of the largest entry from which a state is named as drifting
 
@@ -119,19 +119,6 @@ def split_modes(
         sizes = np.abs(reached @ drifting)  # [n, directions]
         roots += [UnitRoot("drift", tuple(names[size >= NAMED * size.max()])) for size in sizes.T]
     return Modes(np.linalg.eigvals(by_itself), np.linalg.eigvals(reached.T @ C @ reached), kept, tuple(roots))
-
-
-def split_reachable(A: np.ndarray, B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Orthonormal bases of the states that policies reach sooner or later, [n, r], and of their complement."""
-    n, new, found = len(A), B, np.zeros((len(A), 0))
-    floor = RANK * max(np.abs(A).max(initial=0.0), np.abs(B).max(initial=0.0))
-    while new.shape[1] and found.shape[1] < n:
-        new = new - found @ (found.T @ new)
-        directions, sizes, _ = np.linalg.svd(new - found @ (found.T @ new), full_matrices=False)
-        directions = directions[:, sizes > floor][:, : n - found.shape[1]]
-        found, new = np.hstack([found, directions]), A @ directions
-    whole = np.linalg.qr(np.hstack([found, np.eye(n)]))[0]
-    return found, whole[:, found.shape[1] :]
 
 
 def span_unit_circle(M: np.ndarray) -> np.ndarray:

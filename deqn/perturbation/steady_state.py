@@ -1,8 +1,9 @@
 """The deterministic steady state: the model's own where it gives one, else found from its equations.
 
 States s and policies u solve transition(s, u) = s and residuals = 0 with every shock at its mean. Trust-region least
-squares with automatic derivatives start from the middle of the box and from points spread over box and bounds; Newton's
-method polishes what they find. The search ends after the model's `search_seconds`.
+squares with automatic derivatives start from the middle of the box, and from those of many points, spread widely over
+box and bounds, where the equations have numbers and the smallest errors; Newton's method polishes what they find. The
+search ends after the model's `search_seconds`.
 """
 
 import contextlib
@@ -23,12 +24,16 @@ from deqn.system.errors import InputError
 
 TOLERANCE = 1e-8  # of every equation at the steady state
 ROUNDING = 1e-9  # from zero or a bound: a steady state that lies there but for rounding errors
-STARTS = 16
+STARTS, SCREENED, WIDE = 16, 1024, 12.0  # the best of so many points; their range of an unbounded policy, in logarithms
 SILENT = 3.0  # seconds before a search says anything
 LISTED = 12  # variables in a message
 MOVES, NEWTON = 8, 4  # steps of the parameters from the known economy on, and Newton's steps after each
 POLISH = 8  # Newton steps after a search
 ROOT = 1e-10
+
+
+class NoSteadyState(InputError):
+    """No steady state was found in the box, in the time that the search has."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +61,11 @@ def steady_state(model: Model, tell: Callable[[str], None] = lambda text: None) 
         ended = f"was found in {model.search_seconds:g} s"
     if system.best is None:
         start = next(system.starts())
-        raise InputError(f"no steady state was found: the equations are not finite at any start; at "
+        raise NoSteadyState(f"no steady state was found: the equations are not finite at any start; at "
                          f"{system.describe(start)}, {system.describe_worst(start)}; give steady_state")  # fmt: skip
     if not system.smallest <= TOLERANCE:
         remedy = "or another box" if ended.endswith("box") else "or search_seconds, a member of the model, more"
-        raise InputError(f"no steady state {ended}; the closest point is {system.describe(system.best)}, where "
+        raise NoSteadyState(f"no steady state {ended}; the closest point is {system.describe(system.best)}, where "
                          f"{system.describe_worst(system.best)}; give steady_state, {remedy}")  # fmt: skip
     return SteadyState(*np.split(system.round_best(), [system.n_states]))
 
@@ -89,11 +94,15 @@ class RestEquations:
             raise InputError(f"residuals returned {found} equations for {policies} policies; give steady_state")
 
     def starts(self) -> Iterator[np.ndarray]:
-        """The middle of the box with moderate policies, then points of a Sobol set over box and bounds."""
+        """The middle of the box with moderate policies, then the best points of Sobol sets over box and bounds."""
         low, high = self.corners
+        yield spread_points(np.full(len(low), 0.5), low, high)
         sobol = qmc.Sobol(len(low), scramble=True, rng=np.random.default_rng(0))
-        for unit in (np.full(len(low), 0.5), *sobol.random_base2(STARTS.bit_length() - 1)):
-            yield spread_points(unit, low, high)
+        unit = sobol.random_base2(SCREENED.bit_length() - 1)
+        points = np.concatenate([spread_points(unit, low, high), spread_points(unit, low, high, WIDE)])
+        sizes = np.abs(self._equations(tf.constant(points)).numpy()).max(1)
+        order = np.argsort(np.where(np.isfinite(sizes), sizes, np.inf))  # what is not finite comes last
+        yield from points[order[:STARTS]]
 
     def search(self, start: np.ndarray) -> None:
         """Least squares inside box and bounds, and Newton's method from where they end."""
@@ -110,22 +119,17 @@ class RestEquations:
         near = self.best
         for value in (np.zeros(len(near)), *self.corners):
             near = np.where(np.abs(near - value) < ROUNDING, value, near)
-        with contextlib.suppress(ValueError):
-            if np.abs(self._evaluate(near)).max() <= max(TOLERANCE / 100, self.smallest):
-                return near
-        return self.best
+        found = self._equations(tf.constant(near[None])).numpy()[0]
+        return near if np.abs(found).max() <= max(TOLERANCE / 100, self.smallest) else self.best
 
     def values(self, x: np.ndarray) -> np.ndarray:
-        """The states' change in widths of the box, then the residuals, at x. Raises ValueError unless finite."""
-        found = self._evaluate(x)
+        """The states' change in widths of the box, then the residuals, at x; least squares avoid what is not finite."""
+        found = self._equations(tf.constant(x[None])).numpy()[0]
         low, high = self.corners
         if np.abs(found).max() < self.smallest and (x >= low).all() and (x <= high).all():
             self.best, self.smallest = x.copy(), np.abs(found).max()
         self._keep_time()
         return found
-
-    def _evaluate(self, x: np.ndarray) -> np.ndarray:
-        return require_finite(self._equations(tf.constant(x[None])).numpy()[0])
 
     def _keep_time(self) -> None:
         """Say once a second what is going on. Raises TimeoutError at the end of the search."""
@@ -140,7 +144,10 @@ class RestEquations:
     def slopes(self, x: np.ndarray) -> np.ndarray:
         """Their derivatives, [equations, unknowns]."""
         self._keep_time()
-        return require_finite(jacobian(self._equations, x))
+        found = jacobian(self._equations, x)
+        if not np.isfinite(found).all():
+            raise ValueError("not finite")
+        return found
 
     @tf.function(autograph=False)
     def _equations(self, x: tf.Tensor) -> tf.Tensor:
@@ -166,11 +173,14 @@ class RestEquations:
         return f"{name} is {sizes[name]:.3g}"
 
 
-def spread_points(unit: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Points of the unit cube between the bounds; where one is missing, around a distance of one from the other."""
+def spread_points(unit: np.ndarray, low: np.ndarray, high: np.ndarray, orders: float = 4.0) -> np.ndarray:
+    """Points of the unit cube between the bounds; where one is missing, around a distance of one from the other.
+
+    `orders`: the range of that distance in natural logarithms, by default from e^-2 to e^2.
+    """
     below, above = np.isfinite(low), np.isfinite(high)
     floor, ceiling = np.where(below, low, 0.0), np.where(above, high, 0.0)
-    distance = np.exp(4 * (unit - 0.5))  # from e^-2 to e^2
+    distance = np.exp(orders * (unit - 0.5))
     inside = floor + (0.02 + 0.96 * unit) * (ceiling - floor)
     outside = np.where(below, floor + distance, np.where(above, ceiling - distance, 4 * (unit - 0.5)))
     return np.where(below & above, inside, outside)
@@ -180,13 +190,6 @@ def find_middle(model: Model) -> SteadyState:
     """The middle of the box with moderate policies, which stands in for an unknown steady state."""
     (low, high), (lower, upper) = box(model.states), limits(model.policies)
     return SteadyState((low + high) / 2, spread_points(np.full(len(lower), 0.5), lower, upper))
-
-
-def require_finite(values: np.ndarray) -> np.ndarray:
-    """The values themselves. Raises ValueError where one is not finite."""
-    if not np.isfinite(values).all():
-        raise ValueError("not finite")
-    return values
 
 
 def continue_root(

@@ -10,15 +10,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from deqn.model.declaration import Model
+from deqn.model.layout import multipliers, width
 from deqn.settings.schema import Network
 from deqn.system.errors import InputError
 
 NARROW, WIDER, WIDEST = 16, 4, 32  # hidden units: up to two states, more for each further one, and at most
+KINKS = 8  # more where constraints may bind
 TERMS = 10_000  # of a polynomial, at most
 
 
 def make_network(inputs: int, outputs: int, settings: Network, dtype: str, seed: int) -> keras.Model:
-    """The chosen Keras network [batch, inputs] -> [batch, outputs], its last layer zero.
+    """The chosen Keras network [batch, inputs] -> [batch, outputs], its last layer zero; `hidden` is set.
 
     Raises InputError where there are too many complete Chebyshev polynomials in all inputs (Judd 1992).
     """
@@ -32,9 +35,12 @@ def make_network(inputs: int, outputs: int, settings: Network, dtype: str, seed:
     return keras.Sequential([keras.Input((inputs,), dtype=dtype), ChebyshevBasis(settings.degree, dtype=dtype), last])
 
 
-def choose_widths(inputs: int, settings: Network) -> list[int]:
-    """Of the hidden layers, those that are set or, without, what as many state variables need."""
-    return settings.hidden or [min(NARROW + WIDER * max(0, inputs - 2), WIDEST)] * 2
+def choose_widths(model: Model, settings: Network) -> list[int] | None:
+    """Of the hidden layers: those that are set, else what so many states, and kinks, need; None of a polynomial."""
+    if settings.name != "mlp" or settings.hidden:
+        return settings.hidden
+    states = sum(map(width, model.states))
+    return [min(NARROW + WIDER * max(0, states - 2) + KINKS * bool(multipliers(model)), WIDEST)] * 2
 
 
 def multilayer_perceptron(inputs: int, outputs: int, settings: Network, dtype: str, seed: int) -> keras.Model:
@@ -47,9 +53,8 @@ def multilayer_perceptron(inputs: int, outputs: int, settings: Network, dtype: s
     penalty = keras.regularizers.L1L2(settings.l1, settings.l2) if settings.l1 or settings.l2 else None
     dense = partial(keras.layers.Dense, kernel_regularizer=penalty, dtype=dtype)
     layers = [keras.Input((inputs,), dtype=dtype)]
-    hidden = choose_widths(inputs, settings)
-    for i, units in enumerate(hidden):
-        spread = keras.initializers.RandomUniform(-1, 1, seed=seed + len(hidden) + i)
+    for i, units in enumerate(settings.hidden):
+        spread = keras.initializers.RandomUniform(-1, 1, seed=seed + len(settings.hidden) + i)
         layers.append(dense(units, kernel_initializer=fresh(i), bias_initializer=spread))
         layers.append(keras.layers.Activation(settings.activation, dtype=dtype))
         if settings.dropout:

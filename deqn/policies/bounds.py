@@ -49,11 +49,10 @@ class Bounds:
         return tf.gather(tf.concat([tf.where(self._kinked, kinked, values), multipliers], 1), self._place, axis=1)
 
     def outputs(self, policies: np.ndarray) -> np.ndarray:
-        """The outputs [outputs] that give packed policies [n_policies], complementary ones where a bound may bind."""
-        values = self._smooth.inverse(policies[self._own])
-        if self._kinks is None:
-            return values
-        return np.where(self._kinked, self._kinks.inverse(policies[self._own], policies[self._beside]), values)
+        """The outputs [..., outputs] of packed policies [..., n_policies], complementary where a bound may bind."""
+        own, beside = policies[..., self._own], policies[..., self._beside]
+        values = self._smooth.inverse(own)
+        return values if self._kinks is None else np.where(self._kinked, self._kinks.inverse(own, beside), values)
 
     def pre_image(self, slope: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         """The slope [outputs, n] of the outputs, at given ones, that gives policies the slope [n_policies, n]."""
@@ -93,7 +92,7 @@ class SmoothBounds:
         return self._anchor + self._span * inside
 
     def inverse(self, policies: np.ndarray) -> np.ndarray:
-        """The outputs of policies [outputs]; on a bound, of one a thousandth inside it."""
+        """The outputs of policies [..., outputs]; on a bound, of one a thousandth inside it."""
         share = (policies - self._anchor.numpy()) / self._span.numpy()
         inner = np.clip(share, TOUCH, 1 - TOUCH)
         kinds = [k.numpy() for k in (self._both, self._touching, self._inside)]
@@ -129,7 +128,7 @@ class KinkedBounds:
         return self._bound + self._side * distance, tf.nn.relu(-self._unit * u) * self._rates
 
     def inverse(self, policies: np.ndarray, multipliers: np.ndarray) -> np.ndarray:
-        """The outputs of policies and multipliers, [outputs] each."""
+        """The outputs of policies and multipliers, [..., outputs] each."""
         room, distance = self._room.numpy(), np.abs(policies - self._bound.numpy())
         share = np.where(self._limited.numpy(), np.minimum(distance / room, 1 - TOUCH), 0.0)
         y = np.where(self._limited.numpy(), -room * np.log1p(-share), distance) - multipliers / self._rates.numpy()

@@ -44,6 +44,7 @@ class Expansion:
     outputs: int
     logs: np.ndarray
     curvature: tf.Tensor | None = None
+    reach: float | None = None  # outputs move by at most that from their value at rest
 
     @property
     def floats(self) -> int:
@@ -56,7 +57,8 @@ class Expansion:
         slope = tf.reshape(slope, (-1, n, m))
         away = to_coordinates(states, self.logs) - rest
         shared = slope.shape[0] == 1  # one slope for all states, or one for each
-        moved = value + (tf.matmul(away, slope[0]) if shared else tf.linalg.matvec(slope, away, transpose_a=True))
+        change = tf.matmul(away, slope[0]) if shared else tf.linalg.matvec(slope, away, transpose_a=True)
+        moved = value + (change if self.reach is None else self.reach * tf.tanh(change / self.reach))
         if self.curvature is None:
             return moved
         return moved + tf.linalg.matvec(tf.reshape(tf.matmul(away, self.curvature), (-1, m, n)), away)  # x'Q x / 2

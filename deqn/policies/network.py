@@ -50,7 +50,11 @@ class PolicyNetwork(tf.Module):
 
     def __call__(self, states: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Policies at states; `training` switches dropout on."""
-        return self.bounds(self.anchor(states) + self.approximator(states, training))
+        return self.bounds(self.outputs(states, training))
+
+    def outputs(self, states: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """What stands before the bounds [n, outputs], complementary where a bound may bind."""
+        return self.anchor(states) + self.approximator(states, training)
 
     def record_layers(self, states: tf.Tensor, record: list) -> tf.Tensor:
         """Policies at states; each layer with weights is appended to `record`, with its inputs and outputs."""

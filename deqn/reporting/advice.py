@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from deqn.evaluation.summary import Sample, Stability, Summary, TrainingRecord, from_content
+from deqn.evaluation.summary import UNKNOWN, Sample, Stability, Summary, TrainingRecord
 from deqn.system.files import format_error, without_nonfinite
 
 FAR_WORSE = 30  # times: an error on one set that dwarfs the same on the other
@@ -16,7 +16,6 @@ UNIT_ROOTS = {
     "drift": "{} drifts (eigenvalue 1 follows from the policies): every level is a resting point, and under risk it "
              "has no long-run distribution.",
 }  # fmt: skip
-UNKNOWN = from_content(TrainingRecord, {})  # of a solution that is judged anew
 
 
 def explain_instability(s: Stability) -> str:
@@ -37,7 +36,11 @@ def describe_stability(s: Stability | None) -> Iterator[str]:
     if s is None:
         yield "There is no steady state at which stability could be judged."
         return
-    if s.tested:
+    if s.rest_points is not None:
+        shown = [", ".join(f"{n}={x:.4g}" for n, x in list(p.states.items())[:4]) for p in s.rest_points]
+        shares = [f"{at} ({p.share:.0%})" for at, p in zip(shown, s.rest_points, strict=True)]
+        together = f"dispersed starts settle at {'; '.join(shares)}"
+    elif s.tested:
         spread = "-" if s.return_spread is None else f"{s.return_spread:.0e}"
         together = f"dispersed starts end {spread} of the box apart"
     elif has_drift(s):

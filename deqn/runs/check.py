@@ -22,7 +22,7 @@ from deqn.perturbation.steady_state import SteadyState
 from deqn.policies.approximators import choose_widths
 from deqn.runs.record import show_status
 from deqn.runs.run import check_loss_weights
-from deqn.runs.solution import build_economy
+from deqn.runs.start import Start, choose_start
 from deqn.settings.ranges import format_value
 from deqn.settings.schema import Settings
 
@@ -46,9 +46,9 @@ def inspect(settings: Settings, model: Model, name: str, console: Console, began
 
 def run_checks(members: Members, settings: Settings, tell: Callable[[str], None] = lambda text: None) -> Iterator[Line]:
     """Every check, in the order in which they build on each other; `tell` hears about what takes long."""
-    lines, quadrature, rests = {}, settings.expectation, settings.network.anchor != "none"
+    lines, quadrature, anchor = {}, settings.expectation, settings.network.anchor
     yield check("parameters", describe_parameters, members)
-    for line in check_contract(members, partial(build_rule, quadrature), rests, tell):
+    for line in check_contract(members, partial(build_rule, quadrature), anchor, tell):
         lines[line.name] = line
         yield line
     declared, moved, equations = lines["declarations"], lines["transition"], lines["residuals"]
@@ -61,12 +61,13 @@ def run_checks(members: Members, settings: Settings, tell: Callable[[str], None]
     steady, built = lines["steady state"], [moved, equations]
     yield check("gradients", diagnosis.check_gradients, declared, members.domain, steady.value, after=built)
     needed = [declared, *built]
-    if rests:
+    if "zero residuals" in lines:
         yield check("units", diagnosis.check_units, declared, steady, after=built)
-        linear, sound = settings.network.anchor == "linear", lines["zero residuals"]
-        yield (roots := check("roots", diagnosis.check_eigenvalues, declared, steady, linear, after=[sound]))
+        sound = lines["zero residuals"]
+        yield (roots := check("roots", diagnosis.check_eigenvalues, declared, steady, anchor, after=[sound]))
         needed = [declared, roots]
-    yield (economy := check("network", check_network, members, steady, settings, after=needed))
+    yield (start := check("start", check_start, members, steady, settings, after=needed))
+    yield (economy := check("network", check_network, start, settings))
     choices = settings.optimizer, settings.schedule, settings.train, settings.evaluation
     yield check("choices", diagnosis.check_choices, economy, *choices)
     yield (inside := check("box", check_box, economy))
@@ -86,11 +87,19 @@ def describe_parameters(members: Members) -> Finding:
     return Finding(None, values + f"\nno range is declared for {', '.join(free)}" * bool(free))
 
 
-def check_network(members: Members, steady: SteadyState, settings: Settings) -> Finding:
-    """The economy under its untrained network, and the number of weights. Raises InputError for too many."""
-    economy = build_economy(members, settings.network, settings.expectation, settings.seed, settings.dtype, steady)
-    inputs = economy.policy.network.input_shape[-1]
-    hidden = f" {format_value(choose_widths(inputs, settings.network))}" if settings.network.name == "mlp" else ""
+def check_start(members: Members, steady: SteadyState | None, settings: Settings) -> Finding:
+    """Where training would start, and the error there. Raises InputError for too many weights, and without a start."""
+    start = choose_start(members, settings, steady)
+    words = [f"{name}: mean error {error:.1e}" for name, error in start.errors.items()]
+    chosen = f"\ntaken is {start.name}" * (len(words) > 1)
+    return Finding(start, "\n".join(words) + chosen)
+
+
+def check_network(start: Start, settings: Settings) -> Finding:
+    """The economy under its untrained network, and the number of weights."""
+    economy = start.economy
+    widths = choose_widths(economy.model, settings.network)
+    hidden = f" {format_value(widths)}" if widths else ""
     return Finding(economy, f"{settings.network.name}{hidden}: {economy.policy.network.count_params():,} weights")
 
 

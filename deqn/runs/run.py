@@ -12,15 +12,14 @@ from rich.console import Console
 from deqn.checks.contract import check_model
 from deqn.checks.diagnosis import check_choices, list_concerns
 from deqn.configuration.job import Job, prepare_job
-from deqn.economy.economy import Economy
 from deqn.equations.expectation import build_rule, count_product_nodes
-from deqn.evaluation.summary import Summary, TrainingRecord
+from deqn.evaluation.summary import RungRecord, StartRecord, Summary, TrainingRecord
 from deqn.families.pseudo_states import gather_members
 from deqn.model.findings import find_origin, locate_line
 from deqn.policies.approximators import choose_widths
-from deqn.policies.network import PolicyNetwork
 from deqn.runs.record import open_log, record_environment, show_status
-from deqn.runs.solution import Solution, build_economy
+from deqn.runs.solution import Solution
+from deqn.runs.start import Start, choose_start, restore_start, write_start
 from deqn.runs.training import train
 from deqn.runs.verdict import conclude
 from deqn.system import files
@@ -71,14 +70,15 @@ def run(job: Job, folder: Path, console: Console, clock: Clock, watch: Watch | N
         with open_log(folder), Interrupt() as interrupt:
             log.info("deqn-solve %s", " ".join(job.overrides))
             with clock.phase("compile"), show_status(console) as tell:
-                economy = prepare_economy(job, tell)
+                start = prepare_start(job, folder, tell)
             files.write_json(folder / "environment.json", record_environment(job))
+            write_start(folder, start)
             files.write_text(folder / "config.yaml", job.config_yaml)  # now it is a run, and can be resumed
-            trained = train(economy, settings, folder, console, interrupt, watch)
+            trained = train(start.validator, settings, folder, console, interrupt, watch)
             clock.phases["compile"] += trained.compile_seconds
             clock.phases["train"] += trained.train_seconds
-            write_policy(folder, economy.policy.network)
-            solution = Solution(economy, settings, begin_summary(job, economy, trained), folder)
+            write_policy(folder, start.economy.policy.network)
+            solution = Solution(start.economy, settings, begin_summary(job, start, trained), folder)
             return conclude(solution, console, interrupt, clock)
     except DeqnError:
         raise
@@ -103,17 +103,23 @@ def claim_folder(folder: Path, resumed: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
-def prepare_economy(job: Job, tell: Callable[[str], None]) -> Economy[PolicyNetwork]:
-    """The economy to be trained, its model checked. Raises InputError for what no training could mend."""
+def prepare_start(job: Job, folder: Path, tell: Callable[[str], None]) -> Start:
+    """The economy to be trained, its model checked. Raises InputError for what no training could mend.
+
+    `folder`: that of the run, which knows its start where it is resumed.
+    """
     settings = job.settings
-    members, rests = gather_members(job.model, settings.pseudo_states), settings.network.anchor != "none"
-    steady, equations = check_model(members, partial(build_rule, settings.expectation), rests, tell)
+    members = gather_members(job.model, settings.pseudo_states)
+    steady, equations = check_model(members, partial(build_rule, settings.expectation), settings.network.anchor, tell)
     check_loss_weights(settings.loss.weights, equations)
-    economy = build_economy(members, settings.network, settings.expectation, settings.seed, settings.dtype, steady)
-    check_choices(economy, settings.optimizer, settings.schedule, settings.train, settings.evaluation)
-    for concern in list_concerns(economy):
+    if settings.resume is not None and any((folder / "checkpoints").glob("ckpt-*.index")):
+        start = restore_start(folder, members, settings, steady)
+    else:
+        start = choose_start(members, settings, steady)
+    check_choices(start.economy, settings.optimizer, settings.schedule, settings.train, settings.evaluation)
+    for concern in list_concerns(start.economy):
         log.warning(concern)
-    return economy
+    return start
 
 
 def check_loss_weights(weights: dict[str, float], equations: list[str]) -> None:
@@ -122,7 +128,7 @@ def check_loss_weights(weights: dict[str, float], equations: list[str]) -> None:
         raise InputError(f"loss.weights.{unknown[0]}: the model's equations are {', '.join(equations)}")
 
 
-def begin_summary(job: Job, economy: Economy, trained: TrainingResult) -> Summary:
+def begin_summary(job: Job, start: Start, trained: TrainingResult) -> Summary:
     """What is known of a run before its policy is measured."""
     settings, network = job.settings, job.settings.network
     return Summary(
@@ -133,7 +139,8 @@ def begin_summary(job: Job, economy: Economy, trained: TrainingResult) -> Summar
         training=TrainingRecord(
             ended=trained.ended, problem=trained.problem, lost_paths=trained.lost_paths,
             error=trained.error if math.isfinite(trained.error) else None,
-            anchor=network.anchor, nodes=count_product_nodes(settings.expectation, economy.model),
-            hidden=choose_widths(economy.center.states.size, network) if network.name == "mlp" else None,
+            anchor=start.anchor, nodes=count_product_nodes(settings.expectation, start.economy.model),
+            hidden=choose_widths(start.economy.model, network),
         ),
+        start=StartRecord(start.name, start.errors, [RungRecord(**vars(rung)) for rung in trained.rungs]),
     )  # fmt: skip

@@ -16,12 +16,12 @@ from deqn.economy.economy import Economy, tabulate_states
 from deqn.economy.members import Members
 from deqn.equations.expectation import build_expectation, build_finer_rule, build_rule
 from deqn.evaluation import analysis, closed_loop, evaluate, moments
-from deqn.evaluation.summary import Summary, read_summary
+from deqn.evaluation.summary import UNKNOWN, Summary, read_summary
 from deqn.families.pseudo_states import gather_members
 from deqn.model.layout import free_policies, labels, width
 from deqn.perturbation.modes import Modes
 from deqn.perturbation.steady_state import SteadyState, find_middle, steady_state
-from deqn.policies.approximators import Approximator, make_network
+from deqn.policies.approximators import Approximator, choose_widths, make_network
 from deqn.policies.network import PolicyNetwork
 from deqn.reporting import html_report, report
 from deqn.settings.schema import Network, Quadrature, Settings
@@ -119,8 +119,8 @@ class Solution:
 
     @cached_property
     def closed_loop(self) -> Modes | None:
-        """The eigenvalues of the closed loop at the steady state; None where there is none."""
-        return None if self.economy.steady is None else closed_loop.find_closed_loop_modes(self.economy)
+        """The eigenvalues of the closed loop where the economy rests; None where it rests nowhere."""
+        return closed_loop.find_closed_loop_modes(self.economy)
 
     @cached_property
     def finer_economy(self) -> Economy:
@@ -177,19 +177,23 @@ def build_economy(
 ) -> Economy[PolicyNetwork]:
     """The economy of its members, with an untrained policy function and an expectation.
 
-    `steady`: the baseline's steady state, where it is known already; with `network.anchor` none there is none. Raises
-    InputError where the steady state, or the local solution that is the anchor, is not found.
+    `steady`: the baseline's steady state, where it is known already; with `network.anchor` none it is not looked for,
+    and `auto` is linear (`runs.start` chooses). Raises InputError where the steady state, or the local solution that is
+    the anchor, is not found.
     """
-    model, kind = members.model, network.anchor
-    steady = None if kind == "none" else steady or steady_state(model)
+    model, kind = members.model, "linear" if network.anchor == "auto" else network.anchor
+    steady = steady if kind == "none" else steady or steady_state(model)
+    network = replace(network, hidden=choose_widths(model, network))
     inputs, outputs = (sum(map(width, declared)) for declared in (model.states, free_policies(model.policies)))
     scale = anchors.Scale(members.domain, DOMAIN_MARGIN if network.name == "chebyshev" else 0.0)
     approximator = Approximator(make_network(inputs, outputs, network, dtype, derive_seed(seed, NETWORK)), scale)
     chosen = build_expectation(model, partial(build_rule, quadrature))
     try:
-        policy = anchors.build_policy(members, steady or find_middle(model), approximator, kind, chosen)
+        rest = find_middle(model) if kind == "none" else steady
+        policy = anchors.build_policy(members, rest, approximator, kind, chosen)
     except InputError as error:
-        raise InputError(f"network.anchor={kind}: {error}; network.anchor=steady_state does without it") from error
+        advice = "network.anchor=steady_state does without it"
+        raise type(error)(f"network.anchor={kind}: {error}; {advice}") from error
     return Economy(members, steady, policy, chosen)
 
 
@@ -202,6 +206,11 @@ def load_solution(folder: str | Path) -> Solution:
     except (OSError, ValueError) as error:
         raise FileError(f"{folder} does not hold a finished run: {error}") from error
     members = gather_members(model, settings.pseudo_states)
-    economy = build_economy(members, settings.network, settings.expectation, settings.seed, settings.dtype)
+    recorded, steady = result.training or UNKNOWN, None
+    network = replace(settings.network, hidden=settings.network.hidden or recorded.hidden)
+    if network.anchor == "auto":  # what the run chose
+        network = replace(network, anchor=recorded.anchor or "linear")
+        steady = steady_state(members.model) if result.stability is not None else None
+    economy = build_economy(members, network, settings.expectation, settings.seed, settings.dtype, steady)
     read_policy(folder, economy.policy.network)
     return Solution(economy, settings, result, folder)

@@ -10,7 +10,7 @@ from deqn.checks.undefined import find_lost_derivative
 from deqn.economy.economy import Economy
 from deqn.optimizers.keras_optimizer import build_optimizer
 from deqn.optimizers.self_scaled_bfgs import fits_memory
-from deqn.runs.solution import TRAINING, VALIDATION, derive_seed
+from deqn.runs.solution import TRAINING, derive_seed
 from deqn.settings.schema import Settings
 from deqn.system.processes import Interrupt
 from deqn.training.checkpoint import Checkpoints
@@ -23,24 +23,40 @@ from deqn.training.quasi_newton_stage import QuasiNewtonStage
 from deqn.training.report import Events, Metrics, TrainingResult, Watch
 from deqn.training.sampler import FAR, Sampler
 from deqn.training.stage import Stage, choose_batch_size, count_remaining
+from deqn.training.time_iteration_stage import TimeIterationStage
 from deqn.training.validation import Ledger, Validator
 
 RESULT_FILES = ("summary.json", "failure.json", "report.html", "euler_errors.csv", "comparison.csv", "moments.csv")
+PRECISE, ROUGH = 1e-8, 3e-3  # how near its limit time iteration is to come: by itself, and before least squares
 log = logging.getLogger("deqn")
 
 
-def build_stages(economy: Economy, settings: Settings) -> list[Stage]:
-    """The stages of the chosen optimizer, in the order in which they run. Raises InputError for an unknown option."""
-    chosen, objective = settings.optimizer, Objective(economy, settings.loss)
-    seed = derive_seed(settings.seed, TRAINING)
-    stages: list[Stage] = []
+def build_rounds(economy: Economy, settings: Settings) -> list[list[Stage]]:
+    """The stages of the chosen optimizer, in the order in which they run. Raises InputError for an unknown option.
+
+    Where time iteration comes before least squares, a second round stands ready.
+    """
+    twice = settings.optimizer.sweeps is not None and settings.optimizer.iterations is not None
+    return [build_stages(economy, settings, number) for number in range(2 if twice else 1)]
+
+
+def build_stages(economy: Economy, settings: Settings, number: int = 0) -> list[Stage]:
+    """The stages of a round, each with states of its own."""
+    chosen, objective, stages = settings.optimizer, Objective(economy, settings.loss), []
+    seed = derive_seed(settings.seed, TRAINING) + 3 * number
     if chosen.learning_rate is not None:
         optimizer = build_optimizer(chosen, settings.schedule, settings.train.steps)
         sampler = Sampler(economy, settings.sampling, seed)
         stages.append(GradientStage(objective, optimizer, settings.schedule, sampler, settings.train))
+    if chosen.memory is None:
+        return stages
+    states, memory = chosen.states or choose_batch_size(objective), chosen.memory * 2**30
+    single = replace(settings.sampling, paths=states, periods=1)  # a date of each of many paths
+    if chosen.sweeps is not None:
+        precision = PRECISE if chosen.iterations is None else ROUGH
+        sampler = Sampler(economy, replace(single, paths=chosen.states or -(-states // 2)), seed)
+        stages.append(TimeIterationStage(objective, sampler, chosen.sweeps, precision, memory))
     if chosen.iterations is not None:
-        states, memory = chosen.states or choose_batch_size(objective), chosen.memory * 2**30
-        single = replace(settings.sampling, paths=states, periods=1)  # a date of each of many paths
         stages.append(LeastSquaresStage(objective, Sampler(economy, single, seed + 1), chosen))
         if chosen.polish and not fits_memory(economy.policy.network.count_params(), economy.policy.dtype, memory):
             log.info("bfgs left out: its matrix exceeds optimizer.memory=%g GiB", chosen.memory)
@@ -50,15 +66,16 @@ def build_stages(economy: Economy, settings: Settings) -> list[Stage]:
 
 
 def train(
-    economy: Economy, settings: Settings, folder: Path, console: Console, interrupt: Interrupt, watch: Watch | None
+    validator: Validator, settings: Settings, folder: Path, console: Console, interrupt: Interrupt, watch: Watch | None
 ) -> TrainingResult:
-    """Train the policy in place."""
-    chosen, training = build_stages(economy, settings), settings.train
-    sampler = Sampler(economy, settings.sampling, derive_seed(settings.seed, VALIDATION))
-    validator, ledger = Validator(economy, sampler), Ledger(economy.policy.network.weights)
+    """Train the policy that `validator` validates, in place."""
+    economy, training = validator.economy, settings.train
+    rounds = build_rounds(economy, settings)
+    chosen = [stage for stages in rounds for stage in stages]
+    ledger = Ledger(economy.policy.network.weights)
     checkpoints = Checkpoints(
-        folder, network=economy.policy.network, validation=sampler, ledger=ledger,
-        **{stage.name: stage for stage in chosen},
+        folder, network=economy.policy.network, validation=validator.sampler, ledger=ledger,
+        **{f"{stage.name}_{i}" if i else stage.name: stage for i, stages in enumerate(rounds) for stage in stages},
     )  # fmt: skip
     if settings.resume is not None:
         restore(checkpoints, folder, console)
@@ -67,8 +84,8 @@ def train(
     metrics = Metrics(folder, rows=int(ledger.reports.numpy()) if any(stage.step for stage in chosen) else 0)
     records = [metrics, Events(folder, metrics)] if training.tensorboard else [metrics]
     rules = Rules(training, interrupt, settings.tolerance, settings.optimizer.good_start)
-    with Display(console, chosen, training.seconds) as display:
-        trained = Loop(chosen, validator, ledger, checkpoints, rules, Journal(records, display, watch)).run()
+    with Display(console, rounds, training.seconds) as display:
+        trained = Loop(rounds, validator, ledger, checkpoints, rules, Journal(records, display, watch)).run()
     log.info("training ended: %s", trained.ended)
     if trained.ended == "interrupted":
         console.print("interrupted: evaluating what is there; Ctrl-C again stops at once", highlight=False)

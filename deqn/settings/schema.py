@@ -16,7 +16,8 @@ INITIALIZERS = (
 FIRST_ORDER = (
     "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lion", "nadam", "rmsprop", "sgd",
 )  # fmt: skip
-GRADIENT, SQUARES = (*FIRST_ORDER, "adam_lm"), ("adam_lm", "levenberg_marquardt")
+GRADIENT, SQUARES = (*FIRST_ORDER, "adam_lm"), ("adam_lm", "levenberg_marquardt", "time_iteration_lm")
+SWEEPS, BATCHES = ("time_iteration", "time_iteration_lm"), ("time_iteration", *SQUARES)
 
 
 def allow(allowed: str | tuple[Any, ...]) -> Any:
@@ -37,7 +38,7 @@ class Network:
     """What stands behind the policy function: a multilayer perceptron or a polynomial, and where it starts."""
 
     name: str = allow(("mlp", "chebyshev"))
-    anchor: str = allow(("linear", "quadratic", "steady_state", "none"))
+    anchor: str = allow(("auto", "linear", "quadratic", "saturated", "steady_state", "none"))
     hidden: list[int] | None = allow_for(("mlp",), "[1, 65536]", not_empty=True, optional=True)
     activation: str | None = allow_for(("mlp",), ACTIVATIONS)
     initializer: str | None = allow_for(("mlp",), INITIALIZERS)
@@ -80,20 +81,21 @@ class Loss:
 
 @dataclass
 class Optimizer:
-    """A Keras optimizer and its options, Levenberg-Marquardt, or both one after the other."""
+    """A Keras optimizer and its options, time iteration, Levenberg-Marquardt, or one of the first and then the last."""
 
-    name: str = allow((*FIRST_ORDER, *SQUARES))
+    name: str = allow((*FIRST_ORDER, *BATCHES))
     learning_rate: float | None = allow_for(GRADIENT, POSITIVE)
     options: dict[str, Any] | None = allow_for(GRADIENT, None)
     clip_norm: float | None = allow_for(GRADIENT, POSITIVE, optional=True)
     clip_value: float | None = allow_for(GRADIENT, POSITIVE, optional=True)
-    good_start: float | None = allow_for(("adam_lm",), "[0, inf)")
+    good_start: float | None = allow_for(("adam_lm", "time_iteration_lm"), "[0, inf)")
+    sweeps: int | None = allow_for(SWEEPS, COUNT)
     iterations: int | None = allow_for(SQUARES, COUNT)
-    states: int | None = allow_for(SQUARES, "[5, inf)", optional=True)
+    states: int | None = allow_for(BATCHES, "[5, inf)", optional=True)
     refresh: int | None = allow_for(SQUARES, COUNT)
     polish: int | None = allow_for(SQUARES, "[0, inf)")
     damping: float | None = allow_for(SQUARES, POSITIVE)
-    memory: float | None = allow_for(SQUARES, POSITIVE)
+    memory: float | None = allow_for(BATCHES, POSITIVE)
 
 
 @dataclass
@@ -152,5 +154,6 @@ class Settings:
     seed: int = allow("[0, 2147483647]")
     dtype: str = allow(("float64", "float32"))
     tolerance: float = allow("(0, inf)")
+    start: str | None = None
     resume: str | None = None
     pseudo_states: dict[str, Any] = field(default_factory=dict)

@@ -20,6 +20,8 @@ SHUFFLES = 64  # stored permutations
 class GradientStage(tf.Module):
     """Stochastic gradient training in compiled chunks."""
 
+    progress, problem, lowers_error = "", None, True
+
     def __init__(
         self, objective: Objective, optimizer: keras.Optimizer, schedule: Schedule, sampler: Sampler, training: Training
     ):

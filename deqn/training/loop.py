@@ -13,110 +13,123 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from deqn.checks.undefined import diagnose
-from deqn.settings.schema import Training
-from deqn.system.processes import Interrupt
 from deqn.training.checkpoint import Checkpoints
 from deqn.training.progress import Journal
-from deqn.training.report import Report, TrainingResult
-from deqn.training.stage import Stage
+from deqn.training.report import Errors, Report, Rung, TrainingResult
+from deqn.training.rules import RETURNS, Rules
+from deqn.training.stage import Stage, count_remaining
 from deqn.training.validation import Ledger, Validator
 
 CHUNK_SECONDS = 0.5
 MISLED = 10  # times the best error from which a stage goes back to it
-RETURNS = 3  # to the best weights, before a stage ends
+NEAR = 10  # times the tolerance, up to which a policy lacks precision alone and needs no other start
 log = logging.getLogger("deqn")
-
-
-@dataclass(frozen=True)
-class Rules:
-    """When training ends before its last step: its settings, a signal, and two mean errors of the worst equation."""
-
-    training: Training
-    interrupt: Interrupt
-    tolerance: float = 0.0  # at which the policy is good
-    good_start: float | None = None  # of the start that leaves out the first stage
-
-    @property
-    def enough(self) -> float:
-        """The mean error at which slow progress ends the training."""
-        return 0.0 if self.training.finish else self.tolerance / 10
-
-    def check_reports(self, ledger: Ledger) -> str | None:
-        """Why the reports so far end the training; read from the ledger, so that a resumed run answers the same."""
-        best, patience = ledger.best_error.numpy(), self.training.patience
-        if self.training.target is not None and best <= self.training.target:
-            return "target"
-        if ledger.exact.numpy() or (best <= self.enough and ledger.is_slow):
-            return "enough"
-        if ledger.returns.numpy() >= RETURNS:
-            return "misled"
-        return "patience" if patience is not None and ledger.stale.numpy() >= patience else None
-
-    def check_clock(self, elapsed: float) -> str | None:
-        """Why a signal or the clock ends the training after so many seconds."""
-        if self.interrupt.signal is not None:
-            return "interrupted"
-        return "seconds" if self.training.seconds is not None and elapsed >= self.training.seconds else None
 
 
 @dataclass
 class Loop:
-    """One stage after the other, until all are done, target, patience or time are reached, or a signal comes."""
+    """One stage after the other, until all are done, target, patience or time are reached, or a signal comes.
 
-    stages: Sequence[Stage]
+    The stages stand in rounds: a later round begins where the one before got stuck or went astray.
+    """
+
+    rounds: Sequence[Sequence[Stage]]
     validator: Validator
     ledger: Ledger
     checkpoints: Checkpoints
     rules: Rules
     journal: Journal
     problems: list[str] = field(default_factory=list, init=False)  # of all stages
+    rungs: list[Rung] = field(default_factory=list, init=False)
+
+    @property
+    def stages(self) -> list[Stage]:
+        """The stages of all rounds."""
+        return [stage for stages in self.rounds for stage in stages]
 
     def run(self) -> TrainingResult:
         """Train: the network then holds the best weights of all reports, the checkpoint the state to go on from."""
         began, self._compiling = time.monotonic(), 0.0
         ended = self._train()
+        steps = dict.fromkeys((stage.name for stage in self.stages), 0)
+        for stage in self.stages:
+            steps[stage.name] += stage.step
         return TrainingResult(
-            ended, tuple(self.problems), {stage.name: stage.step for stage in self.stages},
+            ended, tuple(self.problems), steps,
             sum(stage.states_visited for stage in self.stages), self.lost_paths, float(self.ledger.best_error.numpy()),
-            self._compiling, time.monotonic() - began - self._compiling,
+            self._compiling, time.monotonic() - began - self._compiling, tuple(self.rungs),
         )  # fmt: skip
 
     def _train(self) -> str:
         self._saved = time.monotonic()
-        reason, stages = None, self._choose_stages()
+        begun = max((i for i, stages in enumerate(self.rounds) if any(s.step for s in stages)), default=0)
+        reason = self._run_round(self._choose_stages(self.rounds[begun]))
+        for stages in self.rounds[begun + 1 :]:
+            if not self._is_astray(reason):
+                break
+            log.info("training got stuck at an error of %.1e: another round", self.ledger.best_error.numpy())
+            self.ledger.set_aside(restart=self.lost_paths > 0)
+            reason = self._run_round(stages)
+        if reason != "diverged":
+            self._save()
+        if reason in ("interrupted", "seconds") and self.step:  # the newest weights may be the best
+            self.ledger.note(self.measure())
+        self.ledger.settle()
+        self.ledger.recall()
+        return reason or "steps"
+
+    def _run_round(self, stages: Sequence[Stage]) -> str | None:
+        """Run one stage after the other; returns why training ended before the last was done, None if it did not."""
+        reason = None
         for stage in stages:
             self._stage, self._pace = stage, None
+            began, first = time.monotonic(), stage.step
             if stage.step == 0 and not stage.done:
-                self.ledger.recall()  # a stage starts from the best weights so far
-                self.ledger.stale.assign(0)
-                self.ledger.returns.assign(0)
-                stage.sampler.advance(self.validator.economy.policy, stage.sampler.burn_in)
+                self._begin(stage)
             while reason is None and not stage.done:
                 reason = self.rules.check_reports(self.ledger) or self._until_report(stage)
+            self.problems += [stage.problem] * bool(stage.problem)
+            if stage.step > first:
+                error = float(self.ledger.best_error.numpy())
+                self.rungs.append(Rung(stage.name, stage.step - first, time.monotonic() - began, error))
             if reason in ("patience", "diverged", "misled") and stage is not stages[-1]:  # the next one may do better
                 log.info("%s ended: %s", stage.name, reason)
                 reason = None
             if reason is not None:
                 break
-        if reason != "diverged":
-            self._save()
-        if reason in ("interrupted", "seconds") and self.step:  # the newest weights may be the best
-            self.ledger.note(self.measure())
-        self.ledger.recall()
-        return reason or "steps"
+        return reason
 
-    def _choose_stages(self) -> Sequence[Stage]:
-        """All stages, less those before one that has begun, and less the first where the start is good enough."""
+    def _begin(self, stage: Stage) -> None:
+        """Let a stage start from the best weights so far, on paths where it may follow them."""
+        self.ledger.recall()
+        self.ledger.stale.assign(0)
+        self.ledger.returns.assign(0)
+        policy, validation = self.validator.economy.policy, self.validator.sampler
+        if not stage.lowers_error and not self.ledger.best_error.numpy() <= (self.rules.good_start or 0.0):
+            stage.sampler.stay_near()  # a bad policy may lead anywhere; its paths grow from sweep to sweep
+        else:
+            stage.sampler.advance(policy, stage.sampler.burn_in)
+        if stage.lowers_error and validation.box_only.numpy():
+            validation.box_only.assign(False)
+            validation.advance(policy, validation.burn_in)
+
+    def _is_astray(self, reason: str | None) -> bool:
+        """Whether a round ended far from a solution, and not because the user's rules said so."""
+        solved = self.ledger.best_error.numpy() <= NEAR * self.rules.tolerance
+        stuck = any(stage.step and count_remaining(stage) for stage in self.stages)
+        return not solved and (reason in ("misled", "diverged") or (reason is None and stuck))
+
+    def _choose_stages(self, stages: Sequence[Stage]) -> Sequence[Stage]:
+        """Those of a round, less those before one that has begun, and less the first where the start is good enough."""
         if self.step:
-            return [s for i, s in enumerate(self.stages) if not any(later.step for later in self.stages[i + 1 :])]
-        self._stage = self.stages[0]
+            return [s for i, s in enumerate(stages) if not any(later.step for later in stages[i + 1 :])]
+        self._stage = stages[0]
         self.ledger.reports.assign(0)
         self._save()  # so that there is always one to go on from
-        self.validator.sampler.advance(self.validator.economy.policy, self.validator.sampler.burn_in)
-        start = self.measure()
+        start = self._compose_report(self.validator.measure_start())
         self.ledger.note(start)
         good = self.rules.good_start is not None and start.error <= self.rules.good_start
-        chosen = self.stages[1:] if good else self.stages
+        chosen = stages[1:] if good else stages
         self.journal.report(replace(start, stage=chosen[0].name, rates=chosen[0].rates))
         self.ledger.reports.assign_add(1)
         return chosen
@@ -170,10 +183,10 @@ class Loop:
 
     def measure(self) -> Report:
         """Errors on fresh validation states, and the mean loss since the last report."""
-        errors, stage = self.validator(), self._stage
-        never_finite = not math.isfinite(self.ledger.best_error.numpy())
-        if never_finite and not math.isfinite(errors.error) and self.validator.sampler.fall_back():
-            errors = self.validator()  # at points of the box
+        return self._compose_report(self.validator())
+
+    def _compose_report(self, errors: Errors) -> Report:
+        stage = self._stage
         value = stage.mean_loss(reset=True) if stage.step else math.nan
         return Report(
             step=self.step, stage=stage.name, seconds=self.elapsed, loss=value, rates=stage.rates,
@@ -182,7 +195,7 @@ class Loop:
 
     def _report(self, stage: Stage) -> None:
         report = self.measure()
-        self.ledger.note(report)
+        self.ledger.note(report, newest=not stage.lowers_error)
         self.journal.report(report)
         self.ledger.reports.assign_add(1)
         if report.error > max(MISLED * self.ledger.best_error.numpy(), self.rules.enough) and stage.redraw():

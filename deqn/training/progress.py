@@ -20,11 +20,12 @@ log = logging.getLogger("deqn")
 class Display:
     """Shows the progress of one stage after the other; a context, closed before anything else is printed.
 
-    The time left is an upper bound: all `stages` run to their last step, later ones at a pace that `Stage.work` tells.
+    The time left is an upper bound: all stages of a round run to their last step, later ones at a pace that
+    `Stage.work` tells. Another round, if it comes, is not foreseen.
     """
 
-    def __init__(self, console: Console, stages: Sequence[Stage] = (), seconds: float | None = None):
-        self._console, self._stages, self._seconds = console, stages, seconds
+    def __init__(self, console: Console, rounds: Sequence[Sequence[Stage]] = (), seconds: float | None = None):
+        self._console, self._rounds, self._seconds = console, rounds, seconds
         self._stage, self._printed, self._report = "", time.monotonic(), None
         self._bar = Progress(TextColumn("{task.description}"), BarColumn(None), MofNCompleteColumn())
         self._live = Live(self._bar, console=console, refresh_per_second=4, transient=True)
@@ -53,26 +54,28 @@ class Display:
         left = self._left(stage, pace)
         if self._console.is_terminal:
             self._bar.update(self._task, completed=step)
-            self._live.update(Group(self._bar, Text(f"{self._errors(loss, pace)}{left}")))
+            self._live.update(Group(self._bar, Text(f"{self._errors(stage, loss, pace)}{left}")))
         elif now - self._printed >= LINE_SECONDS:
             self._printed = now
-            text = f"{stage.name} {step}/{steps}{left}: {self._errors(loss, pace)}"
+            text = f"{stage.name} {step}/{steps}{left}: {self._errors(stage, loss, pace)}"
             self._console.print(text, highlight=False, no_wrap=True, overflow="ellipsis")
 
     def _left(self, stage: Stage, pace: float) -> str:
         """The time left, in words; nothing where there is no pace yet."""
         if not pace:
             return ""
-        names = [s.name for s in self._stages]
-        later = self._stages[names.index(stage.name) + 1 :] if stage.name in names else []
+        own = next((stages for stages in self._rounds if stage in stages), [stage])
+        later = own[own.index(stage) + 1 :]
         seconds = sum(count_remaining(s) * s.work for s in (stage, *later)) / stage.work / pace
         if self._seconds is not None and self._report is not None:
             seconds = min(seconds, max(self._seconds - self._report.seconds, 0.0))
         return f", at most {format_duration(seconds)} left"
 
-    def _errors(self, loss: float, pace: float) -> str:
+    def _errors(self, stage: Stage, loss: float, pace: float) -> str:
         text, latest = f"loss {loss:.1e}", self._report
-        if latest is not None:
+        if stage.progress:
+            text = stage.progress
+        elif latest is not None:
             text = f"error mean {latest.error:.1e} ({latest.worst}), max {max(latest.max.values()):.1e}"
         return f"{text}, {pace:.3g} steps/s" if pace else text
 

@@ -19,6 +19,8 @@ class Errors:
     worst: str  # that equation, "euler" or "euler[3]"
     mean: dict[str, float]  # over states and rows, by equation
     max: dict[str, float]
+    defined: float = 1.0  # share of the states at which every equation has a number
+    defined_error: float = math.inf  # as `error`, over these states alone
     exact: bool = False  # whether every equation is at the rounding error of its own arithmetic
 
 
@@ -38,6 +40,16 @@ Watch = Callable[[Report], None]  # receives every report, and ends the run by r
 
 
 @dataclass(frozen=True)
+class Rung:
+    """A stage of the training as it went: its name, steps and seconds, and the best mean validation error after it."""
+
+    stage: str
+    steps: int
+    seconds: float
+    error: float
+
+
+@dataclass(frozen=True)
 class TrainingResult:
     """How training went."""
 
@@ -49,6 +61,7 @@ class TrainingResult:
     error: float  # the best mean validation error of the worst equation; infinite where none was finite
     compile_seconds: float  # the first call of each stage
     train_seconds: float  # all the rest
+    rungs: tuple[Rung, ...] = ()  # what was run since the last resume, in order
 
     @property
     def status(self) -> str:
@@ -115,7 +128,7 @@ def to_row(report: Report) -> dict[str, str | float]:
     """A report as a row of metrics.csv; a rate that its stage does not have is empty."""
     return {
         "step": report.step, "stage": report.stage, "seconds": round(report.seconds, 3), "loss": report.loss,
-        **dict.fromkeys(("learning_rate", "damping"), ""), **report.rates,
+        **dict.fromkeys(("learning_rate", "damping", "change", "solved"), ""), **report.rates,
         "error": report.error, "worst": report.worst, "lost_paths": report.lost_paths,
         **{f"mean_{name}": x for name, x in report.mean.items()},
         **{f"max_{name}": x for name, x in report.max.items()},

@@ -2,13 +2,15 @@
 
 import tensorflow as tf
 
-from deqn.economy.domain import SobolPoints
+from deqn.economy.domain import Domain, SobolPoints
 from deqn.economy.economy import Economy
 from deqn.economy.simulation import advance_states
 from deqn.model.layout import in_logs
 from deqn.settings.schema import Sampling
 
-FAR = 100  # widths of the box, in levels or logarithms: a path beyond is lost, as is one that is not finite
+# Widths of the box, in levels or logarithms, beyond which a path is lost, as is one that is not finite: NEAR it as long
+# as the policy may be bad.
+FAR, NEAR = 100.0, 0.5
 
 
 class Sampler(tf.Module):
@@ -34,10 +36,15 @@ class Sampler(tf.Module):
         self.dates = tf.Variable(0, dtype=tf.int64, trainable=False)  # simulated so far
         self.lost = tf.Variable(0, dtype=tf.int64, trainable=False)  # paths drawn anew
         self.box_only = tf.Variable(False, trainable=False)
+        self.reach = tf.Variable(FAR, dtype=dtype, trainable=False)  # FAR or NEAR
 
     def hold(self, count: int) -> tf.Variable:
         """Room for packed states [count, n_states], zero at first."""
         return tf.Variable(tf.zeros((count, self.paths.shape[1]), self.paths.dtype), trainable=False)
+
+    def stay_near(self) -> None:
+        """From now on draw anew the paths that leave the box by more than NEAR."""
+        self.reach.assign(NEAR)
 
     def fall_back(self) -> bool:
         """From now on draw points of the box alone; returns whether that is new."""
@@ -78,7 +85,7 @@ class Sampler(tf.Module):
         states = self.paths.value()
         tomorrow = advance_states(self._model, policy, states, self.generator, self._shock_scale)
         later = advance_states(self._model, policy, tomorrow, None)
-        lost = self._is_lost(tomorrow) | ~tf.reduce_all(tf.math.is_finite(later), 1)
+        lost = ~is_inside(self._domain, tomorrow, self.reach) | ~tf.reduce_all(tf.math.is_finite(later), 1)
         seed = [self._seed, self.dates]
         shift = tf.random.stateless_uniform((1, states.shape[1]), seed, dtype=states.dtype, alg="philox")
         fresh, anew = self._starts.shifted(shift), (lost | self.box_only)[:, None]
@@ -87,16 +94,17 @@ class Sampler(tf.Module):
         self.lost.assign_add(tf.reduce_sum(tf.cast(lost & ~self.box_only, tf.int64)))
         return tf.where(anew, fresh, states)
 
-    def _is_lost(self, states: tf.Tensor) -> tf.Tensor:
-        """Which states [paths, n_states] are not finite, or more than FAR widths outside the box, [paths]."""
-        logs = in_logs(self._model.states)
-        low, high = self._domain.corners(states)
-        inside = is_within(states, low, high)
-        low, high, x = (tf.math.log(tf.where(logs, v, tf.ones_like(v))) for v in (low, high, states))
-        inside &= is_within(x, low, high) | ~tf.constant(logs)
-        return ~tf.reduce_all(inside, 1)
+
+def is_inside(domain: Domain, states: tf.Tensor, reach: tf.Tensor | float) -> tf.Tensor:
+    """Which states [n, n_states] are finite and at most `reach` widths outside the domain, in levels and logarithms."""
+    logs = in_logs(domain.model.states)
+    low, high = domain.corners(states)
+    inside = is_within(states, low, high, reach)
+    low, high, x = (tf.math.log(tf.where(logs, v, tf.ones_like(v))) for v in (low, high, states))
+    inside &= is_within(x, low, high, reach) | ~tf.constant(logs)
+    return tf.reduce_all(inside, 1)
 
 
-def is_within(x: tf.Tensor, low: tf.Tensor, high: tf.Tensor) -> tf.Tensor:
-    """Whether x lies between low and high, or at most FAR times their distance outside; false where x is no number."""
-    return (x >= low - FAR * (high - low)) & (x <= high + FAR * (high - low))
+def is_within(x: tf.Tensor, low: tf.Tensor, high: tf.Tensor, reach: tf.Tensor | float) -> tf.Tensor:
+    """Whether x lies between low and high, or `reach` times their distance outside; false where x is no number."""
+    return (x >= low - reach * (high - low)) & (x <= high + reach * (high - low))

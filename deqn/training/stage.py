@@ -29,6 +29,9 @@ class Stage(Protocol):
     drawn: tf.Variable  # the states of the newest step
     states_visited: int
     rates: dict[str, float]  # what metrics.csv tells of the step size
+    progress: str  # what the display tells of its own progress, if anything
+    problem: str | None  # what went wrong in it, if anything
+    lowers_error: bool  # whether the best weights are those with the lowest error, not the newest
     sampler: Sampler
 
     def chunk(self, cycles: int) -> bool:
@@ -60,6 +63,7 @@ class BatchStage(tf.Module, ABC):
     """A stage whose batch, drawn from the current policy's paths and the box, serves `life` steps."""
 
     steps_per_cycle = 1
+    progress, problem, lowers_error = "", None, True
 
     def __init__(self, name: str, economy: Economy, sampler: Sampler, iterations: int, report_every: int, life: int):
         super().__init__(name=name)

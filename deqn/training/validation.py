@@ -1,5 +1,8 @@
 """Errors on states that training does not see, and what training remembers of them from report to report."""
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
@@ -16,7 +19,7 @@ class Validator:
     """Errors on states that training does not see: the same sampling with shocks and paths of its own."""
 
     def __init__(self, economy: Economy, sampler: Sampler):
-        self.economy, self.sampler = economy, sampler
+        self.economy, self.sampler, self._start = economy, sampler, None
 
     def __call__(self) -> Errors:
         """Errors at newly drawn states."""
@@ -26,7 +29,21 @@ class Validator:
         worst = max(means, key=lambda name: np.nan_to_num(means[name], nan=np.inf))
         mean, largest = ({n: float(f(r)) for n, r in sizes.items()} for f in (np.mean, np.max))
         exact = self._is_exact(states, sizes, means)
-        return Errors(error=means[worst], worst=worst, mean=mean, max=largest, exact=exact)
+        usable = np.isfinite(np.concatenate(list(sizes.values()))).all(0)
+        rows = row_means({name: r[:, usable] for name, r in sizes.items()}) if usable.any() else ()
+        return Errors(
+            error=means[worst], worst=worst, mean=mean, max=largest, exact=exact,
+            defined=float(usable.mean()), defined_error=max((mean for _, mean in rows), default=math.inf),
+        )  # fmt: skip
+
+    def measure_start(self) -> Errors:
+        """Errors of the untrained policy, measured once: at points of the box alone where its paths have no numbers."""
+        if self._start is None:
+            self.sampler.advance(self.economy.policy, self.sampler.burn_in)
+            self._start = self()
+            if not math.isfinite(self._start.error) and self.sampler.fall_back():
+                self._start = self()
+        return self._start
 
     def _is_exact(self, states: tf.Tensor, sizes: dict[str, np.ndarray], means: dict[str, float]) -> bool:
         """Whether residuals are no larger than what moves them when the states move by a rounding error."""
@@ -49,6 +66,9 @@ class Ledger(tf.Module):
         super().__init__()
         self.best_error = tf.Variable(np.inf, dtype=tf.float64)
         self.best_weights = [tf.Variable(w.value) for w in weights]
+        self.first_weights = [tf.Variable(w.value) for w in weights]
+        self.earlier_error = tf.Variable(np.inf, dtype=tf.float64)  # the best of an earlier round
+        self.earlier_weights = [tf.Variable(w.value) for w in weights]
         self.error_before = tf.Variable(np.inf, dtype=tf.float64)  # the best before the newest report
         self.exact = tf.Variable(False)  # whether the newest report found rounding errors alone
         self.stale = tf.Variable(0)  # reports without improvement
@@ -56,19 +76,18 @@ class Ledger(tf.Module):
         self.plateau = tf.Variable(0)  # reports without improvement since the learning rate was last reduced
         self.reports = tf.Variable(0)  # rows of metrics.csv
         self.seconds = tf.Variable(0.0, dtype=tf.float64)  # training time up to the checkpoint
-        self._weights = weights
+        self._weights = [w.value for w in weights]
 
-    def note(self, errors: Errors) -> None:
-        """Compare a report with the best so far."""
+    def note(self, errors: Errors, newest: bool = False) -> None:
+        """Compare a report with the best so far; the `newest` weights count as the best where they have numbers."""
         self.exact.assign(errors.exact)
         self.error_before.assign(self.best_error)
-        better = errors.error < self.best_error.numpy()
+        better = errors.error < self.best_error.numpy() or (newest and np.isfinite(errors.error))
         for count in (self.stale, self.plateau):
             count.assign(0 if better else count + 1)
         if better:
             self.best_error.assign(errors.error)
-            for kept, w in zip(self.best_weights, self._weights, strict=True):
-                kept.assign(w.value)
+            copy(self._weights, self.best_weights)
 
     @property
     def is_slow(self) -> bool:
@@ -78,5 +97,24 @@ class Ledger(tf.Module):
     def recall(self) -> None:
         """Put the best weights back into the network."""
         if np.isfinite(self.best_error.numpy()):
-            for kept, w in zip(self.best_weights, self._weights, strict=True):
-                w.assign(kept)
+            copy(self.best_weights, self._weights)
+
+    def set_aside(self, restart: bool) -> None:
+        """Let another round begin, from the first weights with `restart`; `settle` will compare with this one."""
+        self.earlier_error.assign(self.best_error)
+        copy(self.best_weights, self.earlier_weights)
+        if restart:
+            self.best_error.assign(np.inf)
+            copy(self.first_weights, self._weights)
+
+    def settle(self) -> None:
+        """Take the best of all rounds for the best."""
+        if self.earlier_error.numpy() < self.best_error.numpy():
+            self.best_error.assign(self.earlier_error)
+            copy(self.earlier_weights, self.best_weights)
+
+
+def copy(given: Sequence[tf.Variable], taking: Sequence[tf.Variable]) -> None:
+    """Assign the values of some variables to others."""
+    for source, target in zip(given, taking, strict=True):
+        target.assign(source)

@@ -142,7 +142,7 @@ ATTACKS = {
     "\"model.alpha=exec(open('evil.py').read())\"": "model.alpha",
     "'model.alpha=\"exec(1)\"'": "model.alpha=exec(1) is not a number",
     "'network.activation=\"exec(1)\"'": "network.activation=exec(1): allowed are celu",
-    "'optimizer.options.beta_1=\"exec(1)\"'": "optimizer.options.beta_1=exec(1) is neither a number",
+    "optimizer=adam 'optimizer.options.beta_1=\"exec(1)\"'": "optimizer.options.beta_1=exec(1) is neither a number",
     "loss.weights={euler:__import__(os)}": "loss.weights",
     "model.k_box=array.npy": "model.k_box=array.npy is not a list of 2 numbers",
 }

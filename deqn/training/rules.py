@@ -1,0 +1,41 @@
+"""When training ends before its last step: target, patience, time, signals, slow progress, other zeros."""
+
+from dataclasses import dataclass
+
+from deqn.settings.schema import Training
+from deqn.system.processes import Interrupt
+from deqn.training.validation import Ledger
+
+RETURNS = 3  # to the best weights, before a stage ends
+
+
+@dataclass(frozen=True)
+class Rules:
+    """When training ends before its last step: its settings, a signal, and two mean errors of the worst equation."""
+
+    training: Training
+    interrupt: Interrupt
+    tolerance: float = 0.0  # at which the policy is good
+    good_start: float | None = None  # of the start that leaves out the first stage
+
+    @property
+    def enough(self) -> float:
+        """The mean error at which slow progress ends the training."""
+        return 0.0 if self.training.finish else self.tolerance / 10
+
+    def check_reports(self, ledger: Ledger) -> str | None:
+        """Why the reports so far end the training; read from the ledger, so that a resumed run answers the same."""
+        best, patience = ledger.best_error.numpy(), self.training.patience
+        if self.training.target is not None and best <= self.training.target:
+            return "target"
+        if ledger.exact.numpy() or (best <= self.enough and ledger.is_slow):
+            return "enough"
+        if ledger.returns.numpy() >= RETURNS:
+            return "misled"
+        return "patience" if patience is not None and ledger.stale.numpy() >= patience else None
+
+    def check_clock(self, elapsed: float) -> str | None:
+        """Why a signal or the clock ends the training after so many seconds."""
+        if self.interrupt.signal is not None:
+            return "interrupted"
+        return "seconds" if self.training.seconds is not None and elapsed >= self.training.seconds else None

@@ -1,0 +1,157 @@
+"""Time iteration: a stage that solves today's equations under tomorrow's policy function, as grid methods do.
+
+In a sweep the policy function is held fixed for tomorrow. Newton's method solves today's equations at every state of a
+batch, all policies at once, and the approximator is fitted to these policies by least squares. Each sweep adds a date
+to a finite horizon. So the sweeps lead to the limit of ever longer horizons, where minimizing residuals may end at any
+zero of the equations, and they start from any policy at which the equations have numbers.
+
+Sources: Coleman (1990); Judd (1998, chapter 17); Rendahl (2015).
+"""
+
+import logging
+import math
+from functools import partial
+
+import numpy as np
+import tensorflow as tf
+
+from deqn.economy.domain import SobolPoints
+from deqn.economy.economy import Economy
+from deqn.equations.residuals import residuals, stack_rows
+from deqn.model.layout import labels
+from deqn.optimizers.pointwise_newton import PointwiseNewton
+from deqn.policies.network import PolicyNetwork
+from deqn.system.files import format_error
+from deqn.training.objective import Objective
+from deqn.training.regression import Regression
+from deqn.training.sampler import Sampler
+from deqn.training.stage import BatchStage
+
+FITS = 30, 10  # least-squares steps of the first fit, and of every later one
+REPORT = 5  # sweeps
+LASTING = 10  # sweeps at least, and in as many the smallest change of the policies is to fall by a tenth
+UNSOLVED = 0.1  # share of the states without a solution that is a problem
+log = logging.getLogger("deqn")
+
+
+class TimeIterationStage(BatchStage):
+    """Sweeps of time iteration, until the policies are within `precision` of their limit or nothing changes any more.
+
+    `precision` is in units of the policies' outputs, which a policy crosses its range in a few of.
+    """
+
+    lowers_error = False  # a sweep nears the limit, whatever the residuals do
+
+    def __init__(self, objective: Objective, sampler: Sampler, sweeps: int, precision: float, memory: float):
+        super().__init__("time_iteration", objective.economy, sampler, sweeps, report_every=REPORT, life=1)
+        self.precision, self.policy = precision, objective.economy.policy
+        self.newton = PointwiseNewton(partial(residuals_today, self.economy), self.policy.dtype)
+        self.regression = Regression(self.policy, self.drawn.shape[1], memory)
+        n, rows = self.policy.network.count_params(), self.policy.anchor.outputs * sampler.states
+        # Of a sweep: some Newton steps, each a gradient for every equation, and the least squares of the fit.
+        self.work = 5.0 * rows * self.economy.gradient_work + FITS[1] * min(n, rows) ** 2 * max(n, rows)
+        keep = lambda start: tf.Variable(start, dtype=tf.float64, trainable=False)
+        self.changes = keep(np.full(sweeps, np.nan))  # of the policies in each sweep
+        self.loss, self.solved = keep(math.nan), keep(1.0)
+        self.problem: str | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.step >= self.cycles or self._is_settled()
+
+    @property
+    def rates(self) -> dict[str, float]:
+        change = self.changes.numpy()[self.step - 1] if self.step else math.nan
+        return {"change": float(change), "solved": float(self.solved.numpy())}
+
+    @property
+    def progress(self) -> str:
+        """The newest change of the policies, by which factor it falls, and how many states have a solution."""
+        if not self.step:
+            return ""
+        factor = f" (x {self.contraction:.2f} a sweep)" if math.isfinite(self.contraction) else ""
+        return f"change {format_error(self.rates['change'])}{factor}, {self.rates['solved']:.0%} solved"
+
+    @property
+    def contraction(self) -> float:
+        """The factor by which the change falls from sweep to sweep, the mean of the last five; NaN before."""
+        last = self.changes.numpy()[max(self.step - 6, 0) : self.step]
+        return float((last[-1] / last[0]) ** (1 / 5)) if len(last) == 6 and last[0] > 0 else math.nan
+
+    def _is_settled(self) -> bool:
+        """Whether the limit is within `precision`, or the changes are those of the fit alone."""
+        changes, rate = self.changes.numpy()[: self.step], self.contraction
+        if self.solved.numpy() < 1 - UNSOLVED or len(changes) < LASTING:
+            return False
+        if changes[-1] <= self.precision * (1 - rate) / max(rate, 0.5):
+            return True
+        recent, before = changes[-LASTING:], changes[:-LASTING]
+        return len(before) >= LASTING and recent.min() > 0.9 * before.min()
+
+    def redraw(self) -> bool:
+        return False  # states are new in every sweep
+
+    def chunk(self, cycles: int) -> bool:
+        """Sweep; returns whether the policies were finite."""
+        for _ in range(cycles):
+            self.draw()
+            if not self._sweep():
+                return False
+            self.iterations.assign_add(1)
+            if self.done:
+                break
+        return True
+
+    def mean_loss(self, reset: bool = False) -> float:
+        return float(self.loss.numpy())
+
+    def _sweep(self) -> bool:
+        """One sweep on the batch; returns whether there were numbers to go on with."""
+        states = self.drawn.value()
+        start = self.policy.outputs(states).numpy().astype(float)
+        roots, sizes, first = self.newton.solve(start, states, seed=self.step)
+        solved = sizes <= self.newton.solved
+        if not solved.any() or not np.isfinite(start).all():
+            self.problem = self._describe_failure(states, start, roots, sizes)
+            return False
+        known = np.where(np.isfinite(first), first, 0.0)
+        self.loss.assign(np.mean(known**2))
+        self.solved.assign(solved.mean())
+        target = np.where(solved[:, None], roots, start)  # a state without a solution keeps its policy
+        self.changes.scatter_update(tf.IndexedSlices([np.abs(target - start).mean()], [self.step]))
+        if not self.regression.fit(states, target, FITS[bool(self.step)]):
+            return False
+        few = solved.mean() < 1 - UNSOLVED
+        self.problem = self._describe_failure(states, start, roots, sizes) if few else None
+        log.info("time iteration, sweep %d: %s", self.step + 1, f"{solved.mean():.1%} solved, "
+                 f"change {self.changes.numpy()[self.step]:.2e}")  # fmt: skip
+        return True
+
+    def _describe_failure(self, states: tf.Tensor, start: np.ndarray, roots: np.ndarray, sizes: np.ndarray) -> str:
+        """How many states have no solution, and the worst of them with its equation."""
+        worst = int(np.argmax(np.where(np.isfinite(sizes), sizes, np.finfo(float).max)))
+        at = ", ".join(f"{n}={x:.4g}" for n, x in zip(labels(self.economy.model.states), states[worst], strict=True))
+        errors = residuals(
+            self.economy.model, self.policy, self.economy.expectation, states[worst : worst + 1],
+            self.policy.bounds(tf.constant(roots[worst : worst + 1], states.dtype)),
+        )  # fmt: skip
+        size = {name: float(tf.reduce_max(tf.abs(r))) for name, r in errors.items()}
+        name = max(size, key=lambda n: math.inf if math.isnan(size[n]) else size[n])
+        share = float((sizes > self.newton.solved).mean())
+        return (f"time iteration found no policies that solve today's equations at {share:.0%} of the states, as at "
+                f"{at}, where {name} is {size[name]:.3g}")  # fmt: skip
+
+
+def residuals_today(economy: Economy[PolicyNetwork], outputs: tf.Tensor, states: tf.Tensor) -> tf.Tensor:
+    """Residuals [batch, equations] of today's outputs, tomorrow's policies being those of the network."""
+    today = economy.policy.bounds(outputs)
+    errors = residuals(economy.model, economy.policy, economy.expectation, states, today)
+    return tf.transpose(stack_rows(errors, states.shape[0]))
+
+
+def measure_solved_share(economy: Economy[PolicyNetwork], points: int) -> float:
+    """At what share of so many points of the box today's equations are solved under the policy function as it is."""
+    states = SobolPoints(economy.domain, points, 0, economy.policy.dtype).points()
+    newton = PointwiseNewton(partial(residuals_today, economy), economy.policy.dtype)
+    _, sizes, _ = newton.solve(economy.policy.outputs(states).numpy().astype(float), states)
+    return float((sizes <= newton.solved).mean())
