@@ -49,7 +49,7 @@ BAD = {
     "expectation.degree=3": "not used by auto; it belongs to monomial",
     "schedule.final=null": "cosine needs it",
     "optimizer=adam optimizer.options.beta_1=abc": "neither a number",
-    "optimizer.options.beta_1=0.9": "optimizer.options.beta_1 is new in optimizer.options",
+    "optimizer=levenberg_marquardt optimizer.options.beta_1=0.9": "beta_1 is new in optimizer.options",
     "model=null": "model can be",
     "train=null": "train",
     "a b": "key=value",

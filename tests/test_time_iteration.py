@@ -126,7 +126,9 @@ def test_rounds_of_the_default_optimizer():
     words = ("model=growth", "network.hidden=[4]")
     e = economy(*words)
     rounds = build_rounds(e, settings(*words))
-    assert [[s.name for s in stages] for stages in rounds] == [["time_iteration", "levenberg_marquardt", "bfgs"]] * 2
+    assert [[s.name for s in stages] for stages in rounds] == [
+        ["time_iteration", "adam", "levenberg_marquardt", "bfgs"]
+    ] * 2
     alone = build_rounds(e, settings(*words, "optimizer=time_iteration"))
     assert [[s.name for s in stages] for stages in alone] == [["time_iteration"]]
     assert len(build_stages(e, settings(*words, "optimizer=adam"))) == 1

@@ -40,7 +40,7 @@ def check_settings(settings: Settings) -> None:
                          f"sampling.periods = {cycle}")  # fmt: skip
     if (settings.expectation.draws or 0) % 2:
         raise InputError(f"expectation.draws={settings.expectation.draws} is odd; antithetic draws come in pairs")
-    if training.patience is not None and settings.optimizer.iterations is None:  # only gradient stages wait for reports
+    if training.patience is not None and settings.optimizer.memory is None:  # only gradient stages wait for reports
         if training.patience * training.report_every >= training.steps:
             raise InputError(f"train.patience={training.patience} is never reached: train.steps={training.steps} has a "
                              f"report every train.report_every={training.report_every} steps; allowed is patience x "
@@ -50,7 +50,7 @@ def check_settings(settings: Settings) -> None:
             raise InputError(f"optimizer.options.{name}={value} is neither a number nor true, false or null")
     if settings.optimizer.clip_norm is not None and settings.optimizer.clip_value is not None:
         raise InputError("optimizer.clip_norm and optimizer.clip_value: give one of them")
-    if settings.optimizer.iterations is not None:
+    if settings.optimizer.memory is not None:
         check_least_squares(settings)
 
 
@@ -72,7 +72,7 @@ def check_pseudo_states(settings: Settings, kind: type[Model]) -> None:
 
 
 def check_least_squares(settings: Settings) -> None:
-    """Refuse what does not fit Levenberg-Marquardt, which minimizes plain squared residuals. Raises InputError."""
+    """Refuse what fits neither Levenberg-Marquardt, which lowers plain squares, nor time iteration. Raises InputError."""
     name, network = settings.optimizer.name, settings.network
     for key in ("dropout", "l1", "l2"):
         if getattr(network, key):

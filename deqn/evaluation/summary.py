@@ -44,7 +44,7 @@ class StartRecord:
     """Where training started and which way it took: the candidate, the mean errors of all of them, and the stages."""
 
     taken: str
-    errors: dict[str, float | None]
+    errors: dict[str, float]
     rungs: list[RungRecord]
 
 

@@ -3,7 +3,7 @@
 import keras
 from keras.optimizers import schedules as decays
 
-from deqn.settings.schema import Optimizer, Schedule
+from deqn.settings.schema import PREPARED, Optimizer, Schedule
 from deqn.system.errors import InputError
 
 
@@ -12,7 +12,8 @@ def build_optimizer(optimizer: Optimizer, schedule: Schedule, steps: int) -> ker
     options = {"learning_rate": build_learning_rate(optimizer.learning_rate, schedule, steps), **optimizer.options}
     clips = {"global_clipnorm": optimizer.clip_norm, "clipvalue": optimizer.clip_value}
     options |= {name: limit for name, limit in clips.items() if limit is not None}
-    kind = type(keras.optimizers.get(optimizer.name.removesuffix("_lm")))
+    name = "adam" if optimizer.name in PREPARED else optimizer.name
+    kind = type(keras.optimizers.get(name))
     try:
         return kind(**options)
     except (TypeError, ValueError) as error:

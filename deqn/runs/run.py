@@ -142,5 +142,5 @@ def begin_summary(job: Job, start: Start, trained: TrainingResult) -> Summary:
             anchor=start.anchor, nodes=count_product_nodes(settings.expectation, start.economy.model),
             hidden=choose_widths(start.economy.model, network),
         ),
-        start=StartRecord(start.name, start.errors, [RungRecord(**vars(rung)) for rung in trained.rungs]),
+        start=StartRecord(start.name, dict(start.errors), [RungRecord(**vars(rung)) for rung in trained.rungs]),
     )  # fmt: skip

@@ -189,7 +189,7 @@ def build_economy(
     approximator = Approximator(make_network(inputs, outputs, network, dtype, derive_seed(seed, NETWORK)), scale)
     chosen = build_expectation(model, partial(build_rule, quadrature))
     try:
-        rest = find_middle(model) if kind == "none" else steady
+        rest = steady if kind != "none" and steady is not None else find_middle(model)
         policy = anchors.build_policy(members, rest, approximator, kind, chosen)
     except InputError as error:
         advice = "network.anchor=steady_state does without it"

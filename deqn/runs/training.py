@@ -43,19 +43,19 @@ def build_rounds(economy: Economy, settings: Settings) -> list[list[Stage]]:
 def build_stages(economy: Economy, settings: Settings, number: int = 0) -> list[Stage]:
     """The stages of a round, each with states of its own."""
     chosen, objective, stages = settings.optimizer, Objective(economy, settings.loss), []
-    seed = derive_seed(settings.seed, TRAINING) + 3 * number
+    seed = derive_seed(settings.seed, TRAINING) + 4 * number
+    large = chosen.memory is not None  # batches of least squares
+    states, memory = chosen.states or (choose_batch_size(objective) if large else 1), (chosen.memory or 0.0) * 2**30
+    single = replace(settings.sampling, paths=states, periods=1)  # a date of each of many paths
+    if chosen.sweeps is not None:
+        fewer = replace(single, paths=chosen.states or -(-states // 2))
+        precision = PRECISE if chosen.iterations is None else ROUGH
+        sampler = Sampler(economy, fewer, seed + 3)
+        stages.append(TimeIterationStage(objective, sampler, chosen.sweeps, precision, memory))
     if chosen.learning_rate is not None:
         optimizer = build_optimizer(chosen, settings.schedule, settings.train.steps)
         sampler = Sampler(economy, settings.sampling, seed)
         stages.append(GradientStage(objective, optimizer, settings.schedule, sampler, settings.train))
-    if chosen.memory is None:
-        return stages
-    states, memory = chosen.states or choose_batch_size(objective), chosen.memory * 2**30
-    single = replace(settings.sampling, paths=states, periods=1)  # a date of each of many paths
-    if chosen.sweeps is not None:
-        precision = PRECISE if chosen.iterations is None else ROUGH
-        sampler = Sampler(economy, replace(single, paths=chosen.states or -(-states // 2)), seed)
-        stages.append(TimeIterationStage(objective, sampler, chosen.sweeps, precision, memory))
     if chosen.iterations is not None:
         stages.append(LeastSquaresStage(objective, Sampler(economy, single, seed + 1), chosen))
         if chosen.polish and not fits_memory(economy.policy.network.count_params(), economy.policy.dtype, memory):

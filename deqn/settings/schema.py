@@ -16,7 +16,8 @@ INITIALIZERS = (
 FIRST_ORDER = (
     "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lion", "nadam", "rmsprop", "sgd",
 )  # fmt: skip
-GRADIENT, SQUARES = (*FIRST_ORDER, "adam_lm"), ("adam_lm", "levenberg_marquardt", "time_iteration_lm")
+PREPARED = "adam_lm", "time_iteration_lm"  # least squares that other stages prepare
+GRADIENT, SQUARES = (*FIRST_ORDER, *PREPARED), (*PREPARED, "levenberg_marquardt")
 SWEEPS, BATCHES = ("time_iteration", "time_iteration_lm"), ("time_iteration", *SQUARES)
 
 
@@ -81,14 +82,14 @@ class Loss:
 
 @dataclass
 class Optimizer:
-    """A Keras optimizer and its options, time iteration, Levenberg-Marquardt, or one of the first and then the last."""
+    """A Keras optimizer and its options, time iteration, Levenberg-Marquardt, or some of them one after the other."""
 
     name: str = allow((*FIRST_ORDER, *BATCHES))
     learning_rate: float | None = allow_for(GRADIENT, POSITIVE)
     options: dict[str, Any] | None = allow_for(GRADIENT, None)
     clip_norm: float | None = allow_for(GRADIENT, POSITIVE, optional=True)
     clip_value: float | None = allow_for(GRADIENT, POSITIVE, optional=True)
-    good_start: float | None = allow_for(("adam_lm", "time_iteration_lm"), "[0, inf)")
+    good_start: float | None = allow_for(PREPARED, "[0, inf)")
     sweeps: int | None = allow_for(SWEEPS, COUNT)
     iterations: int | None = allow_for(SQUARES, COUNT)
     states: int | None = allow_for(BATCHES, "[5, inf)", optional=True)

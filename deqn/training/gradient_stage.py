@@ -20,7 +20,7 @@ SHUFFLES = 64  # stored permutations
 class GradientStage(tf.Module):
     """Stochastic gradient training in compiled chunks."""
 
-    progress, problem, lowers_error = "", None, True
+    progress, problem, lowers_error, prepares, spares_next = "", None, True, True, False
 
     def __init__(
         self, objective: Objective, optimizer: keras.Optimizer, schedule: Schedule, sampler: Sampler, training: Training

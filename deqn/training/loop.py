@@ -80,9 +80,12 @@ class Loop:
 
     def _run_round(self, stages: Sequence[Stage]) -> str | None:
         """Run one stage after the other; returns why training ended before the last was done, None if it did not."""
-        reason = None
+        reason, before = None, None
         for stage in stages:
-            self._stage, self._pace = stage, None
+            if stage.prepares and before is not None and before.spares_next:
+                continue
+            before = self._stage = stage
+            self._pace = None
             began, first = time.monotonic(), stage.step
             if stage.step == 0 and not stage.done:
                 self._begin(stage)
@@ -120,7 +123,7 @@ class Loop:
         return not solved and (reason in ("misled", "diverged") or (reason is None and stuck))
 
     def _choose_stages(self, stages: Sequence[Stage]) -> Sequence[Stage]:
-        """Those of a round, less those before one that has begun, and less the first where the start is good enough."""
+        """Those of a round, less those before one that has begun, and less those that a good start makes needless."""
         if self.step:
             return [s for i, s in enumerate(stages) if not any(later.step for later in stages[i + 1 :])]
         self._stage = stages[0]
@@ -129,7 +132,7 @@ class Loop:
         start = self._compose_report(self.validator.measure_start())
         self.ledger.note(start)
         good = self.rules.good_start is not None and start.error <= self.rules.good_start
-        chosen = stages[1:] if good else stages
+        chosen = [stage for stage in stages if not (good and stage.prepares)]
         self.journal.report(replace(start, stage=chosen[0].name, rates=chosen[0].rates))
         self.ledger.reports.assign_add(1)
         return chosen

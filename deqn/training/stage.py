@@ -32,6 +32,8 @@ class Stage(Protocol):
     progress: str  # what the display tells of its own progress, if anything
     problem: str | None  # what went wrong in it, if anything
     lowers_error: bool  # whether the best weights are those with the lowest error, not the newest
+    prepares: bool  # whether a good start makes it needless where others follow
+    spares_next: bool  # whether it did so well that the next of those that prepare is needless
     sampler: Sampler
 
     def chunk(self, cycles: int) -> bool:
@@ -63,7 +65,7 @@ class BatchStage(tf.Module, ABC):
     """A stage whose batch, drawn from the current policy's paths and the box, serves `life` steps."""
 
     steps_per_cycle = 1
-    progress, problem, lowers_error = "", None, True
+    progress, problem, lowers_error, prepares, spares_next = "", None, True, False, False
 
     def __init__(self, name: str, economy: Economy, sampler: Sampler, iterations: int, report_every: int, life: int):
         super().__init__(name=name)

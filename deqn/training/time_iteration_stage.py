@@ -41,6 +41,7 @@ class TimeIterationStage(BatchStage):
     """
 
     lowers_error = False  # a sweep nears the limit, whatever the residuals do
+    prepares = True
 
     def __init__(self, objective: Objective, sampler: Sampler, sweeps: int, precision: float, memory: float):
         super().__init__("time_iteration", objective.economy, sampler, sweeps, report_every=REPORT, life=1)
@@ -58,6 +59,11 @@ class TimeIterationStage(BatchStage):
     @property
     def done(self) -> bool:
         return self.step >= self.cycles or self._is_settled()
+
+    @property
+    def spares_next(self) -> bool:
+        """Whether most states had a solution."""
+        return self.step > 0 and self.solved.numpy() >= 1 - UNSOLVED
 
     @property
     def rates(self) -> dict[str, float]:
