@@ -64,7 +64,7 @@ CASES = {  # overrides, parameters of the independent solution, the set on which
 }
 STAGES = {
     "adam": ["optimizer=adam"],
-    "adam_lm": [],
+    "adam_lm": ["optimizer=adam_lm"],
     "chebyshev": ["network=chebyshev"],
 }
 SIZES = ("mean", "p99", "p999", "max")

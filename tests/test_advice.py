@@ -6,7 +6,13 @@ import pytest
 
 from command_line import LITTLE
 from deqn.evaluation.summary import Summary
-from deqn.reporting.advice import describe_failure, describe_sample, describe_stability, explain_instability
+from deqn.reporting.advice import (
+    describe_failure,
+    describe_sample,
+    describe_stability,
+    describe_start,
+    explain_instability,
+)  # fmt: skip
 
 STABLE = {"decaying": 0.9, "spectral_radius": 0.9, "unit_roots": [], "tested": True, "return_spread": 1e-4,
           "return_periods": 80.0, "lost": 0.0}  # fmt: skip
@@ -123,3 +129,25 @@ def test_a_fail_ends_with_its_reason_and_what_to_try(forks, tmp_path):
     code, output = forks.run(tmp_path, "model=stochastic_growth", "dtype=float32", "tolerance=1e-9", *words)
     assert code == 4 and "FAIL stochastic_growth" in output
     assert "To try: dtype=float64" in output.split("FAIL stochastic_growth")[1]
+
+
+RUNGS = [{"stage": "time_iteration", "steps": 29, "seconds": 45.2, "error": 1e-3},
+         {"stage": "bfgs", "steps": 2000, "seconds": 12.0, "error": 1e-5}]  # fmt: skip
+
+
+def test_a_start_that_is_not_the_first_order_solution_is_told_with_the_way_that_was_taken():
+    start = {"taken": "none", "errors": {"linear": None, "none": 1.2}, "rungs": RUNGS}
+    assert [*describe_start(changed(start=start))] == [
+        "Start: none, mean error 1.2e+00 (linear -); then time_iteration 29 in 45 s, bfgs 2,000 in 12 s."
+    ]
+    easy = {"taken": "linear", "errors": {"linear": 1e-3}, "rungs": RUNGS[1:]}
+    assert not [*describe_start(changed(start=easy))] and not [*describe_start(changed())]
+    again = {**easy, "rungs": RUNGS}  # the first-order solution led nowhere
+    assert [*describe_start(changed(start=again))][0].startswith("Start: linear, mean error 1.0e-03; then time_it")
+
+
+def test_points_at_which_paths_settle_are_named_with_their_shares():
+    points = [{"states": {"k": 2.567, "z": 0.0}, "share": 0.75, "spectral_radius": 0.33},
+              {"states": {"k": 0.5237, "z": 0.0}, "share": 0.25, "spectral_radius": 0.43}]  # fmt: skip
+    (line,) = describe_stability(changed(stability={**STABLE, "rest_points": points}).stability)
+    assert line.endswith("dispersed starts settle at k=2.567, z=0 (75%); k=0.5237, z=0 (25%).")

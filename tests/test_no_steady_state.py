@@ -64,4 +64,12 @@ def test_an_economy_without_a_steady_state_is_solved_and_its_stability_is_not_ju
 @pytest.mark.slow
 def test_the_same_economy_is_refused_where_a_steady_state_is_wanted(cake):
     with pytest.raises(InputError, match="no steady state"):
-        deqn.solve("cake", [], config_dir="conf", folder=cake / "run", quiet=True)
+        deqn.solve("cake", ["network.anchor=linear"], config_dir="conf", folder=cake / "run", quiet=True)
+
+
+@pytest.mark.slow
+def test_without_a_word_it_is_solved_by_time_iteration(cake):
+    found = deqn.solve("cake", QUICK, config_dir="conf", folder=cake / "run", quiet=True)
+    assert found.summary["start"]["taken"] == "none" and found.summary["status"] == "converged"
+    assert found.summary["start"]["rungs"][0]["stage"] == "time_iteration"
+    np.testing.assert_allclose(found.policy({"k": [0.1, 0.5, 1.0]})["s"], 1 - 0.9**0.5, atol=1e-5)

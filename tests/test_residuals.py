@@ -1,10 +1,16 @@
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from conftest import economy, settings
+from deqn.checks.contract import check_model
 from deqn.economy.domain import SobolPoints
-from deqn.equations.residuals import LOSSES, loss
+from deqn.economy.members import OneMember
+from deqn.equations.expectation import build_expectation, gauss_hermite
+from deqn.equations.residuals import LOSSES, loss, residuals, without_risk
+from deqn.model.declaration import Discrete, Model, Normal, Policy, State
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -57,3 +63,34 @@ def test_the_euler_equation_is_the_integral():
     mean = quad(integrand, -10, 10, epsabs=1e-12)[0]
     exact = (m.beta * mean) ** (-1 / m.gamma) / ((1 - s) * np.exp(z) * k**m.alpha) - 1
     assert e.residuals(tf.constant([[k, z]], tf.float64))["euler"].numpy()[0, 0] == pytest.approx(exact, rel=1e-9)
+
+
+@dataclass(frozen=True)
+class Growing(Model):
+    """The price of growth e^(sigma e), whose shock is no state: exp(sigma^2 / 2) exactly."""
+
+    sigma: float = 0.1
+    states = (State("x", -1.0, 1.0),)
+    policies = (Policy("p"),)
+    shocks = (Normal("e"), Discrete({"x": (0.5, -0.5), "boost": (1.0, 3.0)}, (0.5, 0.5)))
+
+    def transition(self, now, shock):
+        return {"x": shock.x}
+
+    def residuals(self, now, nxt, E):
+        return {"price": now.p - E(tf.exp(self.sigma * nxt.e) * nxt.boost) + 0 * E(nxt.x * nxt.p)}
+
+    def steady_state(self):
+        return {"x": 0.0, "p": 2.0}
+
+
+def test_tomorrows_shocks_are_read_by_name_and_a_state_comes_first():
+    model = Growing()
+    expectation = build_expectation(model, lambda d: gauss_hermite(d, 9))
+    states, exact = tf.constant([[0.1], [-0.2]], tf.float64), 2 * np.exp(0.1**2 / 2)
+    policy = lambda s: tf.fill((len(s), 1), tf.constant(exact, tf.float64))
+    np.testing.assert_allclose(residuals(model, policy, expectation, states)["price"], 0, atol=1e-12)
+    row = tf.constant([[2.0]], tf.float64)
+    at_means = without_risk(model, states[:1], row, states[:1], row)[1]["price"]
+    np.testing.assert_allclose(at_means, 0, atol=1e-12)
+    assert check_model(OneMember(model), lambda d: gauss_hermite(d, 5))[1] == ["price"]

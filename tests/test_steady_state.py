@@ -183,3 +183,23 @@ def test_a_line_of_rest_points_is_named():
     walk = unsolved(transition=lambda self, now, shock: {
         **StochasticGrowth.transition(self, now, shock), "z": now.z + 0.1 * shock.eps})  # fmt: skip
     assert find_free_directions(walk, steady_state(walk)) == [["k", "z"]]
+
+
+def test_a_search_starts_where_the_equations_have_numbers():
+    """Investment of one, where a bound below and none above start it, leaves nothing to consume."""
+
+    class Narrow(StochasticGrowth):
+        def definitions(self, now):
+            y = tf.exp(now.z) * now.k**self.alpha
+            return {"y": y, "c": y * (1 - 20 * now.i), "R": self.alpha * y / now.k + 1 - self.delta}
+
+        def transition(self, now, shock):
+            return {"k": (1 - self.delta) * now.k + 20 * now.i * now.y, "z": self.rho * now.z}
+
+        def residuals(self, now, nxt, E):
+            return {"euler": tf.math.log(self.beta * nxt.R * now.c / nxt.c)}
+
+    own = StochasticGrowth().steady_state()
+    found = steady_state(unsolved(Narrow, states=BOX, policies=(Policy("i", 0),)))
+    np.testing.assert_allclose(found.policies, own["s"] / 20, rtol=1e-6)
+    np.testing.assert_allclose(found.states[0], own["k"], rtol=1e-6)

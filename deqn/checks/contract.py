@@ -15,7 +15,7 @@ from deqn.checks.declarations import check_declarations, equation_problems, vari
 from deqn.economy.domain import Domain, SobolPoints
 from deqn.economy.members import Members
 from deqn.equations.expectation import Expectation, build_expectation
-from deqn.equations.residuals import residuals
+from deqn.equations.residuals import residuals, with_shocks
 from deqn.model.declaration import Markov, Model, Point, Policy, State
 from deqn.model.findings import Finding, Line, call, check
 from deqn.model.layout import outcome_count, point
@@ -119,6 +119,7 @@ def check_shapes(model: Model, chosen: Expectation, trial: tuple[tf.Tensor, tf.T
     """Names and shapes of the residuals, tomorrow being like today; the value is the names."""
     states, row = trial
     nxt = point(model, make_constant_policy(row), tf.tile(states, (chosen.nodes, 1)), chosen.nodes)
+    nxt = with_shocks(nxt, chosen.shocks(states.dtype))
     errors = call("residuals", lambda: model.residuals(now, nxt, chosen.operator(now, states.dtype)), Mapping)
     if not errors:
         raise InputError("residuals returned no equation")

@@ -10,6 +10,7 @@ import tensorflow as tf
 from deqn.economy.domain import Domain, SobolPoints
 from deqn.economy.economy import Economy
 from deqn.equations.expectation import Expectation
+from deqn.equations.residuals import with_shocks
 from deqn.model.declaration import Model, Point
 from deqn.model.findings import Finding, call
 from deqn.model.layout import box, labels, named_point, pack, point
@@ -149,7 +150,7 @@ def sensitivities(economy: Economy, states: tf.Tensor, dtype: tf.DType) -> dict[
     with tf.GradientTape(persistent=True) as tape:
         tape.watch([policies, later])
         now = named_point(model, today, policies)
-        nxt = named_point(model, tomorrow, later, nodes)
+        nxt = with_shocks(named_point(model, tomorrow, later, nodes), economy.expectation.shocks(dtype))
         equations = model.residuals(now, nxt, economy.expectation.operator(now, dtype))
         rows = {}
         for name, r in equations.items():

@@ -72,7 +72,7 @@ def check_pseudo_states(settings: Settings, kind: type[Model]) -> None:
 
 
 def check_least_squares(settings: Settings) -> None:
-    """Refuse what fits neither Levenberg-Marquardt, which lowers plain squares, nor time iteration. Raises InputError."""
+    """Refuse what fits neither Levenberg-Marquardt, which lowers squares, nor time iteration. Raises InputError."""
     name, network = settings.optimizer.name, settings.network
     for key in ("dropout", "l1", "l2"):
         if getattr(network, key):

@@ -98,6 +98,21 @@ def find_chains(model: Model) -> list[Chain]:
     return found
 
 
+def is_inside(domain: Domain, states: tf.Tensor, reach: tf.Tensor | float) -> tf.Tensor:
+    """Which states [n, n_states] are finite and at most `reach` widths outside the domain, in levels and logarithms."""
+    logs = in_logs(domain.model.states)
+    low, high = domain.corners(states)
+    inside = is_within(states, low, high, reach)
+    low, high, x = (tf.math.log(tf.where(logs, v, tf.ones_like(v))) for v in (low, high, states))
+    inside &= is_within(x, low, high, reach) | ~tf.constant(logs)
+    return tf.reduce_all(inside, 1)
+
+
+def is_within(x: tf.Tensor, low: tf.Tensor, high: tf.Tensor, reach: tf.Tensor | float) -> tf.Tensor:
+    """Whether x lies between low and high, or `reach` times their distance outside; false where x is no number."""
+    return (x >= low - reach * (high - low)) & (x <= high + reach * (high - low))
+
+
 class SobolPoints:
     """Points of a domain: a Sobol sequence, shifted at random (modulo one) to make further sets.
 

@@ -22,9 +22,15 @@ def residuals(
     """
     batch, dtype = states.shape[0] or tf.shape(states)[0], states.dtype
     now = named_point(model, states, policy(states) if today is None else today)
-    tomorrow = model.transition(now, expectation.shocks(dtype))
-    nxt = point(model, policy, pack(tomorrow, model.states, expectation.nodes, batch, dtype), expectation.nodes)
-    return dict(model.residuals(now, nxt, expectation.operator(now, dtype)))
+    shocks = expectation.shocks(dtype)
+    tomorrow = pack(model.transition(now, shocks), model.states, expectation.nodes, batch, dtype)
+    nxt = point(model, policy, tomorrow, expectation.nodes)
+    return dict(model.residuals(now, with_shocks(nxt, shocks), expectation.operator(now, dtype)))
+
+
+def with_shocks(nxt: Point, shocks: Point) -> Point:
+    """Tomorrow with its shocks by name; a variable of the same name comes first."""
+    return Point({**shocks.__dict__, **nxt.__dict__})
 
 
 def without_risk(
@@ -36,8 +42,9 @@ def without_risk(
     """
     batch, dtype = states.shape[0], states.dtype
     now = named_point(model, states, policies)
-    tomorrow = model.transition(now, mean_shocks(model, now, dtype))
-    errors = dict(model.residuals(now, named_point(model, later_states, later_policies), lambda v: v))
+    shocks = mean_shocks(model, now, dtype)
+    tomorrow, nxt = model.transition(now, shocks), named_point(model, later_states, later_policies)
+    errors = dict(model.residuals(now, with_shocks(nxt, shocks), lambda v: v))
     return pack(tomorrow, model.states, 1, batch, dtype), errors | slackness(model, now)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from deqn.economy.domain import SobolPoints
+from deqn.economy.domain import SobolPoints, is_inside
 from deqn.economy.economy import Economy
 from deqn.economy.simulation import advance_states, simulate_end
 from deqn.evaluation.summary import Settled, Stability, UnitRoot
@@ -23,7 +23,7 @@ from deqn.system.errors import InputError
 STARTS = 128  # dispersed
 SHORT, LONGEST = 200, 5000  # dates that paths from them are followed: at first, and at most
 SETTLED, SAME = 1e-6, 1e-3  # of the box: the last move of a path at rest, and between ends that are one
-MANY = 8  # rest points
+BESIDE, MANY = 0.5, 8  # widths of the box up to which a rest point belongs to it; rest points at most
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def find_rest_points(economy: Economy) -> list[RestPoint]:
     for periods in (SHORT, LONGEST):
         ends = simulate_end(model, policy, ends, tf.constant(periods), None)
         moves = np.abs(advance_states(model, policy, ends, None) - ends) / widths
-        if np.max(moves) <= SETTLED:
+        if np.max(moves) <= SETTLED and np.all(is_inside(economy.domain, ends, BESIDE)):
             break
     else:
         return []

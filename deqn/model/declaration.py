@@ -149,6 +149,7 @@ class Model(ABC):
     def residuals(self, now: Point, nxt: Point, E: Callable[[Any], Any]) -> Mapping[str, Any]:
         """Unit-free equilibrium residuals; `E(v)` is the expectation of v given today, [..., 1, batch].
 
+        `nxt` has tomorrow's variables, and tomorrow's shocks by name where no variable has that name.
         As many as policies; complementary slackness of a declared multiplier is none of them.
         """
 

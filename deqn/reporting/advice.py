@@ -59,6 +59,18 @@ def has_drift(s: Stability | None) -> bool:
     return s is not None and any(root.kind == "drift" for root in s.unit_roots)
 
 
+def describe_start(summary: Summary) -> Iterator[str]:
+    """Where training started and which way it took; nothing where the first-order solution was good enough."""
+    start = summary.start
+    if start is None or (len(start.errors) < 2 and all(rung.stage != "time_iteration" for rung in start.rungs)):
+        return
+    errors = {name: error for name, error in start.errors.items() if name != start.taken}
+    others = ", ".join(f"{name} {format_error(error)}" for name, error in errors.items())
+    way = ", ".join(f"{rung.stage} {rung.steps:,} in {rung.seconds:.0f} s" for rung in start.rungs)
+    error = format_error(start.errors[start.taken])
+    yield f"Start: {start.taken}, mean error {error}{f' ({others})' if others else ''}; then {way}."
+
+
 def describe_sample(sample: Sample) -> Iterator[str]:
     """A warning where moments depend on where the paths start."""
     if sample.at_rest:

@@ -14,7 +14,13 @@ from rich.text import Text
 
 from deqn.evaluation.moments import select_variables
 from deqn.evaluation.summary import ConstraintErrors, Statistics, Summary
-from deqn.reporting.advice import describe_failure, describe_sample, describe_stability, explain_instability
+from deqn.reporting.advice import (
+    describe_failure,
+    describe_sample,
+    describe_stability,
+    describe_start,
+    explain_instability,
+)  # fmt: skip
 from deqn.system.clock import PHASES
 from deqn.system.files import format_error, write_text
 
@@ -129,6 +135,7 @@ def compose_remarks(summary: Summary) -> Iterator[str]:
     if summary.status == "interrupted":
         yield "Training goes on from its last checkpoint with resume=FOLDER."
     if summary.sample is not None:  # an earlier release did not record what these need
+        yield from describe_start(summary)
         yield from describe_stability(summary.stability)
         yield from describe_sample(summary.sample)
         yield from describe_failure(summary)

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from deqn.economy.domain import SobolPoints
+from deqn.economy.domain import SobolPoints, is_inside
 from deqn.economy.economy import Economy
 from deqn.economy.members import Members
 from deqn.economy.simulation import simulate_end
@@ -33,7 +33,7 @@ from deqn.settings.schema import Settings
 from deqn.system import files
 from deqn.system.errors import FileError, InputError
 from deqn.training.regression import Regression
-from deqn.training.sampler import NEAR, Sampler, is_inside
+from deqn.training.sampler import NEAR, Sampler
 from deqn.training.time_iteration_stage import measure_solved_share
 from deqn.training.validation import Validator
 

@@ -2,10 +2,9 @@
 
 import tensorflow as tf
 
-from deqn.economy.domain import Domain, SobolPoints
+from deqn.economy.domain import SobolPoints, is_inside
 from deqn.economy.economy import Economy
 from deqn.economy.simulation import advance_states
-from deqn.model.layout import in_logs
 from deqn.settings.schema import Sampling
 
 # Widths of the box, in levels or logarithms, beyond which a path is lost, as is one that is not finite: NEAR it as long
@@ -93,18 +92,3 @@ class Sampler(tf.Module):
         self.dates.assign_add(1)
         self.lost.assign_add(tf.reduce_sum(tf.cast(lost & ~self.box_only, tf.int64)))
         return tf.where(anew, fresh, states)
-
-
-def is_inside(domain: Domain, states: tf.Tensor, reach: tf.Tensor | float) -> tf.Tensor:
-    """Which states [n, n_states] are finite and at most `reach` widths outside the domain, in levels and logarithms."""
-    logs = in_logs(domain.model.states)
-    low, high = domain.corners(states)
-    inside = is_within(states, low, high, reach)
-    low, high, x = (tf.math.log(tf.where(logs, v, tf.ones_like(v))) for v in (low, high, states))
-    inside &= is_within(x, low, high, reach) | ~tf.constant(logs)
-    return tf.reduce_all(inside, 1)
-
-
-def is_within(x: tf.Tensor, low: tf.Tensor, high: tf.Tensor, reach: tf.Tensor | float) -> tf.Tensor:
-    """Whether x lies between low and high, or `reach` times their distance outside; false where x is no number."""
-    return (x >= low - reach * (high - low)) & (x <= high + reach * (high - low))
