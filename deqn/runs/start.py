@@ -39,6 +39,7 @@ from deqn.training.validation import Validator
 
 CANDIDATES = "linear", "guess", "saturated", "quadratic", "steady_state", "none"  # the first is taken where it is GOOD
 GOOD = 0.1  # mean error of the worst equation
+LEAD = 10.0  # times: the error by which another candidate must be better than the first, which explodes nowhere
 MOST = 0.5  # share of the states at which a start needs numbers
 PROBES, SOLVED = 256, 0.9  # points of the box at which time iteration is tried, and the share that it is to solve
 FITTED, DATES, STEPS = 1024, 10, 60  # points of the box, dates of paths from them, steps of a fit to given policies
@@ -94,7 +95,7 @@ def choose_start(members: Members, settings: Settings, steady: SteadyState | Non
             continue
         if name == CANDIDATES[0] and starts[0].error <= GOOD:
             break
-    starts.sort(key=lambda start: start.error)
+    starts.sort(key=lambda start: start.error * (1.0 if start.name == CANDIDATES[0] else LEAD))
     if not math.isfinite(starts[0].error):
         raise InputError("no start has numbers: under the policies of every candidate the equations are not finite at "
                          "most states; give steady_state or guess, or other bounds")  # fmt: skip
