@@ -22,9 +22,7 @@ def check_given(model: Model, needed: bool = True) -> Finding:
     try:
         values = call("steady_state", model.steady_state, Mapping | None)
     except NoSteadyState as error:  # of a family, whose members find their own
-        if needed:
-            raise
-        return Finding(None, "none", warnings=[f"{error}; the solution starts without one"])
+        return do_without(error, needed)
     if values is None:
         return Finding(None, "")
     problems = [*(p for v in (*model.states, *model.policies) for p in value_problems(v, values))]
@@ -62,10 +60,15 @@ def find_steady_state(model: Model, tell: Callable[[str], None], needed: bool = 
     try:
         steady = steady_state(model, tell)
     except NoSteadyState as error:
-        if needed:
-            raise
-        return Finding(None, "none", warnings=[f"{error}; the solution starts without one"])
+        return do_without(error, needed)
     return Finding(steady, f"found: {describe_steady_state(model, steady)}")
+
+
+def do_without(error: NoSteadyState, needed: bool) -> Finding:
+    """What is found where there is no steady state. Raises the error where one is `needed`."""
+    if needed:
+        raise error
+    return Finding(None, "none", warnings=[f"{error}; the solution starts without one"])
 
 
 def describe_steady_state(model: Model, steady: SteadyState) -> str:

@@ -36,7 +36,7 @@ class PointwiseNewton:
         """Roots [points, m], the largest absolute residual of each point there and at its start, [points] each.
 
         A residual is infinite where there are no numbers. Points that their own start does not solve share one more
-        batch, in which each of them has several: solved ones nearby, and random ones around its own.
+        batch, in which each of them has several: the roots of others, and random ones around its own.
         """
         roots, sizes, first = self._iterate(start, data)
         open_points = np.flatnonzero(sizes > self.solved)
@@ -53,7 +53,7 @@ class PointwiseNewton:
     def _choose_starts(
         self, start: np.ndarray, roots: np.ndarray, sizes: np.ndarray, points: np.ndarray, seed: int
     ) -> np.ndarray:
-        """A start for each of the points, which are there several times: solved roots and random ones in turn."""
+        """A start for each of the points, which are there several times: roots of others or random ones."""
         rng, solved = np.random.default_rng(seed), np.flatnonzero(sizes <= self.solved)
         spread = np.exp(rng.uniform(*np.log(SPREAD), (len(points), 1)))
         random = start[points] + spread * rng.standard_normal((len(points), start.shape[1]))
@@ -65,8 +65,8 @@ class PointwiseNewton:
     def _iterate(self, start: np.ndarray, data: tf.Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Damped Newton steps at all points; as `solve`, from one start each."""
         x, values = start.copy(), self._evaluate(start, data)
-        sizes = first = measure_sizes(values)
-        idle = 0
+        first = measure_sizes(values)
+        sizes, idle = first.copy(), 0  # `solve` writes into the sizes
         for _ in range(STEPS):
             moving = (sizes > self._precise) & np.isfinite(sizes)
             if moving.mean() <= FEW or idle >= TOO_MANY:

@@ -62,11 +62,11 @@ def steady_state(model: Model, tell: Callable[[str], None] = lambda text: None) 
     if system.best is None:
         start = next(system.starts())
         raise NoSteadyState(f"no steady state was found: the equations are not finite at any start; at "
-                         f"{system.describe(start)}, {system.describe_worst(start)}; give steady_state")  # fmt: skip
+                            f"{system.describe(start)}, {system.describe_worst(start)}; give steady_state")  # fmt: skip
     if not system.smallest <= TOLERANCE:
         remedy = "or another box" if ended.endswith("box") else "or search_seconds, a member of the model, more"
         raise NoSteadyState(f"no steady state {ended}; the closest point is {system.describe(system.best)}, where "
-                         f"{system.describe_worst(system.best)}; give steady_state, {remedy}")  # fmt: skip
+                            f"{system.describe_worst(system.best)}; give steady_state, {remedy}")  # fmt: skip
     return SteadyState(*np.split(system.round_best(), [system.n_states]))
 
 

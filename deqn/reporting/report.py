@@ -14,13 +14,7 @@ from rich.text import Text
 
 from deqn.evaluation.moments import select_variables
 from deqn.evaluation.summary import ConstraintErrors, Statistics, Summary
-from deqn.reporting.advice import (
-    describe_failure,
-    describe_sample,
-    describe_stability,
-    describe_start,
-    explain_instability,
-)  # fmt: skip
+from deqn.reporting import advice
 from deqn.system.clock import PHASES
 from deqn.system.files import format_error, write_text
 
@@ -120,7 +114,7 @@ def explain_status(summary: Summary) -> str:
     compared = f"mean path error {format_error(worst.mean)}{name}, tolerance {summary.tolerance:g}"
     if summary.status in ("diverged", "interrupted"):
         return f"{summary.status}; {compared}"
-    return compared if summary.stable is not False else f"{compared}; {explain_instability(summary.stability)}"
+    return compared if summary.stable is not False else f"{compared}; {advice.explain_instability(summary.stability)}"
 
 
 def compose_remarks(summary: Summary) -> Iterator[str]:
@@ -135,10 +129,10 @@ def compose_remarks(summary: Summary) -> Iterator[str]:
     if summary.status == "interrupted":
         yield "Training goes on from its last checkpoint with resume=FOLDER."
     if summary.sample is not None:  # an earlier release did not record what these need
-        yield from describe_start(summary)
-        yield from describe_stability(summary.stability)
-        yield from describe_sample(summary.sample)
-        yield from describe_failure(summary)
+        yield from advice.describe_start(summary)
+        yield from advice.describe_stability(summary.stability)
+        yield from advice.describe_sample(summary.sample)
+        yield from advice.describe_failure(summary)
     phases = ", ".join(f"{phase} {summary.seconds[phase]:.0f}" for phase in PHASES)
     yield f"{summary.seconds['total']:.0f} s: {phases}."
     for name, terciles in summary.errors_by_thirds["path"].items():

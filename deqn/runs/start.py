@@ -11,9 +11,10 @@ the result depends on no other folder.
 import json
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -24,7 +25,7 @@ from deqn.economy.members import Members
 from deqn.economy.simulation import simulate_end
 from deqn.model.declaration import Model
 from deqn.model.findings import call
-from deqn.model.layout import free_policies, labels, limits, named_point, pack
+from deqn.model.layout import free_policies, labels, limits, multipliers, named_point, pack
 from deqn.perturbation.first_order import NoLocalSolution
 from deqn.perturbation.steady_state import SteadyState, find_middle
 from deqn.policies.network import PolicyNetwork
@@ -43,6 +44,7 @@ LEAD = 10.0  # times: the error by which another candidate must be better than t
 MOST = 0.5  # share of the states at which a start needs numbers
 PROBES, SOLVED = 256, 0.9  # points of the box at which time iteration is tried, and the share that it is to solve
 FITTED, DATES, STEPS = 1024, 10, 60  # points of the box, dates of paths from them, steps of a fit to given policies
+GIVEN = "guess", "run"  # candidates to which the network is fitted
 FILE = "start.json"
 log = logging.getLogger("deqn")
 
@@ -53,15 +55,19 @@ PackedPolicy = Callable[[tf.Tensor], tf.Tensor]  # packed states [n, n_states] -
 class Start:
     """An untrained economy, what validates it, the candidate's `name`, and the mean `errors` of all by name.
 
-    `anchor` is that of the network. An error is over the states with numbers, infinite where these are few. A candidate
-    without an entry was not needed, or does not exist.
+    An error is over the states with numbers, infinite where these are few. A candidate without an entry was not needed,
+    or does not exist.
     """
 
     economy: Economy[PolicyNetwork]
     validator: Validator
     name: str
-    anchor: str
     errors: dict[str, float]
+
+    @property
+    def anchor(self) -> str:
+        """That of the network."""
+        return name_anchor(self.name)
 
     @property
     def error(self) -> float:
@@ -121,8 +127,7 @@ def measure_start(
     members: Members, settings: Settings, steady: SteadyState | None, name: str, policy: PackedPolicy | None = None
 ) -> Start:
     """One start and its error; with a `policy` the network is fitted to it. Raises InputError if it does not exist."""
-    anchor = name if policy is None else "none"
-    network = replace(settings.network, anchor=anchor)
+    network = replace(settings.network, anchor=name_anchor(name))
     economy = build_economy(members, network, settings.expectation, settings.seed, settings.dtype, steady)
     if policy is not None:
         fit_policy(economy, policy)
@@ -130,7 +135,12 @@ def measure_start(
     validator = Validator(economy, sampler)
     errors = validator.measure_start()
     error = errors.defined_error if errors.defined >= MOST else math.inf
-    return Start(economy, validator, name, anchor, {name: error if math.isfinite(error) else math.inf})
+    return Start(economy, validator, name, {name: error if math.isfinite(error) else math.inf})
+
+
+def name_anchor(name: str) -> str:
+    """The anchor of a candidate; what the network is fitted to has none."""
+    return "none" if name in GIVEN else name
 
 
 def fit_policy(economy: Economy[PolicyNetwork], policy: PackedPolicy) -> None:
@@ -146,16 +156,18 @@ def fit_policy(economy: Economy[PolicyNetwork], policy: PackedPolicy) -> None:
 def read_guess(model: Model) -> PackedPolicy | None:
     """The model's guess as a policy function; None where it has none. Raises InputError where it is no policy."""
     middle = find_middle(model)
+    zeros = {m.name: 0.0 for m in multipliers(model)}
+
+    def guess(states: tf.Tensor) -> Mapping[str, Any] | None:
+        anything = tf.constant(middle.policies[None], states.dtype)
+        return model.guess(named_point(model, states, tf.repeat(anything, tf.shape(states)[0], 0)))
 
     def policy(states: tf.Tensor) -> tf.Tensor:
         n = states.shape[0] or tf.shape(states)[0]
-        anything = tf.constant(np.tile(middle.policies, (1, 1)), states.dtype)
-        given = model.guess(named_point(model, states, tf.repeat(anything, n, 0)))
-        zeros = {p.name: tf.zeros((), states.dtype) for p in model.policies if p not in free_policies(model.policies)}
-        return pack({**zeros, **given}, model.policies, 1, n, states.dtype)
+        return pack({**zeros, **guess(states)}, model.policies, 1, n, states.dtype)
 
     states = tf.constant(middle.states[None])
-    given = call("guess", lambda: model.guess(named_point(model, states, tf.constant(middle.policies[None]))), object)
+    given = call("guess", lambda: guess(states), Mapping | None)
     if given is None:
         return None
     if missing := [p.name for p in free_policies(model.policies) if p.name not in given]:
@@ -189,16 +201,15 @@ def read_policy_of_run(model: Model, folder: Path) -> PackedPolicy:
 
 def write_start(folder: Path, start: Start) -> None:
     """Record which start was taken, for a resume. Raises FileError."""
-    content = {"name": start.name, "anchor": start.anchor, "errors": files.without_nonfinite(start.errors)}
-    files.write_json(folder / FILE, content)
+    files.write_json(folder / FILE, {"name": start.name, "errors": files.without_nonfinite(start.errors)})
 
 
 def restore_start(folder: Path, members: Members, settings: Settings, steady: SteadyState | None) -> Start:
     """The start of the run in a folder, whose weights a checkpoint holds. Raises FileError where it is not recorded."""
     try:
         content = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        name, anchor, errors = content["name"], content["anchor"], content["errors"]
+        name, errors = content["name"], content["errors"]
     except (OSError, ValueError, KeyError) as error:
         raise FileError(f"{folder / FILE} is missing or damaged: {error}") from error
-    start = measure_start(members, settings, steady, anchor)
+    start = measure_start(members, settings, steady, name_anchor(name))
     return replace(start, name=name, errors={n: math.inf if e is None else e for n, e in errors.items()})

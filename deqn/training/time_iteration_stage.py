@@ -15,10 +15,10 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
+from deqn.checks.undefined import describe_state
 from deqn.economy.domain import SobolPoints
 from deqn.economy.economy import Economy
 from deqn.equations.residuals import residuals, stack_rows
-from deqn.model.layout import labels
 from deqn.optimizers.pointwise_newton import PointwiseNewton
 from deqn.policies.network import PolicyNetwork
 from deqn.system.files import format_error
@@ -118,7 +118,7 @@ class TimeIterationStage(BatchStage):
         roots, sizes, first = self.newton.solve(start, states, seed=self.step)
         solved = sizes <= self.newton.solved
         if not solved.any() or not np.isfinite(start).all():
-            self.problem = self._describe_failure(states, start, roots, sizes)
+            self.problem = self._describe_failure(states, roots, sizes)
             return False
         known = np.where(np.isfinite(first), first, 0.0)
         self.loss.assign(np.mean(known**2))
@@ -128,15 +128,15 @@ class TimeIterationStage(BatchStage):
         if not self.regression.fit(states, target, FITS[bool(self.step)]):
             return False
         few = solved.mean() < 1 - UNSOLVED
-        self.problem = self._describe_failure(states, start, roots, sizes) if few else None
+        self.problem = self._describe_failure(states, roots, sizes) if few else None
         log.info("time iteration, sweep %d: %s", self.step + 1, f"{solved.mean():.1%} solved, "
                  f"change {self.changes.numpy()[self.step]:.2e}")  # fmt: skip
         return True
 
-    def _describe_failure(self, states: tf.Tensor, start: np.ndarray, roots: np.ndarray, sizes: np.ndarray) -> str:
+    def _describe_failure(self, states: tf.Tensor, roots: np.ndarray, sizes: np.ndarray) -> str:
         """How many states have no solution, and the worst of them with its equation."""
         worst = int(np.argmax(np.where(np.isfinite(sizes), sizes, np.finfo(float).max)))
-        at = ", ".join(f"{n}={x:.4g}" for n, x in zip(labels(self.economy.model.states), states[worst], strict=True))
+        at = describe_state(self.economy.model, states[worst])
         errors = residuals(
             self.economy.model, self.policy, self.economy.expectation, states[worst : worst + 1],
             self.policy.bounds(tf.constant(roots[worst : worst + 1], states.dtype)),
