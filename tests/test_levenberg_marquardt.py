@@ -5,9 +5,10 @@ import pytest
 import scipy.optimize
 import tensorflow as tf
 
-from deqn.optimizers.damped_equations import choose_form, linearize
+from deqn.optimizers.damped_equations import accelerate, choose_form, linearize
 from deqn.optimizers.levenberg_marquardt import LeastSquares
 from deqn.optimizers.residual_function import ResidualFunction
+from deqn.optimizers.weights import assign_flat, flatten_weights
 
 FORMS = ("primal", "dual", "matrix_free")
 RNG = np.random.default_rng(0)
@@ -113,11 +114,35 @@ def test_the_step_solves_the_damped_equations(form):
     values, J = fit.residuals.values(data), fit.residuals.jacobian(data)
     assert J.shape == (20, 26)
     shift = 1e-2 * np.einsum("ij,ij->j", J, J).max()
-    expected = -np.linalg.solve(J.T @ J + shift * np.eye(26), J.T @ values)
+    damped = J.T @ J + shift * np.eye(26)
+    straight = -np.linalg.solve(damped, J.T @ values)
+    expected, tolerance = straight, 1e-5
+    if form != "matrix_free":  # the Jacobian is at hand: J differs along the step by the second derivative
+        start = flatten_weights(fit.residuals.variables)
+        slopes = []
+        for h in (1e-4, -1e-4):
+            assign_flat(fit.residuals.variables, start + h * straight)
+            slopes.append(fit.residuals.jacobian(data) @ straight)
+        assign_flat(fit.residuals.variables, start)
+        acceleration = -np.linalg.solve(damped, J.T @ (slopes[0] - slopes[1]) / 2e-4)
+        assert 0.01 < np.linalg.norm(acceleration) / np.linalg.norm(straight) < 0.37
+        expected, tolerance = straight + acceleration / 2, 1e-3
     step, predicted = linearize(fit.residuals, data, values)(1e-2)
-    tolerance = 1e-5 if form == "matrix_free" else 1e-9
     np.testing.assert_allclose(step, expected, atol=tolerance * np.abs(expected).max())
-    assert predicted == pytest.approx(values @ values - np.sum((values + J @ step) ** 2), rel=1e-6)
+    assert predicted == pytest.approx(values @ values - np.sum((values + J @ straight) ** 2), rel=1e-6)
+
+
+def test_a_step_stays_straight_where_its_acceleration_is_too_long_or_none():
+    step = np.array([3.0, 4.0])
+    np.testing.assert_array_equal(accelerate(step, np.array([0.0, 1.8])), [3.0, 4.9])
+    for acceleration in ([0.0, 1.9], [np.nan, 0.0]):
+        np.testing.assert_array_equal(accelerate(step, np.array(acceleration)), step)
+
+
+def test_accelerated_steps_follow_a_curved_valley():
+    """From the customary start of Rosenbrock's function, whose valley is a parabola; straight steps leave 8e-4."""
+    fit, _ = solver(rosenbrock, [-1.2, 1.0])
+    assert solve(fit, tf.zeros((1, 1), tf.float64), 12)[-1][1] < 1e-8
 
 
 def test_products_alone_solve_the_same_equations():
@@ -156,10 +181,15 @@ def test_normal_equations_by_slices_are_the_same():
     fit, data = network(), points(60)
     values = fit.residuals.values(data)
     whole, _ = linearize(fit.residuals, data, values)(1e-2)
-    fit.residuals.memory = 8 * 2 * 26**2
+    fit.residuals.memory = 2 * 8 * 120 * 26  # the Jacobian takes half of it
     assert choose_form(26, 120, fit.residuals.memory) == "primal"
     assert len(list(fit.residuals.slices(data, values))) > 1
     np.testing.assert_allclose(linearize(fit.residuals, data, values)(1e-2)[0], whole, rtol=1e-6)
+    fit.residuals.memory = 8 * 2 * 26**2  # it is not kept, and steps are straight
+    J = fit.residuals.jacobian(data)
+    shift = 1e-2 * np.einsum("ij,ij->j", J, J).max()
+    straight = -np.linalg.solve(J.T @ J + shift * np.eye(26), J.T @ values)
+    np.testing.assert_allclose(linearize(fit.residuals, data, values)(1e-2)[0], straight, rtol=1e-6)
 
 
 def weights(fit):
