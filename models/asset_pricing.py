@@ -50,6 +50,10 @@ class AssetPricing(Model):
     def residuals(self, now, nxt, E):
         return {"price": self.beta * E(nxt.growth * (1 + nxt.v)) / now.v - 1}
 
+    def expectations(self, now, nxt, E):
+        riskless = 1 / (self.beta * E(tf.exp(-self.gamma * nxt.x)))
+        return {"riskless": riskless, "premium": E(tf.exp(nxt.x) * (1 + nxt.v)) / now.v - riskless}
+
     def closed_form(self, now):
         theta, rho = 1 - self.gamma, self.rho
         i = np.arange(1, TERMS + 1)[:, None, None]

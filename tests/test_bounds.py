@@ -54,10 +54,12 @@ AT_REST = np.array([0.5, 0.0, 0.0, 0.2, 3.0, 7.0, 0.1])  # i, m, L, p, q: the se
 
 
 def test_policy_and_multiplier_share_an_output():
-    own, beside, place = output_columns(CONSTRAINED)
-    np.testing.assert_array_equal(own, [0, 1, 4, 5])
-    np.testing.assert_array_equal(beside, [2, 3, 6, 5])
-    np.testing.assert_array_equal(np.concatenate([own, beside])[place], np.arange(7))
+    columns = output_columns(CONSTRAINED)
+    np.testing.assert_array_equal(columns.own, [0, 1, 4, 5])
+    np.testing.assert_array_equal(columns.lower, [2, 3, 4, 5])
+    np.testing.assert_array_equal(columns.upper, [0, 1, 6, 5])
+    parts = np.concatenate([columns.own, columns.lower, columns.upper])
+    np.testing.assert_array_equal(parts[columns.place], np.arange(7))
 
 
 def test_signs_and_complementary_slackness_hold_exactly():
@@ -74,13 +76,38 @@ def test_the_steady_state_of_a_constrained_economy_has_outputs():
     np.testing.assert_allclose(at(bounds, bounds.outputs(AT_REST))[0], AT_REST, atol=1e-12)
 
 
+BOTH = [Policy("d", 0, 2), Multiplier("low", "d"), Policy("p"), Multiplier("high", "d", "upper")]
+
+
+@pytest.mark.parametrize("rest", [[0.0, 0.3, 1, 0], [0.5, 0, 1, 0], [2.0, 0, 1, 0.7]], ids=["lower", "inside", "upper"])
+def test_both_bounds_bind_with_a_multiplier_each(rest):
+    bounds = Bounds(BOTH, np.array(rest), tf.float64)
+    np.testing.assert_allclose(at(bounds, bounds.outputs(np.array(rest)))[0], rest, atol=1e-12)
+    d, low, _, high = at(bounds, np.random.default_rng(1).normal(0, 5, (500, 2))).T
+    assert ((d >= 0) & (d <= 2) & (low >= 0) & (high >= 0)).all()
+    assert (d * low == 0).all() and ((2 - d) * high == 0).all() and (low * high == 0).all()
+    assert (low > 0).any() and (high > 0).any() and ((d > 0) & (d < 2)).any()
+    for x in np.stack([d, low, np.ones(500), high], 1)[::50]:
+        np.testing.assert_allclose(at(bounds, bounds.outputs(x))[0], x, atol=1e-12)
+
+
+@pytest.mark.parametrize("end, column, moves", [(0.0, 1, -1), (0.0, 0, 1), (2.0, 3, 1), (2.0, 0, -1)])
+def test_at_either_kink_a_slope_goes_to_the_side_on_which_the_rule_moves(end, column, moves):
+    """Columns d, low, p, high: the rule moves either d or the multiplier on the bound where it rests."""
+    rest, slope = np.array([end, 0, 1, 0]), np.zeros((4, 1))
+    slope[column] = 0.5
+    bounds = Bounds(BOTH, rest, tf.float64)
+    found = bounds.pre_image(slope, bounds.outputs(rest))
+    moved = at(bounds, bounds.outputs(rest) + moves * 1e-6 * np.abs(found[:, 0]))[0] - rest
+    assert abs(moved[column]) == pytest.approx(0.5e-6, rel=1e-4)
+
+
 @pytest.mark.parametrize("policies, rest", [(KINDS, STEADY), (CONSTRAINED, AT_REST)], ids=["smooth", "kinked"])
 def test_a_slope_goes_through_the_bounds(policies, rest):
     """A small move of the outputs along the pre-image moves what is off its kink along the slope."""
     bounds = Bounds(policies, rest, tf.float64)
     start, slope = bounds.outputs(rest), np.random.default_rng(2).normal(size=(len(rest), 3))
-    own, beside, _ = output_columns(policies)
-    off = np.where(start[: len(own)] < 0, beside, own) if policies is CONSTRAINED else own
+    off = output_columns(policies).find_binding(rest[None])[0]
     step = 1e-6 * np.array([1.0, -2.0, 0.5])
     moved = at(bounds, start + bounds.pre_image(slope, start) @ step)[0] - rest
     np.testing.assert_allclose(moved[off], (slope @ step)[off], rtol=1e-4)
@@ -90,7 +117,7 @@ def test_a_multiplier_makes_up_for_a_policy_that_cannot_move():
     """Of i, m, L, p, q with m on i and q on L: held where it is while the others answer, to the same equations."""
     policies = [Policy("i", 0), Multiplier("m", "i"), Policy("L", 0, 3), Policy("p"), Multiplier("q", "L", "upper")]
     jacobian_today = np.random.default_rng(3).normal(size=(5, 5))  # the last two equations are slackness
-    own, beside, _ = output_columns(policies)
+    own, beside = output_columns(policies).own, output_columns(policies).first
     rates = multiplier_rates(jacobian_today, own, beside)
     for output, (policy, multiplier) in {0: (0, 1), 1: (2, 4)}.items():
         held = [multiplier if c == policy else c for c in own]
@@ -106,10 +133,8 @@ def test_a_multiplier_makes_up_for_a_policy_that_cannot_move():
 def test_the_multiplier_of_investment_rises_by_what_investment_cannot_fall():
     """Free or held, the policies meet an Euler equation that is off by a little; the two have opposite signs."""
     e = economy("model=irreversible")
-    jacobian_today, (own, beside, _) = (
-        linear_solution(e.model, e.steady).jacobian_today,
-        output_columns(e.model.policies),
-    )
+    jacobian_today, columns = linear_solution(e.model, e.steady).jacobian_today, output_columns(e.model.policies)
+    own, beside = columns.own, columns.lower
     free, held = (-np.linalg.solve(jacobian_today[:1, column], [1e-6])[0] for column in (own, beside))
     (rate,) = multiplier_rates(jacobian_today, own, beside)
     assert -held / free == pytest.approx(rate) and rate > 1  # marginal utility 1 / c, and capital's return tomorrow

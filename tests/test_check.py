@@ -121,9 +121,7 @@ WRONG = {  # the model, the line that fails, its messages, and lines that pass n
         "declarations",
         ["multiplier 'a' is on the policy 'r', which is not declared; the policies are s",
          "multiplier 'b' is on the bound 'left'; allowed are lower, upper",
-         "multiplier 'b': the policy 's' has more than one multiplier",
-         "multiplier 'c' has size 2, its policy 's' has size None",
-         "multiplier 'c': the policy 's' has more than one multiplier"],
+         "multiplier 'c' has size 2, its policy 's' has size None"],
         ["parameters"],
     ),
     "a multiplier on a bound that is not there": (

@@ -10,7 +10,6 @@ from test_contract import altered, check, returning
 import deqn
 from conftest import build, settings
 from deqn.checks.declarations import check_declarations
-from deqn.economy.economy import tabulate_states
 from deqn.economy.members import OneMember
 from deqn.evaluation import analysis
 from deqn.families.pseudo_states import gather_members
@@ -59,7 +58,7 @@ def test_a_response_to_a_name_of_two_things_is_that_of_the_shock(tree):
 
 
 def test_definitions_may_share_a_name_with_shocks_and_parameters(tree):
-    table = tabulate_states(tree.model, tree.policy, tf.constant(tree.steady.states[None]))
+    table = tree.tabulate(tf.constant(tree.steady.states[None]))
     assert (table["beta"] == 0.95).all() and list(table) == ["d", "r", "p", "beta", "paid"]
 
 

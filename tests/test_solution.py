@@ -150,6 +150,21 @@ def test_a_discrete_shock_responds_in_standard_deviations(olg):
     assert olg.irf("delta", 1.0, 3)["delta"][1] == pytest.approx(0.2)
 
 
+def test_a_discrete_shock_responds_to_an_outcome(olg):
+    """All variables of the shock take the outcome's values, whatever the size."""
+    shock = olg.economy.model.shocks[0]
+    path = olg.simulate(10, 2)
+    for i in range(len(shock.probabilities)):
+        response = olg.irf("delta", size=7.0, periods=3, outcome=i)
+        mean = np.dot(shock.probabilities, shock.values["delta"])
+        assert response["delta"][1] == pytest.approx(shock.values["delta"][i] - mean)
+        mean = np.dot(shock.probabilities, shock.values["eta"])
+        assert response["eta"][1] == pytest.approx(shock.values["eta"][i] - mean)
+    assert set(shock.values) <= set(path)
+    with pytest.raises(KeyError, match=f"outcome={i + 1}: the shock 'eta' has the outcomes 0 to {i}"):
+        olg.irf("eta", outcome=i + 1)
+
+
 def test_a_method_is_traced_at_its_first_call_alone(stochastic, monkeypatch):
     """Equations and transitions run in Python while a graph is traced, and at a few states beside it."""
     model, calls = type(stochastic.economy.model), []

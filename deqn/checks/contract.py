@@ -58,6 +58,8 @@ def check_contract(
     yield (now := check("definitions", check_definitions, declared, trial))
     yield (moved := check("transition", check_transition, declared, chosen, now))
     yield (equations := check("residuals", check_shapes, declared, chosen, trial, now))
+    if type(members.base).expectations is not Model.expectations:
+        yield check("expectations", check_reported, declared, chosen, trial, now)
     yield (compiled := check("compilation", check_compilation, declared, chosen, trial, after=[moved, equations]))
     steady = given
     if rests and not given.failures and not given.warnings and given.value is None:
@@ -117,10 +119,8 @@ def check_transition(model: Model, chosen: Expectation, now: Point) -> Finding:
 
 def check_shapes(model: Model, chosen: Expectation, trial: tuple[tf.Tensor, tf.Tensor], now: Point) -> Finding:
     """Names and shapes of the residuals, tomorrow being like today; the value is the names."""
-    states, row = trial
-    nxt = point(model, make_constant_policy(row), tf.tile(states, (chosen.nodes, 1)), chosen.nodes)
-    nxt = with_shocks(nxt, chosen.shocks(states.dtype))
-    errors = call("residuals", lambda: model.residuals(now, nxt, chosen.operator(now, states.dtype)), Mapping)
+    dates = repeat_today(model, chosen, trial, now)
+    errors = call("residuals", lambda: model.residuals(*dates), Mapping)
     if not errors:
         raise InputError("residuals returned no equation")
     problems = [*equation_problems(errors)]
@@ -129,6 +129,26 @@ def check_shapes(model: Model, chosen: Expectation, trial: tuple[tf.Tensor, tf.T
         problems += shape_problems("residuals", name, value, (1, TRIAL_BATCH), hint=hint)
     sizes = {name: f"[{np.shape(value)[0]}]" if np.ndim(value) == 3 else "" for name, value in errors.items()}
     return Finding(list(errors), ", ".join(f"{name}{size}" for name, size in sizes.items()), problems)
+
+
+def check_reported(model: Model, chosen: Expectation, trial: tuple[tf.Tensor, tf.Tensor], now: Point) -> Finding:
+    """Names and shapes of what is reported of expectations, tomorrow being like today."""
+    dates = repeat_today(model, chosen, trial, now)
+    given = call("expectations", lambda: model.expectations(*dates), Mapping)
+    problems = [*variable_problems("expectation", given)]
+    problems += [f"expectations returned {n!r}, which is declared or defined already" for n in given if hasattr(now, n)]
+    for name, value in given.items():
+        problems += shape_problems("expectations", name, value, (1, TRIAL_BATCH))
+    return Finding(None, ", ".join(map(str, given)) or "none", problems)
+
+
+def repeat_today(
+    model: Model, chosen: Expectation, trial: tuple[tf.Tensor, tf.Tensor], now: Point
+) -> tuple[Point, Point, Callable[[Any], Any]]:
+    """Today, a tomorrow that is like it but for the shocks, and the expectation."""
+    states, row = trial
+    nxt = point(model, make_constant_policy(row), tf.tile(states, (chosen.nodes, 1)), chosen.nodes)
+    return now, with_shocks(nxt, chosen.shocks(states.dtype)), chosen.operator(now, states.dtype)
 
 
 def check_compilation(model: Model, chosen: Expectation, trial: tuple[tf.Tensor, tf.Tensor]) -> Finding:

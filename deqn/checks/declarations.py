@@ -28,7 +28,7 @@ TAKEN = {  # names of variables that are taken
 }
 PARAMETERS = {  # of a family, given as keywords to the functions of a solution or as words of deqn-irf
     **dict.fromkeys(("states", "periods", "paths", "seed", "order", "name", "size"), "functions of a solution"),
-    **dict.fromkeys(("run", "shock"), "deqn-irf"),
+    **dict.fromkeys(("run", "shock", "outcome"), "deqn-irf"),
 }
 KINDS = {"states": (State,), "policies": (Policy, Multiplier), "shocks": (Normal, Discrete, Markov)}
 
@@ -108,7 +108,7 @@ def box_problems(state: State) -> Iterator[str]:
 
 
 def multiplier_problems(multiplier: Multiplier, model: Model) -> Iterator[str]:
-    """A multiplier on no policy, on a bound that is not there, of another size, or beside another one."""
+    """A multiplier on no policy, on a bound that is not there or has one already, or of another size."""
     found = {p.name: p for p in model.policies if isinstance(p, Policy)}
     name = f"multiplier {multiplier.name!r}"
     if multiplier.of not in found:
@@ -121,8 +121,8 @@ def multiplier_problems(multiplier: Multiplier, model: Model) -> Iterator[str]:
         yield f"{name} is on the {multiplier.bound} bound of {policy.name!r}, which has none"
     if multiplier.size != policy.size:
         yield f"{name} has size {multiplier.size}, its policy {policy.name!r} has size {policy.size}"
-    if sum(m.of == policy.name for m in multipliers(model)) > 1:
-        yield f"{name}: the policy {policy.name!r} has more than one multiplier"
+    if sum((m.of, m.bound) == (policy.name, multiplier.bound) for m in multipliers(model)) > 1:
+        yield f"{name}: the {multiplier.bound} bound of {policy.name!r} has more than one multiplier"
 
 
 def outcome_problems(shock: Discrete | Markov) -> Iterator[str]:

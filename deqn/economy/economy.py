@@ -12,7 +12,7 @@ import tensorflow as tf
 from deqn.economy.domain import Domain
 from deqn.economy.members import Members
 from deqn.equations.expectation import Expectation
-from deqn.equations.residuals import residuals
+from deqn.equations.residuals import report_point, residuals
 from deqn.model.declaration import Model, Point
 from deqn.model.layout import point
 from deqn.perturbation.steady_state import SteadyState, find_middle
@@ -69,6 +69,19 @@ class Economy(Generic[P]):
         parts = [self.sizes(part) for part in self.slices(states)]
         return {name: np.concatenate([p[name].numpy() for p in parts], 1) for name in parts[0]}
 
+    def tabulate(self, states: tf.Tensor) -> pd.DataFrame:
+        """All variables at packed states [n, n_states], n rows, and what the model reports of expectations."""
+        if type(self.members.base).expectations is Model.expectations:  # none
+            return tabulate_point(point(self.model, self.policy, states))
+        parts = [self.report(part) for part in self.slices(states)]
+        return pd.concat([tabulate_point(Point(part)) for part in parts], ignore_index=True)
+
+    @cached_property
+    def report(self) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+        """A compiled function: all variables and reported expectations by name, at packed states [batch, n_states]."""
+        compute = lambda states: report_point(self.model, self.policy, self.expectation, states).__dict__
+        return tf.function(compute, reduce_retracing=True, autograph=False)
+
     def slices(self, states: tf.Tensor) -> Iterator[tf.Tensor]:
         """Packed states in pieces whose residuals fit into memory, however many nodes and policies there are."""
         rows = min(SLICE, max(1, FLOATS // ((self.expectation.nodes + 1) * self.policy.floats)))
@@ -92,8 +105,3 @@ def tabulate_point(now: Point) -> pd.DataFrame:
     for name, v in values.items():
         parts |= {name: v} if v.ndim < 3 else {f"{name}[{i}]": part for i, part in enumerate(v)}
     return pd.DataFrame({label: np.broadcast_to(part, (1, rows))[0] for label, part in parts.items()})
-
-
-def tabulate_states(model: Model, policy, states: tf.Tensor) -> pd.DataFrame:
-    """All variables at packed states [n, n_states], n rows."""
-    return tabulate_point(point(model, policy, states))

@@ -1,6 +1,6 @@
 """The residuals of the equilibrium conditions at a batch of states, and the loss that training lowers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -20,12 +20,26 @@ def residuals(
     A residual of 1e-3 in an Euler equation is an error of one tenth of a percent of consumption. `today`: today's
     packed policies [batch, n_policies] where they are not those of the policy function, which then is tomorrow's.
     """
-    batch, dtype = states.shape[0] or tf.shape(states)[0], states.dtype
     now = named_point(model, states, policy(states) if today is None else today)
+    return dict(model.residuals(*look_ahead(model, policy, expectation, states, now)))
+
+
+@tf.autograph.experimental.do_not_convert
+def report_point(model: Model, policy, expectation: Expectation, states: tf.Tensor) -> Point:
+    """All variables at packed states, and what the model's `expectations` report of them."""
+    now = named_point(model, states, policy(states))
+    return now.also(model.expectations(*look_ahead(model, policy, expectation, states, now)))
+
+
+def look_ahead(
+    model: Model, policy, expectation: Expectation, states: tf.Tensor, now: Point
+) -> tuple[Point, Point, Callable[[Any], Any]]:
+    """Today, tomorrow at each node with its shocks, and the expectation given today."""
+    batch, dtype = states.shape[0] or tf.shape(states)[0], states.dtype
     shocks = expectation.shocks(dtype)
     tomorrow = pack(model.transition(now, shocks), model.states, expectation.nodes, batch, dtype)
     nxt = point(model, policy, tomorrow, expectation.nodes)
-    return dict(model.residuals(now, with_shocks(nxt, shocks), expectation.operator(now, dtype)))
+    return now, with_shocks(nxt, shocks), expectation.operator(now, dtype)
 
 
 def with_shocks(nxt: Point, shocks: Point) -> Point:

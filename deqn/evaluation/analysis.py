@@ -9,24 +9,27 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from deqn.economy.economy import Economy, tabulate_point, tabulate_states
+from deqn.economy.economy import Economy, tabulate_point
 from deqn.economy.exact import Truth
 from deqn.economy.simulation import advance_states, simulate_end, simulate_path
 from deqn.evaluation.evaluate import center_row
 from deqn.model.declaration import Model, Normal, Point
-from deqn.model.layout import fixed, labels, mean_shock, mean_shocks, pack, point, shock_names
+from deqn.model.layout import fixed, labels, mean_shock, mean_shocks, outcome_count, pack, point, shock_names
 
 UNIT_ROOT = 1e-7  # share of the largest, below which a singular value of the identity less the slopes is zero
 SLICE_POINTS = 101
 CHORDS, RESTING = 50, 100  # steps to a resting point, at most; rounding errors by which the last one moves
 
 
-def impulse_response(economy: Economy, name: str, size: float, periods: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def impulse_response(
+    economy: Economy, name: str, size: float, periods: int, outcome: int | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The path after one shock and the path without it, each `periods` + 1 rows from date 0 on, no further shock.
 
     Both start at `find_resting_point`. A shock deviates from its mean by `size` standard deviations; of a vector one
     the entry `eps[2]`, or the first. A state, or its entry `k[2]`, is displaced by the share `size` of its value, or by
-    `size` where that is zero. A name of both means the shock. Raises KeyError for another name.
+    `size` where that is zero. A name of both means the shock. With an `outcome`, counted from 0, all variables of a
+    discrete shock take that one, whatever `size` is. Raises KeyError for another name or outcome.
     """
     model, policy, dtype = economy.model, economy.policy, economy.policy.dtype
     rest = find_resting_point(economy)
@@ -36,7 +39,10 @@ def impulse_response(economy: Economy, name: str, size: float, periods: int) -> 
     values |= {s.name: getattr(now, s.name) for s in model.states if s.name not in values}  # of both: the shock
     variable, entry = split_entry(name, {n: len(x) if x.shape.rank == 3 else None for n, x in values.items()})
     value = values[variable]
-    if variable in shock_names(model.shocks):
+    if outcome is not None:
+        after = model.transition(now, shocks.also(take_outcome(model, name, outcome, dtype)))
+        baseline = advance_states(model, policy, rest, None)
+    elif variable in shock_names(model.shocks):
         moved = value + size * standard_deviation(model, variable, now, dtype) * mark_entry(value, entry or 0)
         after = model.transition(now, shocks.also({variable: moved}))
         baseline = advance_states(model, policy, rest, None)
@@ -47,7 +53,7 @@ def impulse_response(economy: Economy, name: str, size: float, periods: int) -> 
     later = simulate_path(model, policy, both, periods - 1, None)  # [periods - 1, 2, n_states]
     paths = tf.concat([tf.stack([rest, rest], 1), both[None], later], 0)
     constant = [s.name for s in model.states if s.fixed]
-    return tuple(tabulate_states(model, policy, paths[:, i]).drop(columns=constant) for i in range(2))
+    return tuple(economy.tabulate(paths[:, i]).drop(columns=constant) for i in range(2))
 
 
 def find_resting_point(economy: Economy) -> tf.Tensor:
@@ -108,6 +114,18 @@ def mark_entry(value: tf.Tensor, entry: int | None) -> np.ndarray:
     return one if entry is None or one.ndim < 3 else one * (np.arange(len(one)) == entry)[:, None, None]
 
 
+def take_outcome(model: Model, name: str, outcome: int, dtype: tf.DType) -> dict[str, tf.Tensor]:
+    """All variables of the discrete shock that has a variable `name` in one of its outcomes. Raises KeyError."""
+    discrete = {n: s for s in model.shocks if not isinstance(s, Normal) for n in s.values}
+    if name not in discrete:
+        raise KeyError(f"{name!r} has no outcomes; discrete shocks are {', '.join(discrete) or 'none'}")
+    count = outcome_count(discrete[name])
+    if not 0 <= outcome < count:
+        raise KeyError(f"outcome={outcome}: the shock {name!r} has the outcomes 0 to {count - 1}")
+    values = {n: np.asarray(v, float)[..., outcome, None, None] for n, v in discrete[name].values.items()}
+    return {n: tf.constant(v, dtype) for n, v in values.items()}
+
+
 def standard_deviation(model: Model, name: str, now: Point, dtype) -> tf.Tensor:
     """That of a shock given today, in the shape of its mean: one for a normal shock."""
     shock = next((s for s in model.shocks if not isinstance(s, Normal) and name in s.values), None)
@@ -120,7 +138,7 @@ def standard_deviation(model: Model, name: str, now: Point, dtype) -> tf.Tensor:
 def tabulate_paths(economy: Economy, states: tf.Tensor) -> pd.DataFrame:
     """All variables along simulated paths [periods, paths, n_states], with the columns `path` and `period` first."""
     periods, paths = states.shape[:2]
-    table = tabulate_point(point(economy.model, economy.policy, tf.reshape(states, (periods * paths, -1))))
+    table = economy.tabulate(tf.reshape(states, (periods * paths, -1)))
     table.insert(0, "path", np.tile(np.arange(paths), periods))
     table.insert(1, "period", np.repeat(np.arange(periods), paths))
     return table.sort_values(["path", "period"], ignore_index=True)
@@ -139,7 +157,7 @@ def slice_policies(
         rows = np.repeat(center.numpy(), SLICE_POINTS, 0)
         rows[:, column] = np.linspace(low[column], high[column], SLICE_POINTS)
         states = tf.constant(rows, economy.policy.dtype)
-        table = tabulate_states(model, economy.policy, states)[[label, *labels(model.policies)]]
+        table = tabulate_point(point(model, economy.policy, states))[[label, *labels(model.policies)]]
         if start is not None:
             table[[f"start {name}" for name in labels(model.policies)]] = start(states).numpy()
         for name, value in ({} if exact is None else exact.values(states)).items():

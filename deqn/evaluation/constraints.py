@@ -34,13 +34,14 @@ def locate_binding(economy: Economy, multiplier: Multiplier, states: tf.Tensor, 
     distance = join([distance_to_bound(economy.model, multiplier, p) for p in parts])
     flags, sensitive = size > 0, np.zeros(size.shape, bool)
     first = labels(economy.model.policies).index(labels([multiplier])[0])
-    beside = list(output_columns(economy.model.policies)[1])
+    columns = output_columns(economy.model.policies)
+    beside = columns.lower if multiplier.bound == "lower" else columns.upper
     for side, length in ((flags, size), (~flags, distance)):
         for row in range(len(size)):
             at = np.flatnonzero(side[row])
             near = at[np.argsort(length[row, at])[:NEAR]]
             if len(near):
-                error = np.abs(compute_newton_steps(economy, tf.gather(states, near))[:, beside.index(first + row)])
+                error = np.abs(compute_newton_steps(economy, tf.gather(states, near))[:, beside == first + row])
                 allowed = ALLOWED * np.quantile(error[np.isfinite(error)], 0.99) if np.isfinite(error).any() else np.inf
                 sensitive[row] |= side[row] & (length[row] <= allowed)
     return flags, sensitive
@@ -48,8 +49,7 @@ def locate_binding(economy: Economy, multiplier: Multiplier, states: tf.Tensor, 
 
 def compute_newton_steps(economy: Economy, states: tf.Tensor) -> np.ndarray:
     """Newton steps of today's policies, or multipliers that bind, tomorrow given: [states, outputs], NaN if unknown."""
-    own, beside, _ = output_columns(economy.model.policies)
-    steps = []
+    columns, steps = output_columns(economy.model.policies), []
     for part in economy.slices(states):
         policies = economy.policy(part)
         with tf.GradientTape(persistent=True) as tape:
@@ -58,7 +58,7 @@ def compute_newton_steps(economy: Economy, states: tf.Tensor) -> np.ndarray:
             rows = stack_rows(errors, len(part))  # [equations, states]
             total = tf.reduce_sum(rows, 1)  # no state enters another's
         J = tape.jacobian(total, policies, unconnected_gradients="zero", experimental_use_pfor=False)
-        moving = np.where((policies.numpy()[:, beside] > 0) & (own != beside), beside, own)  # [states, outputs]
+        moving = columns.find_binding(policies.numpy())
         J = np.take_along_axis(np.swapaxes(J, 0, 1), moving[:, None].repeat(J.shape[0], 1), 2).astype(float)
         known = np.isfinite(J).all((1, 2)) & np.isfinite(rows).all(0)
         step = np.full(moving.shape, np.nan)

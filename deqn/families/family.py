@@ -78,6 +78,9 @@ class Family(Model):
     def residuals(self, now: Point, nxt: Point, E: Callable[[Any], Any]) -> Mapping[str, Any]:
         return self.member(now).residuals(now, nxt, E)
 
+    def expectations(self, now: Point, nxt: Point, E: Callable[[Any], Any]) -> Mapping[str, Any]:
+        return self.member(now).expectations(now, nxt, E)
+
     def guess(self, now: Point) -> Mapping[str, Any] | None:
         return self.member(now).guess(now)
 

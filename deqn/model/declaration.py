@@ -153,6 +153,13 @@ class Model(ABC):
         As many as policies; complementary slackness of a declared multiplier is none of them.
         """
 
+    def expectations(self, now: Point, nxt: Point, E: Callable[[Any], Any]) -> Mapping[str, Any]:
+        """What is reported beside the definitions and needs tomorrow: a riskless rate, a premium; no equation reads it.
+
+        The arguments are those of `residuals`; a value has the shape [1, batch], or [n, 1, batch] for a vector.
+        """
+        return {}
+
     def steady_state(self) -> Mapping[str, Any] | None:
         """States and policies at rest, every shock at its mean; None, as here, has them found from the equations."""
         return None

@@ -15,8 +15,8 @@ from deqn.system.errors import InputError, first_line
 
 ENGINE = Path(__file__).parents[1]
 MODELS = ENGINE / "models"  # of the package, where it is installed
-FUNCTIONS = ("states", "policies", "shocks", "definitions", "transition", "residuals", "steady_state", "closed_form",
-             "__post_init__")  # fmt: skip
+FUNCTIONS = ("states", "policies", "shocks", "definitions", "transition", "residuals", "expectations", "steady_state",
+             "guess", "closed_form", "__post_init__")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ A packed matrix is [nodes * batch, width], rows ordered node by node; the named 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -84,27 +85,55 @@ def shock_names(shocks: Sequence[Normal | Discrete | Markov]) -> list[str]:
     return [name for s in shocks for name in ([s.name] if isinstance(s, Normal) else s.values)]
 
 
-def output_columns(policies: Sequence[Policy | Multiplier]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where each output's policy and its multiplier (itself where there is none) stand among the packed columns.
+@dataclass(frozen=True)
+class OutputColumns:
+    """Where each output's policy, and the multipliers on its bounds, stand among the packed columns, [outputs] each.
 
-    The third array goes the other way: for each packed column, its place among outputs, then outputs of multipliers.
+    Where a bound has no multiplier, `lower` or `upper` is the policy itself.
     """
+
+    own: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+
+    @property
+    def reach_lower(self) -> np.ndarray:
+        """Which outputs may reach their lower bound."""
+        return self.lower != self.own
+
+    @property
+    def reach_upper(self) -> np.ndarray:
+        """Which outputs may reach their upper bound."""
+        return self.upper != self.own
+
+    @property
+    def first(self) -> np.ndarray:
+        """The multiplier on the bound from which an output is measured: the lower one where that may be reached."""
+        return np.where(self.reach_lower, self.lower, self.upper)
+
+    @property
+    def place(self) -> np.ndarray:
+        """For each packed column, its place among outputs, then multipliers on lower, then on upper bounds."""
+        count = len(self.own)
+        place = np.zeros(max(x.max() for x in (self.own, self.lower, self.upper)) + 1, int)
+        for i, columns in ((2, self.upper), (1, self.lower), (0, self.own)):  # without a multiplier the last one counts
+            place[columns] = i * count + np.arange(count)
+        return place
+
+    def find_binding(self, policies: np.ndarray) -> np.ndarray:
+        """The columns that move at packed policies [n, n_policies]: the policy, or what binds, [n, outputs]."""
+        columns = np.where((policies[:, self.upper] > 0) & self.reach_upper, self.upper, self.own)
+        return np.where((policies[:, self.lower] > 0) & self.reach_lower, self.lower, columns)
+
+
+def output_columns(policies: Sequence[Policy | Multiplier]) -> OutputColumns:
+    """The columns of all outputs."""
     first = dict(zip([p.name for p in policies], np.cumsum([0, *map(width, policies)]), strict=False))
-    multiplier = {m.of: m.name for m in policies if isinstance(m, Multiplier)}
+    multiplier = {(m.of, m.bound): m.name for m in policies if isinstance(m, Multiplier)}
     free = free_policies(policies)
-    own = np.concatenate([first[p.name] + np.arange(width(p)) for p in free])
-    beside = np.concatenate([first[multiplier.get(p.name, p.name)] + np.arange(width(p)) for p in free])
-    place = np.zeros(sum(map(width, policies)), int)
-    place[beside] = len(own) + np.arange(len(own))
-    place[own] = np.arange(len(own))
-    return own, beside, place
-
-
-def list_reachable_bounds(policies: Sequence[Policy | Multiplier]) -> tuple[np.ndarray, np.ndarray]:
-    """Which outputs may reach their lower, and which their upper bound, [outputs] each."""
-    bound = {m.of: m.bound for m in policies if isinstance(m, Multiplier)}
-    sides = np.concatenate([np.full(width(p), bound.get(p.name, "")) for p in free_policies(policies)])
-    return sides == "lower", sides == "upper"
+    stand = lambda names: np.concatenate([first[n] + np.arange(width(p)) for n, p in zip(names, free, strict=True)])
+    on = lambda bound: stand([multiplier.get((p.name, bound), p.name) for p in free])
+    return OutputColumns(stand([p.name for p in free]), on("lower"), on("upper"))
 
 
 def unpack(columns: tf.Tensor, variables: Sequence[Variable], nodes: int) -> dict[str, tf.Tensor]:

@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from deqn.equations.residuals import stack_rows, without_risk
 from deqn.model.declaration import Model
-from deqn.model.layout import box_widths, labels, limits, list_reachable_bounds, output_columns
+from deqn.model.layout import box_widths, labels, limits, output_columns
 from deqn.perturbation.derivatives import jacobian
 from deqn.perturbation.reachable import find_exogenous_moduli
 from deqn.perturbation.steady_state import SteadyState
@@ -100,11 +100,11 @@ def split_kink(model: Model, equations: Sequence[np.ndarray], steady: SteadyStat
 def find_just_binding(model: Model, steady: SteadyState) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Constraints at whose kink the steady state lies: the rows of their slackness among the equations, which stand
     last in the order of the multipliers, and the columns of policy and multiplier, [constraints] each."""
-    own, beside, _ = output_columns(model.policies)
-    at_lower, at_upper = list_reachable_bounds(model.policies)
-    lower, upper = (x[own] for x in limits(model.policies))
-    bound = np.where(at_upper, upper, lower)[at_lower | at_upper]
-    own, beside = own[at_lower | at_upper], beside[at_lower | at_upper]
+    columns, found = output_columns(model.policies), []
+    for bounds, beside, reached in zip(limits(model.policies), (columns.lower, columns.upper),
+                                       (columns.reach_lower, columns.reach_upper), strict=True):  # fmt: skip
+        found.append([columns.own[reached], beside[reached], bounds[columns.own][reached]])
+    own, beside, bound = map(np.concatenate, zip(*found, strict=True))
     own, beside, bound = (x[np.argsort(beside)] for x in (own, beside, bound))
     near = (np.abs(steady.policies[own] - bound) <= KINK) & (np.abs(steady.policies[beside]) <= KINK)
     return (len(steady.policies) - len(own) + np.arange(len(own)))[near], own[near], beside[near]

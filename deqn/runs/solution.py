@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from deqn.configuration.job import load_stored
 from deqn.economy import anchors, domain
-from deqn.economy.economy import Economy, tabulate_states
+from deqn.economy.economy import Economy
 from deqn.economy.members import Members
 from deqn.equations.expectation import build_expectation, build_finer_rule, build_rule
 from deqn.evaluation import analysis, closed_loop, evaluate, moments
@@ -63,7 +63,7 @@ class Solution:
         return self.result.to_json()
 
     def policy(self, states: Mapping[str, Any], **parameters: Any) -> pd.DataFrame:
-        """Policies and definitions at given states, one row each.
+        """Policies, definitions and reported expectations at given states, one row each.
 
         `states`: name -> number or [n] for a scalar state, [size] or [size, n] for a vector; or its columns `k[0]`,
         `k[1]`, ... as in a table from `simulate`. `parameters`, in a family: numbers or [n], `beta=0.97`; the others
@@ -71,8 +71,7 @@ class Solution:
         for a wrong shape or a parameter outside its interval.
         """
         packed = self._pack({**self._complete(parameters, states), **states, **parameters})
-        model = self.economy.model
-        return tabulate_states(model, self.economy.policy, packed).drop(columns=labels(model.states))
+        return self.economy.tabulate(packed).drop(columns=labels(self.economy.model.states))
 
     def simulate(self, periods: int = 200, paths: int = 100, seed: int = 1, **parameters: float) -> pd.DataFrame:
         """Simulated paths after the evaluation's burn-in: columns `path`, `period` and every variable.
@@ -91,16 +90,19 @@ class Solution:
         rows = {(where, name): statistics for where, table in tables.items() for name, statistics in table.items()}
         return pd.DataFrame(rows).T.rename_axis(["set", "equation"])
 
-    def irf(self, name: str, size: float = 1.0, periods: int = 40, **parameters: float) -> pd.DataFrame:
+    def irf(
+        self, name: str, size: float = 1.0, periods: int = 40, outcome: int | None = None, **parameters: float
+    ) -> pd.DataFrame:
         """Deviations, in levels, of every variable from the path without the shock, dates 0 to `periods`.
 
         `name` is a shock, moved by `size` standard deviations, or a state, displaced by the share `size` of its value.
-        A name of both means the shock. In a family the economy has the `parameters`, or else those of the baseline.
-        Raises KeyError for another name, ValueError for fewer than one period.
+        A name of both means the shock. With an `outcome`, counted from 0, a discrete shock takes that one, whatever
+        `size` is. In a family the economy has the `parameters`, or else those of the baseline.
+        Raises KeyError for another name or outcome, ValueError for fewer than one period.
         """
         if periods < 1:
             raise ValueError(f"periods={periods}; an impulse response has at least one")
-        shocked, baseline = analysis.impulse_response(self.choose_member(parameters), name, size, periods)
+        shocked, baseline = analysis.impulse_response(self.choose_member(parameters), name, size, periods, outcome)
         return shocked - baseline
 
     def moments(self, periods: int = 200, paths: int = 100, seed: int = 1, **parameters: float) -> pd.DataFrame:
