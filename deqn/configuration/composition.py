@@ -99,7 +99,7 @@ def read_hydra_job(config: DictConfig) -> Composition:
 def drop_unused(config: DictConfig, overrides: list[str]) -> DictConfig:
     """Without what a model's YAML recommends for choices not taken; what the user gave stays, to be refused."""
     config, given = config.copy(), {o.split("=", 1)[0].lstrip("+") for o in overrides}
-    for section in (config.model, config.pseudo_states):  # of names as Python has them, whatever form the file has
+    for section in (config.model, config.pseudo_states, config.continuation):  # of names in Python's form of them
         for name in [name for name in section or () if loading.normalize_name(str(name)) != name]:
             with open_dict(section):
                 section.setdefault(loading.normalize_name(str(name)), section.pop(name))

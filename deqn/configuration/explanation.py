@@ -53,7 +53,7 @@ def explain(error: Exception, overrides: list[str], config_dir: str | None) -> s
     known = [loading.normalize_name(k) for k in known]
     sections = {k.split(".")[0] for k in known}
     for key in (o.key_or_group for o in parsed):
-        if key not in {*known, *groups, *sections} and not key.startswith(("hydra", "pseudo_states.")):
+        if key not in {*known, *groups, *sections} and not key.startswith(("hydra", "pseudo_states.", "continuation.")):
             return explain_unknown_key(key, known, list(groups))
     for o in parsed:
         try:

@@ -26,7 +26,7 @@ from deqn.system.errors import InputError
 # OmegaConf asserts where a key lies below one that is null.
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, AssertionError)
 PATHS = ("hydra.run.dir", "hydra.sweep.dir", "start", "resume", "study")
-IDENTIFIER = re.compile(r"(\+*)((?:model|pseudo_states)\..+)", re.DOTALL)  # keys that are names of Python's
+IDENTIFIER = re.compile(r"(\+*)((?:model|pseudo_states|continuation)\..+)", re.DOTALL)  # names of Python's
 
 
 class OwnFolder(SearchPathPlugin):
@@ -123,7 +123,7 @@ def to_hydra_syntax(overrides: list[str]) -> list[str]:
 def normalize_parameter(override: str) -> str:
     """An override under Python's name of a parameter, added where YAML may lack it: a pseudo-state, or not ASCII."""
     key, equals, value = override.partition("=")
-    if equals and key == "pseudo_states":  # all of them at once
+    if equals and key in ("pseudo_states", "continuation"):  # all of them at once
         return f"++{override}"
     match = IDENTIFIER.fullmatch(key)
     if not equals or match is None or (match[2].startswith("model.") and key.isascii()):

@@ -27,6 +27,7 @@ def validate(config: DictConfig) -> tuple[Settings, type[Model]]:
     check_parameters(kind, settings.model)
     check_pseudo_states(settings, kind)
     settings.model = complete_parameters(kind, settings.model)
+    check_continuation(settings, kind)
     check_parameters(kind, settings.model)  # defaults of the class, too
     return settings, kind
 
@@ -69,6 +70,27 @@ def check_pseudo_states(settings: Settings, kind: type[Model]) -> None:
     if settings.pseudo_states and settings.network.anchor == "quadratic":
         raise InputError("network.anchor=quadratic is that of one economy and cannot be used with pseudo_states; take "
                          "network.anchor=linear")  # fmt: skip
+
+
+def check_continuation(settings: Settings, kind: type[Model]) -> None:
+    """Check that each is a real parameter whose last value is the model's, all of one length. Raises InputError."""
+    numbers, lengths = [f.name for f in dataclasses.fields(kind) if is_real(f)], set()
+    for name, values in settings.continuation.items():
+        key, own = f"continuation.{name}", settings.model.get(name)
+        if name not in numbers:
+            raise InputError(f"unknown key '{key}': {suggest(name, numbers)}allowed are {', '.join(numbers)}")
+        if not isinstance(values, list) or len(values) < 2 or not all(is_number(x) for x in values):
+            raise InputError(f"{key}={format_value(values)} is no way; write {key}=[FROM,TO], or more values")
+        check_range(key, values, kind.ranges.get(name, "(-inf, inf)"))
+        if values[-1] != own:
+            raise InputError(f"{key} ends at {values[-1]:g}, and model.{name} is {own}; its last value has to be that")
+        lengths.add(len(values))
+    if len(lengths) > 1:
+        raise InputError(f"continuation: parameters have {min(lengths)} and {max(lengths)} values; they move together")
+    if settings.continuation and settings.start is not None:
+        raise InputError("start and continuation are both given; a run starts from one of them")
+    if settings.continuation and settings.pseudo_states:
+        raise InputError("continuation leads to one economy, and pseudo_states make a family; give one of them")
 
 
 def check_least_squares(settings: Settings) -> None:

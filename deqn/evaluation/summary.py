@@ -5,7 +5,7 @@ that a file of an earlier release lacks are read as None. Needs no TensorFlow.
 """
 
 import json
-from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin
@@ -40,12 +40,25 @@ class RungRecord:
 
 
 @dataclass(frozen=True)
+class WaypointRecord:
+    """A solution on the way of a continuation: its parameters, mean path error (share), and seconds."""
+
+    values: dict[str, float]
+    error: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
 class StartRecord:
-    """Where training started and which way it took: the candidate, the mean errors of all of them, and the stages."""
+    """Where training started and which way it took: the candidate, the mean errors of all of them, and the stages.
+
+    `continuation`: the solutions on the way to the run, in whose last it started.
+    """
 
     taken: str
     errors: dict[str, float]
     rungs: list[RungRecord]
+    continuation: list[WaypointRecord] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from deqn.evaluation.summary import RungRecord, StartRecord, Summary, TrainingRe
 from deqn.families.pseudo_states import gather_members
 from deqn.model.findings import find_origin, locate_line
 from deqn.policies.approximators import choose_widths
+from deqn.runs.continuation import Waypoint, follow
 from deqn.runs.record import open_log, record_environment, show_status
 from deqn.runs.solution import Solution
 from deqn.runs.start import Start, choose_start, restore_start, write_start
@@ -69,6 +71,11 @@ def run(job: Job, folder: Path, console: Console, clock: Clock, watch: Watch | N
         claim_folder(folder, settings.resume is not None)
         with open_log(folder), Interrupt() as interrupt:
             log.info("deqn-solve %s", " ".join(job.overrides))
+            if settings.continuation and not has_checkpoint(folder):
+                way = follow_way(job, folder, console, clock)
+                job = replace(job, settings=replace(settings, start=str(way[-1].solution.folder)))
+            else:
+                way = []
             with clock.phase("compile"), show_status(console) as tell:
                 start = prepare_start(job, folder, tell)
             files.write_json(folder / "environment.json", record_environment(job))
@@ -78,7 +85,7 @@ def run(job: Job, folder: Path, console: Console, clock: Clock, watch: Watch | N
             clock.phases["compile"] += trained.compile_seconds
             clock.phases["train"] += trained.train_seconds
             write_policy(folder, start.economy.policy.network)
-            solution = Solution(start.economy, settings, begin_summary(job, start, trained), folder)
+            solution = Solution(start.economy, settings, begin_summary(job, start, trained, way), folder)
             return conclude(solution, console, interrupt, clock)
     except DeqnError:
         raise
@@ -91,6 +98,19 @@ def run(job: Job, folder: Path, console: Console, clock: Clock, watch: Watch | N
         if isinstance(error, OSError):
             raise FileError(f"{error.filename or folder}: {error.strerror or error}") from error
         raise
+
+
+def follow_way(job: Job, folder: Path, console: Console, clock: Clock) -> list[Waypoint]:
+    """The solutions that a continuation leads over, each in a folder of its own."""
+
+    def tell(line: str) -> None:
+        log.info("continuation: %s", line)
+        console.print(f"continuation: {line}", highlight=False, markup=False)
+
+    clock.phases["continuation"] = 0.0
+    with clock.phase("continuation"), show_status(console) as show:
+        show("on the way to the economy")
+        return follow(job, folder, lambda job, folder: run(job, folder, Console(quiet=True), Clock()), tell)
 
 
 def claim_folder(folder: Path, resumed: bool) -> None:
@@ -112,7 +132,7 @@ def prepare_start(job: Job, folder: Path, tell: Callable[[str], None]) -> Start:
     members = gather_members(job.model, settings.pseudo_states)
     steady, equations = check_model(members, partial(build_rule, settings.expectation), settings.network.anchor, tell)
     check_loss_weights(settings.loss.weights, equations)
-    if settings.resume is not None and any((folder / "checkpoints").glob("ckpt-*.index")):
+    if settings.resume is not None and has_checkpoint(folder):
         start = restore_start(folder, members, settings, steady)
     else:
         start = choose_start(members, settings, steady)
@@ -122,14 +142,19 @@ def prepare_start(job: Job, folder: Path, tell: Callable[[str], None]) -> Start:
     return start
 
 
+def has_checkpoint(folder: Path) -> bool:
+    """Whether a run in a folder has begun to train."""
+    return any((folder / "checkpoints").glob("ckpt-*.index"))
+
+
 def check_loss_weights(weights: dict[str, float], equations: list[str]) -> None:
     """Refuse a weight of an equation that the model does not have. Raises InputError."""
     if unknown := [name for name in weights if name not in equations]:
         raise InputError(f"loss.weights.{unknown[0]}: the model's equations are {', '.join(equations)}")
 
 
-def begin_summary(job: Job, start: Start, trained: TrainingResult) -> Summary:
-    """What is known of a run before its policy is measured."""
+def begin_summary(job: Job, start: Start, trained: TrainingResult, way: Sequence[Waypoint] = ()) -> Summary:
+    """What is known of a run before its policy is measured; `way`: the solutions of a continuation."""
     settings, network = job.settings, job.settings.network
     return Summary(
         model=job.name, parameters={k: v for k, v in settings.model.items() if k != "_target_"},
@@ -142,5 +167,6 @@ def begin_summary(job: Job, start: Start, trained: TrainingResult) -> Summary:
             anchor=start.anchor, nodes=count_product_nodes(settings.expectation, start.economy.model),
             hidden=choose_widths(start.economy.model, network),
         ),
-        start=StartRecord(start.name, dict(start.errors), [RungRecord(**vars(rung)) for rung in trained.rungs]),
+        start=StartRecord(start.name, dict(start.errors), [RungRecord(**vars(rung)) for rung in trained.rungs],
+                          [waypoint.record for waypoint in way]),
     )  # fmt: skip

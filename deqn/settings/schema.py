@@ -158,3 +158,4 @@ class Settings:
     start: str | None = None
     resume: str | None = None
     pseudo_states: dict[str, Any] = field(default_factory=dict)
+    continuation: dict[str, Any] = field(default_factory=dict)

@@ -15,7 +15,10 @@ from deqn.configuration.composition import compose, parse_overrides
 from deqn.configuration.validation import validate
 from deqn.system.errors import InputError
 
-JUDGES = ("model", "pseudo_states", "expectation", "evaluation", "seed", "tolerance", "resume", "tuned", "hydra")
+JUDGES = (
+    "model", "pseudo_states", "continuation", "expectation", "evaluation", "seed", "tolerance", "resume", "tuned",
+    "hydra",
+)  # fmt: skip
 OWN = ("trials", "study")  # words that are deqn-tune's own
 
 Dimension = CategoricalDistribution | IntDistribution | FloatDistribution  # of words as they stand behind the key
