@@ -90,7 +90,7 @@ def way(monkeypatch):
 def test_the_run_starts_where_its_residuals_allow(way, tmp_path):
     reached, asked, said = way(tmp_path, far=10, reachable=10)
     assert [w.record.values for w in reached] == [{"gamma": 1.0}] and asked == [(None, 1.0)]
-    assert said == ["gamma=1: mean error 1.0e-07 after 0 s"]
+    assert len(said) == 1 and said[0].startswith("gamma=1: mean error 1.0e-07 after ")
 
 
 def test_residuals_shorten_the_steps(way, tmp_path):

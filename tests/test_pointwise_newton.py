@@ -56,3 +56,17 @@ def test_a_singular_system_takes_the_smallest_step():
 def test_steps_are_short_and_zero_where_there_are_no_numbers():
     steps = solve_systems(np.array([[[0.01]], [[np.nan]]]), np.array([[1.0], [1.0]]))
     np.testing.assert_array_equal(steps, [[-1.0], [0.0]])
+
+
+def test_one_jacobian_brings_near_points_nearer(monkeypatch):
+    """x + x^2 / 10 = d, with the derivative at d = 0.5; a point without numbers stays where it is."""
+    data = column([*np.linspace(0.2, 0.8, 30), np.nan])
+    newton, asked = PointwiseNewton(lambda x, d: x + 0.1 * x**2 - d, tf.float64), []
+    slopes = newton._slopes
+    monkeypatch.setattr(newton, "_slopes", lambda x, d: (asked.append(len(d)), slopes(x, d))[1])
+    start = np.full((31, 1), 0.5)
+    roots, sizes, first = newton.follow_chord(start, data, (start[:1], column([0.5])))
+    assert asked == [1]
+    assert np.median(sizes) <= 0.01 * np.median(first) and (sizes <= first).all() and np.isinf(sizes[-1])
+    exact = 5 * (np.sqrt(1 + 0.4 * data[:-1, 0]) - 1)
+    assert np.abs(roots[:-1, 0] - exact).max() < 0.05 * np.abs(0.5 - exact).max() and roots[-1, 0] == 0.5

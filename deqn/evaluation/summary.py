@@ -5,7 +5,7 @@ that a file of an earlier release lacks are read as None. Needs no TensorFlow.
 """
 
 import json
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin
@@ -58,7 +58,7 @@ class StartRecord:
     taken: str
     errors: dict[str, float]
     rungs: list[RungRecord]
-    continuation: list[WaypointRecord] = field(default_factory=list)
+    continuation: list[WaypointRecord] | None = None
 
 
 @dataclass(frozen=True)

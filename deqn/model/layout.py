@@ -14,6 +14,7 @@ import tensorflow as tf
 from deqn.model.declaration import Discrete, Markov, Model, Multiplier, Normal, Point, Policy, State
 
 Variable = State | Policy | Multiplier
+MANY_POLICIES = 20
 
 
 def width(variable: Variable | Normal) -> int:
@@ -83,6 +84,11 @@ def outcome_count(shock: Discrete | Markov) -> int:
 def shock_names(shocks: Sequence[Normal | Discrete | Markov]) -> list[str]:
     """The names under which the transition reads the shocks."""
     return [name for s in shocks for name in ([s.name] if isinstance(s, Normal) else s.values)]
+
+
+def has_many_policies(model: Model) -> bool:
+    """Whether least squares on residuals, whose cost grows with the square of the policies, would take too long."""
+    return sum(map(width, model.policies)) > MANY_POLICIES
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ LENGTHS = (1.0, 0.5, 0.25, 0.1, 0.02)  # shares of a Newton step that are tried
 SOLVED, PRECISE = 1e-7, 1e-8  # the largest residual of a point that counts as solved, and at which steps end
 ROUND_OFF = 100  # times the type's precision: no smaller residual is asked for
 TOO_MANY = 4  # steps without half of the residual, after which the points that are left are given up
+CHORDS, NEARER = 6, 0.01  # steps of a chord at most, and the share of the residual that is near enough
 FEW, MANY = 0.005, 0.02  # shares of the points: not worth another step; worth other starts
 SPREAD = 0.02, 2.0  # of further starts around the point's own, from the nearest to the farthest
 
@@ -49,6 +50,31 @@ class PointwiseNewton:
             better = order[their_sizes[order] < sizes[repeated[order]]]
             roots[repeated[better]], sizes[repeated[better]] = others[better], their_sizes[better]
         return roots, sizes, first
+
+    def follow_chord(
+        self, start: np.ndarray, data: tf.Tensor, at: tuple[np.ndarray, tf.Tensor]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """As `solve`, by steps with the derivatives at one point `at` = unknowns [1, m], data [1, ...], for all points.
+
+        A Jacobian for each point would take the square of the unknowns in memory. A step is taken where it lowers the
+        residuals; they end once few points move on, or most have a hundredth of their residual.
+        """
+        slope = self._slopes(tf.constant(at[0], data.dtype), at[1]).numpy().astype(float)
+        x, values = start.copy(), self._evaluate(start, data)
+        first = measure_sizes(values)
+        sizes = first.copy()
+        for _ in range(CHORDS):
+            if np.median(sizes) <= NEARER * np.median(first) or sizes.max() <= self._precise:
+                break
+            trial = x + solve_systems(np.broadcast_to(slope, (len(x), *slope.shape[1:])), values)
+            found = self._evaluate(trial, data)
+            reached = measure_sizes(found)
+            better = reached < sizes
+            if better.mean() <= MANY:
+                break
+            x, values = np.where(better[:, None], trial, x), np.where(better[:, None], found, values)
+            sizes = np.where(better, reached, sizes)
+        return x, sizes, first
 
     def _choose_starts(
         self, start: np.ndarray, roots: np.ndarray, sizes: np.ndarray, points: np.ndarray, seed: int

@@ -11,12 +11,13 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.model.declaration import Model
-from deqn.model.layout import multipliers, width
+from deqn.model.layout import has_many_policies, multipliers, width
 from deqn.settings.schema import Network
 from deqn.system.errors import InputError
 
 NARROW, WIDER, WIDEST = 16, 4, 32  # hidden units: up to two states, more for each further one, and at most
 KINKS = 8  # more where constraints may bind
+FEATURES = 500  # units of the only hidden layer with many policies, fixed while the last layer is fitted
 TERMS = 10_000  # of a polynomial, at most
 
 
@@ -39,6 +40,8 @@ def choose_widths(model: Model, settings: Network) -> list[int] | None:
     """Of the hidden layers: those that are set, else what so many states, and kinks, need; None of a polynomial."""
     if settings.name != "mlp" or settings.hidden:
         return settings.hidden
+    if has_many_policies(model):
+        return [FEATURES]
     states = sum(map(width, model.states))
     return [min(NARROW + WIDER * max(0, states - 2) + KINKS * bool(multipliers(model)), WIDEST)] * 2
 

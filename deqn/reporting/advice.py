@@ -62,7 +62,7 @@ def has_drift(s: Stability | None) -> bool:
 def describe_start(summary: Summary) -> Iterator[str]:
     """Where training started and which way it took; nothing where the first-order solution was good enough."""
     start = summary.start
-    for waypoint in () if start is None else start.continuation:
+    for waypoint in (start and start.continuation) or ():
         values = ", ".join(f"{name} {value:.4g}" for name, value in waypoint.values.items())
         yield f"Continuation: {values}, mean error {format_error(waypoint.error)}, {waypoint.seconds:.0f} s."
     if start is None or (len(start.errors) < 2 and all(rung.stage != "time_iteration" for rung in start.rungs)):

@@ -168,5 +168,5 @@ def begin_summary(job: Job, start: Start, trained: TrainingResult, way: Sequence
             hidden=choose_widths(start.economy.model, network),
         ),
         start=StartRecord(start.name, dict(start.errors), [RungRecord(**vars(rung)) for rung in trained.rungs],
-                          [waypoint.record for waypoint in way]),
+                          [waypoint.record for waypoint in way] or None),
     )  # fmt: skip

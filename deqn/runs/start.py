@@ -33,7 +33,7 @@ from deqn.runs.solution import VALIDATION, build_economy, derive_seed, load_solu
 from deqn.settings.schema import Settings
 from deqn.system import files
 from deqn.system.errors import FileError, InputError
-from deqn.training.regression import Regression
+from deqn.training.regression import choose_fit
 from deqn.training.sampler import NEAR, Sampler
 from deqn.training.time_iteration_stage import measure_solved_share
 from deqn.training.validation import Validator
@@ -150,7 +150,7 @@ def fit_policy(economy: Economy[PolicyNetwork], policy: PackedPolicy) -> None:
     ends = simulate_end(economy.model, policy, box, tf.constant(DATES), generator)
     states = tf.concat([box, tf.where(is_inside(economy.domain, ends, NEAR)[:, None], ends, box)], 0)
     outputs = economy.policy.bounds.outputs(policy(states).numpy().astype(float))
-    Regression(economy.policy, states.shape[1], 2**30).fit(states, outputs, STEPS)
+    choose_fit(economy, len(states), 2**30).fit(states, outputs, STEPS)
 
 
 def read_guess(model: Model) -> PackedPolicy | None:

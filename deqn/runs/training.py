@@ -27,7 +27,8 @@ from deqn.training.time_iteration_stage import TimeIterationStage
 from deqn.training.validation import Ledger, Validator
 
 RESULT_FILES = ("summary.json", "failure.json", "report.html", "euler_errors.csv", "comparison.csv", "moments.csv")
-PRECISE, ROUGH = 1e-8, 3e-3  # how near its limit time iteration is to come: by itself, and before least squares
+ROUGH = 3e-3  # how near its limit time iteration is to come before least squares
+HEAVY = 2e11  # multiplications of a least-squares step on residuals above which time iteration takes its place
 log = logging.getLogger("deqn")
 
 
@@ -41,23 +42,31 @@ def build_rounds(economy: Economy, settings: Settings) -> list[list[Stage]]:
 
 
 def build_stages(economy: Economy, settings: Settings, number: int = 0) -> list[Stage]:
-    """The stages of a round, each with states of its own."""
+    """The stages of a round, each with states of its own.
+
+    With many policies a step of least squares on residuals takes too long; time iteration then does all by itself.
+    """
     chosen, objective, stages = settings.optimizer, Objective(economy, settings.loss), []
     seed = derive_seed(settings.seed, TRAINING) + 4 * number
     large = chosen.memory is not None  # batches of least squares
     states, memory = chosen.states or (choose_batch_size(objective) if large else 1), (chosen.memory or 0.0) * 2**30
     single = replace(settings.sampling, paths=states, periods=1)  # a date of each of many paths
+    squares = None
+    if chosen.iterations is not None:
+        squares = LeastSquaresStage(objective, Sampler(economy, single, seed + 1), chosen)
+    alone = chosen.sweeps is not None and (squares is None or squares.work > HEAVY)
     if chosen.sweeps is not None:
-        fewer = replace(single, paths=chosen.states or -(-states // 2))
-        precision = PRECISE if chosen.iterations is None else ROUGH
+        fewer = replace(single, paths=chosen.states or (states if alone else -(-states // 2)))
         sampler = Sampler(economy, fewer, seed + 3)
-        stages.append(TimeIterationStage(objective, sampler, chosen.sweeps, precision, memory))
+        stages.append(TimeIterationStage(objective, sampler, chosen.sweeps, None if alone else ROUGH, memory))
+        if alone:
+            return stages
     if chosen.learning_rate is not None:
         optimizer = build_optimizer(chosen, settings.schedule, settings.train.steps)
         sampler = Sampler(economy, settings.sampling, seed)
         stages.append(GradientStage(objective, optimizer, settings.schedule, sampler, settings.train))
-    if chosen.iterations is not None:
-        stages.append(LeastSquaresStage(objective, Sampler(economy, single, seed + 1), chosen))
+    if squares is not None:
+        stages.append(squares)
         if chosen.polish and not fits_memory(economy.policy.network.count_params(), economy.policy.dtype, memory):
             log.info("bfgs left out: its matrix exceeds optimizer.memory=%g GiB", chosen.memory)
         elif chosen.polish:

@@ -68,7 +68,7 @@ class Sampling:
     periods: int = allow(COUNT)
     burn_in: int = allow("[0, inf)")
     shock_scale: float = allow(POSITIVE)
-    box_share: float = allow(SHARE)
+    box_share: float | None = allow(SHARE)
 
 
 @dataclass

@@ -1,18 +1,50 @@
 """A policy network fitted to given policies: least squares on a plain function, whose zero is not the model's."""
 
+from typing import Protocol
+
 import numpy as np
+import scipy.linalg
 import tensorflow as tf
 
+from deqn.economy.domain import SobolPoints
+from deqn.economy.economy import Economy
+from deqn.model.layout import has_many_policies, width
 from deqn.optimizers.levenberg_marquardt import LeastSquares
 from deqn.optimizers.residual_function import ResidualFunction
 from deqn.policies.network import PolicyNetwork
 from deqn.training.objective import layerwise_jacobian
 
 DAMPING = 1e-3  # of the first step
+RIDGE = 1e-10  # of a linear fit, relative to the mean square of a feature
+HELD = 1e-3  # weight of a state at which a policy is held near its anchor
+HEAVY = 1e11  # multiplications of a step above which the last layer alone is fitted
+
+
+class Fit(Protocol):
+    """Fits the outputs of a policy network, which stand before the bounds, to given ones at packed states."""
+
+    def fit(self, states: tf.Tensor, outputs: np.ndarray, steps: int) -> bool:
+        """At most so many steps towards `outputs` [n, outputs] at `states` [n, n_states]; whether all were finite."""
+
+
+def choose_fit(economy: Economy[PolicyNetwork], states: int, memory: float) -> Fit:
+    """All weights by Levenberg-Marquardt, or the last layer alone: where there is no other, or a step takes too long.
+
+    `states`: how many are fitted at once; `memory` (bytes) bounds every matrix.
+    """
+    policy, n_states = economy.policy, sum(map(width, economy.model.states))
+    n, rows = policy.network.count_params(), states * policy.anchor.outputs
+    only = sum(bool(layer.trainable_variables) for layer in policy.network.layers) == 1
+    if only or rows * n * min(rows, n) > HEAVY:
+        far = (
+            SobolPoints(economy.domain, states, 7, policy.dtype).points() if has_many_policies(economy.model) else None
+        )
+        return LastLayerRegression(policy, far)
+    return Regression(policy, n_states, memory)
 
 
 class Regression(tf.Module):
-    """Fits the outputs of a policy network, which stand before the bounds, to given ones at packed states."""
+    """Fits all weights."""
 
     def __init__(self, policy: PolicyNetwork, n_states: int, memory: float):
         """`memory` (bytes) bounds every matrix."""
@@ -25,7 +57,7 @@ class Regression(tf.Module):
         self.solver = LeastSquares(ResidualFunction(values, weights, memory, 8.0 * policy.floats, jacobian), DAMPING)
 
     def fit(self, states: tf.Tensor, outputs: np.ndarray, steps: int) -> bool:
-        """At most so many steps towards `outputs` [n, outputs] at `states` [n, n_states]; whether all were finite."""
+        """See `Fit`."""
         data = tf.concat([states, tf.constant(outputs, states.dtype)], 1)
         for _ in range(steps):
             losses = self.solver.iterate(data, data[:0])
@@ -34,3 +66,42 @@ class Regression(tf.Module):
             if not losses[1] < losses[0]:
                 break
         return True
+
+
+class LastLayerRegression(tf.Module):
+    """Fits the last layer, linear in what the layers before it make of the states; these stay as they are.
+
+    At states `far` from those that are fitted, as most of a box of many dimensions is, the policy is held near its
+    anchor: without that it would lead anywhere there.
+    """
+
+    def __init__(self, policy: PolicyNetwork, far: tf.Tensor | None = None):
+        super().__init__()
+        self._policy, self._far = policy, far
+        self._features = tf.function(self._compute_features, autograph=False, reduce_retracing=True)
+
+    def fit(self, states: tf.Tensor, outputs: np.ndarray, steps: int) -> bool:
+        """See `Fit`; the fit is exact in one step."""
+        features, anchor = (x.numpy().astype(float) for x in self._features(states))
+        target = outputs - anchor
+        if not (np.isfinite(features).all() and np.isfinite(target).all()):
+            return False
+        matrix = features.T @ features
+        if self._far is not None:
+            held = self._features(self._far)[0].numpy().astype(float)
+            matrix += HELD**2 * len(features) / len(held) * held.T @ held
+        matrix[np.diag_indices_from(matrix)] += RIDGE * matrix.diagonal().mean()
+        weights = scipy.linalg.solve(matrix, features.T @ target, assume_a="pos")
+        layer = self._policy.network.layers[-1]
+        layer.kernel.assign(weights[: layer.kernel.shape[0]])
+        if layer.use_bias:
+            layer.bias.assign(weights[-1])
+        return True
+
+    def _compute_features(self, states: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """What the last layer reads [n, features], with a one for its bias, and the anchor [n, outputs]."""
+        record: list = []
+        self._policy.approximator.record_layers(states, record)
+        layer, read, _ = record[-1]
+        ones = [tf.ones_like(read[:, :1])] * layer.use_bias
+        return tf.concat([read, *ones], 1), self._policy.anchor(states)

@@ -5,11 +5,14 @@ import tensorflow as tf
 from deqn.economy.domain import SobolPoints, is_inside
 from deqn.economy.economy import Economy
 from deqn.economy.simulation import advance_states
+from deqn.model.declaration import Model
+from deqn.model.layout import has_many_policies
 from deqn.settings.schema import Sampling
 
 # Widths of the box, in levels or logarithms, beyond which a path is lost, as is one that is not finite: NEAR it as long
 # as the policy may be bad.
 FAR, NEAR = 100.0, 0.5
+HALF = 0.5  # of the training states: from the box, where paths do not see too little of it
 
 
 class Sampler(tf.Module):
@@ -24,7 +27,8 @@ class Sampler(tf.Module):
         domain, dtype = economy.domain, economy.policy.dtype
         self.states = sampling.paths * sampling.periods
         self.generator = tf.random.Generator.from_seed(seed, alg="philox")
-        from_box = round(sampling.box_share * self.states)
+        share = choose_box_share(domain.model) if sampling.box_share is None else sampling.box_share
+        from_box = round(share * self.states)
         self._from_paths = self.states - from_box
         self._periods = -(-self._from_paths // sampling.paths)
         self.burn_in, self._shock_scale = tf.constant(sampling.burn_in), sampling.shock_scale
@@ -92,3 +96,8 @@ class Sampler(tf.Module):
         self.dates.assign_add(1)
         self.lost.assign_add(tf.reduce_sum(tf.cast(lost & ~self.box_only, tf.int64)))
         return tf.where(anew, fresh, states)
+
+
+def choose_box_share(model: Model) -> float:
+    """The share of training states from the box where none is set; of a box of many dimensions paths see little."""
+    return 0.0 if has_many_policies(model) else HALF

@@ -19,11 +19,12 @@ from deqn.checks.undefined import describe_state
 from deqn.economy.domain import SobolPoints
 from deqn.economy.economy import Economy
 from deqn.equations.residuals import residuals, stack_rows
+from deqn.model.layout import multipliers
 from deqn.optimizers.pointwise_newton import PointwiseNewton
 from deqn.policies.network import PolicyNetwork
 from deqn.system.files import format_error
 from deqn.training.objective import Objective
-from deqn.training.regression import Regression
+from deqn.training.regression import choose_fit
 from deqn.training.sampler import Sampler
 from deqn.training.stage import BatchStage
 
@@ -31,23 +32,28 @@ FITS = 30, 10  # least-squares steps of the first fit, and of every later one
 REPORT = 5  # sweeps
 LASTING = 10  # sweeps at least, and in as many the smallest change of the policies is to fall by a tenth
 UNSOLVED = 0.1  # share of the states without a solution that is a problem
+PRECISE = 1e-8  # how near the limit is, where no other stage follows
+MANY = 12  # unknowns of a state above which one Jacobian serves all, if no constraint binds
 log = logging.getLogger("deqn")
 
 
 class TimeIterationStage(BatchStage):
     """Sweeps of time iteration, until the policies are within `precision` of their limit or nothing changes any more.
 
-    `precision` is in units of the policies' outputs, which a policy crosses its range in a few of.
+    `precision` is in units of the policies' outputs, which a policy crosses its range in a few of; None: as near as it
+    comes, since no other stage follows. Above MANY unknowns a state's equations are not solved in each sweep, but
+    improved.
     """
 
     lowers_error = False  # a sweep nears the limit, whatever the residuals do
-    prepares = True
 
-    def __init__(self, objective: Objective, sampler: Sampler, sweeps: int, precision: float, memory: float):
+    def __init__(self, objective: Objective, sampler: Sampler, sweeps: int, precision: float | None, memory: float):
         super().__init__("time_iteration", objective.economy, sampler, sweeps, report_every=REPORT, life=1)
-        self.precision, self.policy = precision, objective.economy.policy
+        self.prepares, self.precision = precision is not None, PRECISE if precision is None else precision
+        self.policy = objective.economy.policy
         self.newton = PointwiseNewton(partial(residuals_today, self.economy), self.policy.dtype)
-        self.regression = Regression(self.policy, self.drawn.shape[1], memory)
+        self.fitting = choose_fit(self.economy, sampler.states, memory)
+        self.shares_slopes = self.policy.anchor.outputs > MANY and not multipliers(self.economy.model)
         n, rows = self.policy.network.count_params(), self.policy.anchor.outputs * sampler.states
         # Of a sweep: some Newton steps, each a gradient for every equation, and the least squares of the fit.
         self.work = 5.0 * rows * self.economy.gradient_work + FITS[1] * min(n, rows) ** 2 * max(n, rows)
@@ -115,26 +121,37 @@ class TimeIterationStage(BatchStage):
         """One sweep on the batch; returns whether there were numbers to go on with."""
         states = self.drawn.value()
         start = self.policy.outputs(states).numpy().astype(float)
-        roots, sizes, first = self.newton.solve(start, states, seed=self.step)
-        solved = sizes <= self.newton.solved
+        roots, sizes, first, solved = self._solve_today(start, states)
         if not solved.any() or not np.isfinite(start).all():
-            self.problem = self._describe_failure(states, roots, sizes)
+            self.problem = self._describe_failure(states, roots, sizes, 1 - solved.mean())
             return False
         known = np.where(np.isfinite(first), first, 0.0)
         self.loss.assign(np.mean(known**2))
         self.solved.assign(solved.mean())
         target = np.where(solved[:, None], roots, start)  # a state without a solution keeps its policy
         self.changes.scatter_update(tf.IndexedSlices([np.abs(target - start).mean()], [self.step]))
-        if not self.regression.fit(states, target, FITS[bool(self.step)]):
+        if not self.fitting.fit(states, target, FITS[bool(self.step)]):
             return False
         few = solved.mean() < 1 - UNSOLVED
-        self.problem = self._describe_failure(states, roots, sizes) if few else None
+        self.problem = self._describe_failure(states, roots, sizes, 1 - solved.mean()) if few else None
         log.info("time iteration, sweep %d: %s", self.step + 1, f"{solved.mean():.1%} solved, "
                  f"change {self.changes.numpy()[self.step]:.2e}")  # fmt: skip
         return True
 
-    def _describe_failure(self, states: tf.Tensor, roots: np.ndarray, sizes: np.ndarray) -> str:
-        """How many states have no solution, and the worst of them with its equation."""
+    def _solve_today(
+        self, start: np.ndarray, states: tf.Tensor
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """As PointwiseNewton.solve, and at which states it succeeded; a step with one Jacobian for all has to help."""
+        if not self.shares_slopes:
+            roots, sizes, first = self.newton.solve(start, states, seed=self.step)
+            return roots, sizes, first, sizes <= self.newton.solved
+        center = tf.constant(self.economy.center.states[None], states.dtype)
+        at = self.policy.outputs(center).numpy().astype(float), center
+        roots, sizes, first = self.newton.follow_chord(start, states, at)
+        return roots, sizes, first, (sizes < first) | (sizes <= self.newton.solved)
+
+    def _describe_failure(self, states: tf.Tensor, roots: np.ndarray, sizes: np.ndarray, share: float) -> str:
+        """At which share of the states there is no solution, and the worst of them with its equation."""
         worst = int(np.argmax(np.where(np.isfinite(sizes), sizes, np.finfo(float).max)))
         at = describe_state(self.economy.model, states[worst])
         errors = residuals(
@@ -143,7 +160,6 @@ class TimeIterationStage(BatchStage):
         )  # fmt: skip
         size = {name: float(tf.reduce_max(tf.abs(r))) for name, r in errors.items()}
         name = max(size, key=lambda n: math.inf if math.isnan(size[n]) else size[n])
-        share = float((sizes > self.newton.solved).mean())
         return (f"time iteration found no policies that solve today's equations at {share:.0%} of the states, as at "
                 f"{at}, where {name} is {size[name]:.3g}")  # fmt: skip
 
