@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from conftest import build, economy, settings
 from deqn.economy.members import OneMember
-from deqn.evaluation.analysis import find_resting_point, impulse_response
-from deqn.model.declaration import Model, Normal, Policy, State
+from deqn.evaluation.analysis import find_resting_point, impulse_response, place_slice
+from deqn.model.declaration import Markov, Model, Normal, Policy, State
 
 
 @dataclass(frozen=True)
@@ -103,3 +103,41 @@ def test_a_policy_that_rests_nowhere_near_leaves_the_steady_state():
 def test_the_anchor_rests_at_the_steady_state(name):
     e = economy(*f"model={name}".split())
     np.testing.assert_allclose(find_resting_point(e)[0], e.steady.states, rtol=1e-9, atol=1e-12)
+
+
+@dataclass(frozen=True)
+class Incomes(Model):
+    """A stock b beside two incomes that repeat a chain: all pairs of their values, or pairs in a row."""
+
+    grid: bool = True
+    states = (State("b", 0.0, 1.0), State("x", 0.5, 1.5), State("y", 1.0, 3.0))
+    policies = (Policy("c", lower=0),)
+
+    @property
+    def shocks(self):
+        x, y = np.meshgrid([0.5, 0.9, 1.5], [1.0, 3.0], indexing="ij")
+        values = {"x": x.ravel(), "y": y.ravel()} if self.grid else {"x": [1.5, 0.5, 0.9], "y": [3.0, 1.0, 2.0]}
+        count = len(values["x"])
+        return (Markov(values, lambda now: tf.fill((count, 1), tf.constant(1 / count, tf.float64))),)
+
+    def transition(self, now, shock):
+        return {"b": 0.5 * now.b, "x": shock.x, "y": shock.y}
+
+    def residuals(self, now, nxt, E):
+        return {"rule": now.c - 1}
+
+
+@pytest.mark.parametrize("grid", [True, False])
+def test_slices_take_the_outcomes_of_a_chain(grid):
+    """Through (0.25, 1.0, 1.8), whose nearest outcome is (0.9, 1) among pairs, and (0.9, 2) in the row."""
+    domain, center = OneMember(Incomes(grid)).domain, tf.constant([[0.25, 1.0, 1.8]], tf.float64)
+    b, x, y = (place_slice(domain, center, column) for column in range(3))
+    nearest = [0.9, 1.0] if grid else [0.9, 2.0]
+    np.testing.assert_array_equal(b[:, 1:], np.tile(nearest, (101, 1)))
+    np.testing.assert_allclose(b[:, 0], np.linspace(0, 1, 101))
+    if grid:
+        np.testing.assert_array_equal(x, [[0.25, 0.5, 1], [0.25, 0.9, 1], [0.25, 1.5, 1]])
+        np.testing.assert_array_equal(y, [[0.25, 0.9, 1], [0.25, 0.9, 3]])
+    else:
+        np.testing.assert_array_equal(x, [[0.25, 0.5, 1], [0.25, 0.9, 2], [0.25, 1.5, 3]])
+        np.testing.assert_array_equal(y, x)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from deqn.economy.domain import Chain, Domain
 from deqn.economy.economy import Economy, tabulate_point
 from deqn.economy.exact import Truth
 from deqn.economy.simulation import advance_states, simulate_end, simulate_path
@@ -147,22 +148,50 @@ def tabulate_paths(economy: Economy, states: tf.Tensor) -> pd.DataFrame:
 def slice_policies(
     economy: Economy, start: Callable[[tf.Tensor], tf.Tensor] | None = None, exact: Truth | None = None
 ) -> dict[str, pd.DataFrame]:
-    """Policies along each packed state across its box, the other states at the steady state.
+    """Policies along each packed state across its box, the other states at the steady state; a chain takes its outcomes
+    alone.
 
     A table for each state label: state, policies, and if they are given, `start <policy>` and `exact <policy>`.
     """
     model, center, tables = economy.model, center_row(economy), {}
-    low, high = (x.numpy()[0] for x in economy.domain.corners(center))
     for column, label in enumerate(labels(model.states)):
-        rows = np.repeat(center.numpy(), SLICE_POINTS, 0)
-        rows[:, column] = np.linspace(low[column], high[column], SLICE_POINTS)
-        states = tf.constant(rows, economy.policy.dtype)
+        states = tf.constant(place_slice(economy.domain, center, column), economy.policy.dtype)
         table = tabulate_point(point(model, economy.policy, states))[[label, *labels(model.policies)]]
         if start is not None:
             table[[f"start {name}" for name in labels(model.policies)]] = start(states).numpy()
         for name, value in ({} if exact is None else exact.values(states)).items():
             value = np.where(exact.covers(states), value, np.nan)
-            for i, row in enumerate(value.reshape(-1, SLICE_POINTS)):
+            for i, row in enumerate(value.reshape(-1, len(states))):
                 table[f"exact {name}" if value.ndim == 2 else f"exact {name}[{i}]"] = row
         tables[label] = table
     return tables
+
+
+def place_slice(domain: Domain, center: tf.Tensor, column: int) -> np.ndarray:
+    """Points [points, n_states] through a center [1, n_states], along a column of the states; chains at outcomes."""
+    row = center.numpy()[0].copy()
+    for chain in domain.chains:
+        row[list(chain.columns)] = find_nearest_outcome(chain, row)
+    for chain in domain.chains:
+        if column in chain.columns:
+            outcomes = list_outcomes_along(chain, find_nearest_outcome(chain, row), chain.columns.index(column))
+            points = np.tile(row, (len(outcomes), 1))
+            points[:, list(chain.columns)] = outcomes
+            return points
+    low, high = (x.numpy()[0, column] for x in domain.corners(center))
+    points = np.tile(row, (SLICE_POINTS, 1))
+    points[:, column] = np.linspace(low, high, SLICE_POINTS)
+    return points
+
+
+def find_nearest_outcome(chain: Chain, row: np.ndarray) -> np.ndarray:
+    """The outcome [columns] of a chain that is nearest to packed states [n_states], in units of its range."""
+    widths = np.maximum(np.ptp(chain.outcomes, axis=0), np.finfo(float).tiny)
+    return chain.outcomes[np.argmin((((chain.outcomes - row[list(chain.columns)]) / widths) ** 2).sum(1))]
+
+
+def list_outcomes_along(chain: Chain, through: np.ndarray, place: int) -> np.ndarray:
+    """Outcomes [outcomes, columns] in the order of one column: those that share the others with one, else all."""
+    shared = (np.delete(chain.outcomes, place, 1) == np.delete(through, place)).all(1)
+    chosen = chain.outcomes[shared] if shared.sum() > 1 else chain.outcomes
+    return chosen[np.argsort(chosen[:, place], kind="stable")]

@@ -15,7 +15,6 @@ from rich.text import Text
 from deqn.evaluation.moments import select_variables
 from deqn.evaluation.summary import ConstraintErrors, Statistics, Summary
 from deqn.reporting import advice
-from deqn.system.clock import PHASES
 from deqn.system.files import format_error, write_text
 
 HEADINGS = {"mean": "mean", "median": "median", "p99": "p99", "p99.9": "p999", "max": "max"}  # heading: statistic
@@ -133,7 +132,7 @@ def compose_remarks(summary: Summary) -> Iterator[str]:
         yield from advice.describe_stability(summary.stability)
         yield from advice.describe_sample(summary.sample)
         yield from advice.describe_failure(summary)
-    phases = ", ".join(f"{phase} {summary.seconds[phase]:.0f}" for phase in PHASES)
+    phases = ", ".join(f"{phase} {x:.0f}" for phase, x in summary.seconds.items() if phase != "total")
     yield f"{summary.seconds['total']:.0f} s: {phases}."
     for name, terciles in summary.errors_by_thirds["path"].items():
         low, high = summary.pseudo_states[name]
