@@ -27,7 +27,7 @@ class Greek(Growth):
     μ: float = 0.0
 
 
-BOX_SHARES = {"box": 1.0, "ergodic": 0.0, "mixture": 0.5, "tails": 0.3, "mostly_ergodic": 0.1}
+BOX_SHARES = {"box": 1.0, "ergodic": 0.0, "mixture": None, "tails": 0.3, "mostly_ergodic": 0.1}
 
 BAD = {
     "model=growht": "did you mean 'growth'",
