@@ -66,16 +66,17 @@ def way(monkeypatch):
     `far` and `reachable` are how far residuals allow to go from a solution, and how far one is solved.
     """
 
-    def walk(folder, far, reachable, broken=()):
+    def walk(folder, far, reachable, broken=(), stopped=None):
         asked = []
 
         def solve(job, place):
             asked.append((job.settings.start, job.model.gamma))
             place.mkdir(parents=True)
             before = 1.0 if job.settings.start is None else float(Path(job.settings.start).name.split("=")[1])
+            status = "interrupted" if len(asked) == stopped else "converged"
             bad = job.model.gamma - before > reachable or job.model.gamma in broken
             result = SimpleNamespace(path_error=SimpleNamespace(mean=1.0 if bad else 1e-7), tolerance=1e-6,
-                                     stable=True, status="converged", final=True)  # fmt: skip
+                                     stable=True, status=status, final=True, seconds={"total": 0.4})  # fmt: skip
             return SimpleNamespace(result=result, folder=place, gamma=job.model.gamma)
 
         monkeypatch.setattr(continuation, "measure_error",
@@ -106,6 +107,13 @@ def test_a_step_that_is_not_solved_is_halved(way, tmp_path):
     gammas = [w.record.values["gamma"] for w in reached]
     assert gammas[:2] == [1.0, 2.75] and [gamma for _, gamma in asked[:3]] == [1.0, 4.5, 2.75]
     assert said[1].startswith("gamma=4.5: mean error 1.0e+00 after")
+
+
+@pytest.mark.parametrize("stopped", [1, 2])
+def test_a_signal_ends_the_way_where_it_is(way, tmp_path, stopped):
+    """Also at a solution that it left unfinished, from which the run then starts and ends."""
+    reached, asked, _ = way(tmp_path, far=2, reachable=1, stopped=stopped, broken=[1.0] if stopped == 1 else [])
+    assert len(asked) == stopped == len(reached) and reached[-1].is_interrupted
 
 
 def test_a_way_that_ends_says_how_far_it_came(way, tmp_path):

@@ -10,6 +10,7 @@ from conftest import build, economy, settings
 from deqn.economy.domain import SobolPoints
 from deqn.economy.members import OneMember
 from deqn.model.declaration import Model, Multiplier, Normal, Policy, State
+from deqn.model.layout import point
 from deqn.runs.training import build_rounds, build_stages
 from deqn.training.regression import LastLayerRegression, Regression, choose_fit
 from deqn.training.sampler import Sampler
@@ -68,7 +69,7 @@ def test_time_iteration_takes_the_place_of_least_squares_on_paths(islands):
 
 
 def test_a_constraint_asks_for_a_jacobian_of_each_state():
-    e = build(settings("model=growth"), OneMember(Islands(count=13, constrained=True)))
+    e = build(settings("model=growth"), OneMember(Islands(count=24, constrained=True)))
     assert not build_stages(e, settings("optimizer=time_iteration"))[0].shares_slopes
 
 
@@ -87,17 +88,11 @@ def test_many_policies_are_solved(islands):
     (stage,) = build_stages(islands, chosen)
     stage.sampler.advance(islands.policy, tf.constant(100))
     states = stage.sampler(islands.policy)
-    exact = islands.model.closed_form(named(islands.model, states))["c"].numpy()[:, 0].T
+    exact = islands.model.closed_form(point(islands.model, islands.policy, states))["c"].numpy()[:, 0].T
     before = np.abs(islands.policy(states).numpy() / exact - 1).mean()
     assert stage.chunk(15)
     after = np.abs(islands.policy(states).numpy() / exact - 1).mean()
     assert before > 1e-4 and after < before / 50
-
-
-def named(model, states):
-    from deqn.model.layout import named_point
-
-    return named_point(model, states, tf.ones((len(states), 24), states.dtype))
 
 
 def test_the_last_layer_is_fitted_by_least_squares():
@@ -106,7 +101,7 @@ def test_the_last_layer_is_fitted_by_least_squares():
     states = tf.constant(rng.uniform(4, 8, (400, 2)) * [1, 0.02])
     for words in (["network.hidden=[30]"], ["network=chebyshev"]):
         e = economy("model=stochastic_growth", *words)
-        fit = LastLayerRegression(e.policy)
+        fit = LastLayerRegression(e.policy, 400)
         features, anchor = (x.numpy() for x in fit._compute_features(states))
         target = features @ rng.standard_normal((features.shape[1], 1)) + anchor
         assert fit.fit(states, target, 1)
@@ -128,7 +123,7 @@ def test_far_from_what_is_fitted_the_policy_stays_near_its_anchor(islands):
     states, box = tf.constant(states), SobolPoints(islands.domain, 500, 3, tf.float64).points()
     target = islands.policy.anchor(states).numpy() + 0.1 * np.sin(20 * states[:, :1])
     away = {}
-    for name, fit in (("held", choose_fit(islands, 1500, 2**30)), ("free", LastLayerRegression(islands.policy))):
+    for name, fit in (("held", choose_fit(islands, 1500, 2**30)), ("free", LastLayerRegression(islands.policy, 1500))):
         assert fit.fit(states, target, 1)
         assert np.abs(islands.policy.outputs(states) - target).mean() < 1e-3
         away[name] = np.abs(islands.policy.outputs(box) - islands.policy.anchor(box)).mean()

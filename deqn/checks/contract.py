@@ -16,7 +16,7 @@ from deqn.economy.domain import Domain, SobolPoints
 from deqn.economy.members import Members
 from deqn.equations.expectation import Expectation, build_expectation
 from deqn.equations.residuals import residuals, with_shocks
-from deqn.model.declaration import Markov, Model, Point, Policy, State
+from deqn.model.declaration import Markov, Model, Point, Policy, State, reports_expectations
 from deqn.model.findings import Finding, Line, call, check
 from deqn.model.layout import outcome_count, point
 from deqn.perturbation.steady_state import SteadyState, find_middle
@@ -58,7 +58,7 @@ def check_contract(
     yield (now := check("definitions", check_definitions, declared, trial))
     yield (moved := check("transition", check_transition, declared, chosen, now))
     yield (equations := check("residuals", check_shapes, declared, chosen, trial, now))
-    if type(members.base).expectations is not Model.expectations:
+    if reports_expectations(members.base):
         yield check("expectations", check_reported, declared, chosen, trial, now)
     yield (compiled := check("compilation", check_compilation, declared, chosen, trial, after=[moved, equations]))
     steady = given

@@ -3,7 +3,7 @@
   deqn-irf run=outputs/stochastic_growth/... shock=eps size=-2
   deqn-irf run=outputs/irbc/... shock=eps[1] periods=80
   deqn-irf run=outputs/growth/... shock=k size=0.1    a state, 10 % above rest
-  deqn-irf run=outputs/disaster/... shock=loss outcome=1    of a discrete shock
+  deqn-irf run=outputs/olg_analytic/... shock=delta outcome=1    an outcome
 
   run      folder of a solution
   shock    a shock, or a state; an entry of a vector as eps[2]; a name of both

@@ -13,7 +13,7 @@ from deqn.economy.domain import Domain
 from deqn.economy.members import Members
 from deqn.equations.expectation import Expectation
 from deqn.equations.residuals import report_point, residuals
-from deqn.model.declaration import Model, Point
+from deqn.model.declaration import Model, Point, reports_expectations
 from deqn.model.layout import point
 from deqn.perturbation.steady_state import SteadyState, find_middle
 from deqn.policies.network import PolicyFunction
@@ -71,7 +71,7 @@ class Economy(Generic[P]):
 
     def tabulate(self, states: tf.Tensor) -> pd.DataFrame:
         """All variables at packed states [n, n_states], n rows, and what the model reports of expectations."""
-        if type(self.members.base).expectations is Model.expectations:  # none
+        if not reports_expectations(self.members.base):
             return tabulate_point(point(self.model, self.policy, states))
         parts = [self.report(part) for part in self.slices(states)]
         return pd.concat([tabulate_point(Point(part)) for part in parts], ignore_index=True)

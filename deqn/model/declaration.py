@@ -178,3 +178,8 @@ class Model(ABC):
         It may read today's states and those definitions that do not depend on a policy.
         """
         return None
+
+
+def reports_expectations(base: Model) -> bool:
+    """Whether a model, the base where it is a family, has `expectations` of its own."""
+    return type(base).expectations is not Model.expectations

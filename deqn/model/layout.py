@@ -87,8 +87,8 @@ def shock_names(shocks: Sequence[Normal | Discrete | Markov]) -> list[str]:
 
 
 def has_many_policies(model: Model) -> bool:
-    """Whether least squares on residuals, whose cost grows with the square of the policies, would take too long."""
-    return sum(map(width, model.policies)) > MANY_POLICIES
+    """Whether one Jacobian is to serve all states, and a linear fit all policies; not where a constraint may bind."""
+    return not multipliers(model) and sum(map(width, model.policies)) > MANY_POLICIES
 
 
 @dataclass(frozen=True)

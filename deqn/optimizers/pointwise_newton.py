@@ -59,14 +59,15 @@ class PointwiseNewton:
         A Jacobian for each point would take the square of the unknowns in memory. A step is taken where it lowers the
         residuals; they end once few points move on, or most have a hundredth of their residual.
         """
-        slope = self._slopes(tf.constant(at[0], data.dtype), at[1]).numpy().astype(float)
+        slope = self._slopes(tf.constant(at[0], data.dtype), at[1]).numpy().astype(float)[0]
+        inverse = np.linalg.pinv(slope) if np.isfinite(slope).all() else np.zeros_like(slope)
         x, values = start.copy(), self._evaluate(start, data)
         first = measure_sizes(values)
         sizes = first.copy()
         for _ in range(CHORDS):
             if np.median(sizes) <= NEARER * np.median(first) or sizes.max() <= self._precise:
                 break
-            trial = x + solve_systems(np.broadcast_to(slope, (len(x), *slope.shape[1:])), values)
+            trial = x + shorten(-np.where(np.isfinite(values), values, 0.0) @ inverse.T)
             found = self._evaluate(trial, data)
             reached = measure_sizes(found)
             better = reached < sizes
@@ -136,5 +137,9 @@ def solve_systems(slopes: np.ndarray, values: np.ndarray) -> np.ndarray:
         steps = -np.linalg.solve(slopes, values[..., None])[..., 0]
     except np.linalg.LinAlgError:  # one of them is singular
         steps = -np.einsum("pij,pj->pi", np.linalg.pinv(slopes, rcond=1e-12), values)
-    steps = np.where(np.isfinite(steps).all(1, keepdims=True), steps, 0.0)
+    return shorten(np.where(np.isfinite(steps).all(1, keepdims=True), steps, 0.0))
+
+
+def shorten(steps: np.ndarray) -> np.ndarray:
+    """Steps [points, m], none of them longer than LONGEST in an unknown."""
     return steps * np.minimum(1.0, LONGEST / np.maximum(np.abs(steps).max(1, keepdims=True), LONGEST))

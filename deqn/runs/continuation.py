@@ -10,9 +10,8 @@ Source: Judd (1998, chapter 5) on homotopy methods.
 import logging
 import math
 import shutil
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -28,9 +27,9 @@ from deqn.runs.solution import Solution, load_solution
 from deqn.runs.start import GOOD, MOST
 from deqn.system.errors import DeqnError, FileError
 from deqn.system.files import format_error
+from deqn.training.loop import NEAR
 
 FOLDER = "continuation"
-NEAR = 10  # times the tolerance, up to which a solution on the way is good enough
 HALVED = 5  # times that a step may be halved, from the distance to the next of the values that are given
 POINTS = 512  # of the box, at which residuals decide how far to go
 REPLACED = ("start", "resume", "hydra", "continuation")  # words of a run that none on the way has
@@ -67,6 +66,18 @@ class Waypoint:
     solution: Solution
     record: WaypointRecord
 
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether a signal ended it, which ends the way, too."""
+        return self.solution.result.status == "interrupted"
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the next may start from it, or has to."""
+        result = self.solution.result
+        solved = result.path_error.mean <= NEAR * result.tolerance and result.stable is not False
+        return solved or self.is_interrupted
+
 
 SolveAt = Callable[[Job, Path], Solution]
 
@@ -78,11 +89,12 @@ def follow(job: Job, folder: Path, solve: SolveAt, tell: Callable[[str], None]) 
     read. Raises NoWay where the way ends before.
     """
     line = Line(job.settings.continuation)
-    reached = [reach(job, line.at(0.0), folder, None, solve)]
+    arrive = lambda place, start: reach(job, line, place, folder, start, solve)
+    reached = [arrive(0.0, None)]
     tell(describe(reached[0].record))
-    if not is_solved(reached[0].solution):
+    if not reached[0].is_usable:
         raise NoWay(f"the continuation does not begin: {describe(reached[0].record)}; take other first values")
-    while reached[-1].solution.result.status != "interrupted":
+    while not reached[-1].is_interrupted:
         place, last = reached[-1].place, reached[-1]
         distance = math.floor(place) + 1.0 - place
         smallest = 2.0**-HALVED
@@ -91,32 +103,32 @@ def follow(job: Job, folder: Path, solve: SolveAt, tell: Callable[[str], None]) 
         if place + distance >= line.end:
             break
         found = None
-        while found is None or not is_solved(found.solution):
+        while found is None or not found.is_usable:
             if distance < smallest:
                 raise NoWay(f"the continuation came as far as {describe(last.record)}, in {last.solution.folder}; "
                             f"beyond it {describe(found.record)}")  # fmt: skip
-            found = reach(job, line.at(place + distance), folder, last.solution, solve)
-            found = replace(found, place=place + distance)
+            found = arrive(place + distance, last.solution)
             tell(describe(found.record))
             distance /= 2
         reached.append(found)
     return reached
 
 
-def reach(job: Job, values: dict[str, float], folder: Path, start: Solution | None, solve: SolveAt) -> Waypoint:
-    """The solution at some parameters, from the solution `start`: read where it is in its folder."""
-    place, began = folder / FOLDER / "_".join(f"{n}={x:.6g}" for n, x in values.items()), time.monotonic()
+def reach(job: Job, line: Line, place: float, folder: Path, start: Solution | None, solve: SolveAt) -> Waypoint:
+    """The solution at a place of the line, from the solution `start`: read where it is in its folder."""
+    values = line.at(place)
+    own = folder / FOLDER / "_".join(f"{n}={x:.6g}" for n, x in values.items())
     try:
-        solution = load_solution(place)
+        solution = load_solution(own)
         done = solution.result.final and solution.result.status != "interrupted"
     except FileError:
         done = False
     if not done:
-        shutil.rmtree(place, ignore_errors=True)
-        solution = solve(move(job, values, start), place)
+        shutil.rmtree(own, ignore_errors=True)
+        solution = solve(move(job, values, start), own)
     error = solution.result.path_error.mean
-    record = WaypointRecord(values, error if math.isfinite(error) else None, time.monotonic() - began)
-    return Waypoint(0.0, solution, record)
+    record = WaypointRecord(values, error if math.isfinite(error) else None, solution.result.seconds["total"])
+    return Waypoint(place, solution, record)
 
 
 def move(job: Job, values: dict[str, float], start: Solution | None = None) -> Job:
@@ -137,12 +149,6 @@ def measure_error(solution: Solution, model: Model) -> float:
     sizes = np.abs(stack_rows(residuals(model, policy, expectation, states), POINTS).numpy())
     usable = np.isfinite(sizes).all(0)
     return float(sizes[:, usable].mean(1).max()) if usable.mean() >= MOST else math.inf
-
-
-def is_solved(solution: Solution) -> bool:
-    """Whether the next may start from a solution."""
-    result = solution.result
-    return result.path_error.mean <= NEAR * result.tolerance and result.stable is not False
 
 
 def describe(record: WaypointRecord) -> str:

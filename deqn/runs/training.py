@@ -8,6 +8,7 @@ from rich.console import Console
 
 from deqn.checks.undefined import find_lost_derivative
 from deqn.economy.economy import Economy
+from deqn.model.layout import has_many_policies
 from deqn.optimizers.keras_optimizer import build_optimizer
 from deqn.optimizers.self_scaled_bfgs import fits_memory
 from deqn.runs.solution import TRAINING, derive_seed
@@ -48,16 +49,18 @@ def build_stages(economy: Economy, settings: Settings, number: int = 0) -> list[
     """
     chosen, objective, stages = settings.optimizer, Objective(economy, settings.loss), []
     seed = derive_seed(settings.seed, TRAINING) + 4 * number
+    network, memory = economy.policy.network, (chosen.memory or 0.0) * 2**30
     large = chosen.memory is not None  # batches of least squares
-    states, memory = chosen.states or (choose_batch_size(objective) if large else 1), (chosen.memory or 0.0) * 2**30
+    states = chosen.states or (choose_batch_size(objective, network.count_params()) if large else 1)
     single = replace(settings.sampling, paths=states, periods=1)  # a date of each of many paths
     squares = None
     if chosen.iterations is not None:
         squares = LeastSquaresStage(objective, Sampler(economy, single, seed + 1), chosen)
-    alone = chosen.sweeps is not None and (squares is None or squares.work > HEAVY)
+    many = has_many_policies(economy.model)
+    alone = chosen.sweeps is not None and (squares is None or (many and squares.work > HEAVY))
     if chosen.sweeps is not None:
-        fewer = replace(single, paths=chosen.states or (states if alone else -(-states // 2)))
-        sampler = Sampler(economy, fewer, seed + 3)
+        wanted = choose_batch_size(objective, network.layers[-1].count_params()) if many else -(-states // 2)
+        sampler = Sampler(economy, replace(single, paths=chosen.states or wanted), seed + 3)
         stages.append(TimeIterationStage(objective, sampler, chosen.sweeps, None if alone else ROUGH, memory))
         if alone:
             return stages

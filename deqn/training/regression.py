@@ -1,5 +1,6 @@
 """A policy network fitted to given policies: least squares on a plain function, whose zero is not the model's."""
 
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -23,6 +24,8 @@ HEAVY = 1e11  # multiplications of a step above which the last layer alone is fi
 class Fit(Protocol):
     """Fits the outputs of a policy network, which stand before the bounds, to given ones at packed states."""
 
+    work: float  # multiplications of a step, roughly
+
     def fit(self, states: tf.Tensor, outputs: np.ndarray, steps: int) -> bool:
         """At most so many steps towards `outputs` [n, outputs] at `states` [n, n_states]; whether all were finite."""
 
@@ -32,23 +35,24 @@ def choose_fit(economy: Economy[PolicyNetwork], states: int, memory: float) -> F
 
     `states`: how many are fitted at once; `memory` (bytes) bounds every matrix.
     """
-    policy, n_states = economy.policy, sum(map(width, economy.model.states))
-    n, rows = policy.network.count_params(), states * policy.anchor.outputs
-    only = sum(bool(layer.trainable_variables) for layer in policy.network.layers) == 1
-    if only or rows * n * min(rows, n) > HEAVY:
-        far = (
-            SobolPoints(economy.domain, states, 7, policy.dtype).points() if has_many_policies(economy.model) else None
-        )
-        return LastLayerRegression(policy, far)
-    return Regression(policy, n_states, memory)
+    policy = economy.policy
+    whole = Regression(policy, states, sum(map(width, economy.model.states)), memory)
+    if sum(bool(layer.trainable_variables) for layer in policy.network.layers) > 1 and whole.work <= HEAVY:
+        return whole
+    far = None
+    if has_many_policies(economy.model):
+        far = SobolPoints(economy.domain, states, 7, policy.dtype).points()
+    return LastLayerRegression(policy, states, far)
 
 
 class Regression(tf.Module):
     """Fits all weights."""
 
-    def __init__(self, policy: PolicyNetwork, n_states: int, memory: float):
-        """`memory` (bytes) bounds every matrix."""
+    def __init__(self, policy: PolicyNetwork, states: int, n_states: int, memory: float):
+        """For so many states of `n_states` columns; `memory` (bytes) bounds every matrix."""
         super().__init__()
+        n, rows = policy.network.count_params(), states * policy.anchor.outputs
+        self.work = float(rows * n * min(rows, n))
         values = lambda data: policy.outputs(data[:, :n_states]) - data[:, n_states:]
         rows = lambda data, follow: tf.transpose(follow(data[:, :n_states]) - data[:, n_states:])
         recorded = lambda states, record: policy.anchor(states) + policy.approximator.record_layers(states, record)
@@ -75,9 +79,10 @@ class LastLayerRegression(tf.Module):
     anchor: without that it would lead anywhere there.
     """
 
-    def __init__(self, policy: PolicyNetwork, far: tf.Tensor | None = None):
+    def __init__(self, policy: PolicyNetwork, states: int, far: tf.Tensor | None = None):
         super().__init__()
         self._policy, self._far = policy, far
+        self.work = float(states * policy.network.layers[-1].kernel.shape[0] ** 2)
         self._features = tf.function(self._compute_features, autograph=False, reduce_retracing=True)
 
     def fit(self, states: tf.Tensor, outputs: np.ndarray, steps: int) -> bool:
@@ -86,10 +91,7 @@ class LastLayerRegression(tf.Module):
         target = outputs - anchor
         if not (np.isfinite(features).all() and np.isfinite(target).all()):
             return False
-        matrix = features.T @ features
-        if self._far is not None:
-            held = self._features(self._far)[0].numpy().astype(float)
-            matrix += HELD**2 * len(features) / len(held) * held.T @ held
+        matrix = features.T @ features + len(features) * self._hold
         matrix[np.diag_indices_from(matrix)] += RIDGE * matrix.diagonal().mean()
         weights = scipy.linalg.solve(matrix, features.T @ target, assume_a="pos")
         layer = self._policy.network.layers[-1]
@@ -97,6 +99,14 @@ class LastLayerRegression(tf.Module):
         if layer.use_bias:
             layer.bias.assign(weights[-1])
         return True
+
+    @cached_property
+    def _hold(self) -> np.ndarray | float:
+        """What holds the policy near its anchor, [features, features] for each state that is fitted."""
+        if self._far is None:
+            return 0.0
+        held = self._features(self._far)[0].numpy().astype(float)
+        return HELD**2 / len(held) * held.T @ held
 
     def _compute_features(self, states: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """What the last layer reads [n, features], with a one for its bias, and the anchor [n, outputs]."""

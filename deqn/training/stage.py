@@ -8,7 +8,6 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.economy.economy import Economy
-from deqn.model.layout import has_many_policies
 from deqn.training.objective import Objective
 from deqn.training.sampler import Sampler
 
@@ -55,11 +54,9 @@ def count_remaining(stage: Stage) -> int:
     return max(stage.cycles * stage.steps_per_cycle - stage.step, 0)
 
 
-def choose_batch_size(objective: Objective) -> int:
-    """States of a batch, held-out ones included: enough for every weight and dimension, within BATCH_LIMITS."""
-    economy, network = objective.economy, objective.economy.policy.network
-    fitted = network.layers[-1] if has_many_policies(economy.model) else network
-    weights, wanted = fitted.count_params(), PER_DIMENSION * len(economy.center.states)
+def choose_batch_size(objective: Objective, weights: int) -> int:
+    """States of a batch, held-out ones included: enough for so many weights and each dimension, within BATCH_LIMITS."""
+    wanted = PER_DIMENSION * len(objective.economy.center.states)
     return int(np.clip(max(math.ceil(5 / 4 * PER_WEIGHT * weights / objective.equations), wanted), *BATCH_LIMITS))
 
 

@@ -19,7 +19,7 @@ from deqn.checks.undefined import describe_state
 from deqn.economy.domain import SobolPoints
 from deqn.economy.economy import Economy
 from deqn.equations.residuals import residuals, stack_rows
-from deqn.model.layout import multipliers
+from deqn.model.layout import has_many_policies
 from deqn.optimizers.pointwise_newton import PointwiseNewton
 from deqn.policies.network import PolicyNetwork
 from deqn.system.files import format_error
@@ -33,7 +33,6 @@ REPORT = 5  # sweeps
 LASTING = 10  # sweeps at least, and in as many the smallest change of the policies is to fall by a tenth
 UNSOLVED = 0.1  # share of the states without a solution that is a problem
 PRECISE = 1e-8  # how near the limit is, where no other stage follows
-MANY = 12  # unknowns of a state above which one Jacobian serves all, if no constraint binds
 log = logging.getLogger("deqn")
 
 
@@ -41,7 +40,7 @@ class TimeIterationStage(BatchStage):
     """Sweeps of time iteration, until the policies are within `precision` of their limit or nothing changes any more.
 
     `precision` is in units of the policies' outputs, which a policy crosses its range in a few of; None: as near as it
-    comes, since no other stage follows. Above MANY unknowns a state's equations are not solved in each sweep, but
+    comes, since no other stage follows. With many policies a state's equations are not solved in each sweep, but
     improved.
     """
 
@@ -53,10 +52,10 @@ class TimeIterationStage(BatchStage):
         self.policy = objective.economy.policy
         self.newton = PointwiseNewton(partial(residuals_today, self.economy), self.policy.dtype)
         self.fitting = choose_fit(self.economy, sampler.states, memory)
-        self.shares_slopes = self.policy.anchor.outputs > MANY and not multipliers(self.economy.model)
-        n, rows = self.policy.network.count_params(), self.policy.anchor.outputs * sampler.states
-        # Of a sweep: some Newton steps, each a gradient for every equation, and the least squares of the fit.
-        self.work = 5.0 * rows * self.economy.gradient_work + FITS[1] * min(n, rows) ** 2 * max(n, rows)
+        self.shares_slopes = has_many_policies(self.economy.model)
+        # Of a sweep: some Newton steps, each a gradient for every equation, or the residuals alone; and the fit.
+        gradients = 1 if self.shares_slopes else self.policy.anchor.outputs
+        self.work = 5.0 * gradients * sampler.states * self.economy.gradient_work + FITS[1] * self.fitting.work
         keep = lambda start: tf.Variable(start, dtype=tf.float64, trainable=False)
         self.changes = keep(np.full(sweeps, np.nan))  # of the policies in each sweep
         self.loss, self.solved = keep(math.nan), keep(1.0)
