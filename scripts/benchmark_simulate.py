@@ -27,7 +27,8 @@ def main(arguments: list[str]) -> None:
         folder = Path(place) / "run"
         deqn.solve(model, [f"{k}={v}" for k, v in settings.items()], folder=folder, quiet=True)
         solution = deqn.load(folder)
-    shock = next(iter(solution.economy.expectation.values), solution.economy.model.states[0].name)
+    over = solution.economy.expectation
+    shock = next(iter([*over.normals, *over.values]), solution.economy.model.states[0].name)
     methods = {
         "simulate": lambda seed: solution.simulate(periods=200, paths=20, seed=seed),
         "moments": lambda seed: solution.moments(periods=200, paths=20, seed=seed),

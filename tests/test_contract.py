@@ -10,14 +10,14 @@ import tensorflow as tf
 from conftest import settings
 from deqn.checks.contract import check_model
 from deqn.economy.members import OneMember
-from deqn.equations.expectation import build_rule
+from deqn.equations.expectation import choose_rule
 from deqn.model.declaration import Discrete, Markov, Normal, Policy, State
 from deqn.models.stochastic_growth import StochasticGrowth
 from deqn.system.errors import InputError
 
 
 def check(model):
-    return check_model(OneMember(model), partial(build_rule, settings().expectation))[1]
+    return check_model(OneMember(model), partial(choose_rule, settings().expectation))[1]
 
 
 def altered(**members):

@@ -12,7 +12,13 @@ import tensorflow as tf
 from conftest import economy, settings
 from deqn.economy import economy as economies
 from deqn.economy.domain import SobolPoints
-from deqn.equations.expectation import build_expectation, build_finer_rule, build_rule
+from deqn.equations.expectation import (
+    build_expectation,
+    build_finer_rule,
+    build_rule,
+    choose_quadrature,
+    settle,
+)
 from deqn.evaluation import evaluate
 from deqn.evaluation.closed_loop import assess_stability, find_closed_loop_modes
 from deqn.evaluation.judgements import pool_sets
@@ -102,8 +108,9 @@ def test_the_verdict_is_measured_where_training_never_was(monkeypatch, tmp_path)
 
 @pytest.mark.parametrize("choice", ["auto", "monomial", "monomial expectation.degree=3", "monte_carlo"])
 @pytest.mark.parametrize("dimension", [1, 2, 5])
-def test_no_node_judges_what_it_has_trained(choice, dimension):
-    quadrature = settings(*f"expectation={choice}".split()).expectation
+@pytest.mark.parametrize("constrained", [False, True])
+def test_no_node_judges_what_it_has_trained(choice, dimension, constrained):
+    quadrature = settle(settings(*f"expectation={choice}".split()).expectation, dimension, constrained)
     trained, judged = (
         {tuple(x) for x in np.round(r(quadrature, dimension)[0], 9) + 0.0} for r in (build_rule, build_finer_rule)
     )
@@ -128,7 +135,7 @@ def test_half_the_variance_in_training_turns_the_verdict_red(tmp_path, monkeypat
         nodes, weights = build_rule(quadrature, dimension)
         return nodes / np.sqrt(2), weights
 
-    monkeypatch.setattr("deqn.runs.solution.build_rule", halved)
+    monkeypatch.setattr("deqn.equations.expectation.build_rule", halved)
     sabotaged = solve("stochastic_growth", overrides, folder=tmp_path / "halved", quiet=True)
     assert sabotaged.summary["status"] == "not_converged"
 
@@ -136,7 +143,7 @@ def test_half_the_variance_in_training_turns_the_verdict_red(tmp_path, monkeypat
 def test_half_the_variance_moves_the_residual_where_risk_matters():
     """At one and the same policy the two rules differ by far more than the tolerance."""
     e = economy("model=stochastic_growth", "model.gamma=10", "network.anchor=steady_state")
-    quadrature = settings().expectation
+    quadrature = choose_quadrature(settings().expectation, e.model)
     states = SobolPoints(e.domain, 64, 0, tf.float64).points()
 
     def halved(dimension):

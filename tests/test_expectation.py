@@ -12,15 +12,22 @@ from hypothesis import strategies as st
 
 from conftest import settings
 from deqn.equations.expectation import (
+    aligned,
     build_expectation,
     build_finer_rule,
     build_rule,
     gauss_hermite,
     monomial,
     monte_carlo,
+    settle,
     spherical_radial,
 )
 from deqn.model.declaration import Discrete, Markov, Normal, Point
+
+
+def chosen(words, dimension, constrained=False):
+    """The rule that some words choose for so many shocks."""
+    return settle(settings(*words.split()).expectation, dimension, constrained)
 
 
 def normal_moment(power: int) -> float:
@@ -72,7 +79,7 @@ def test_rules_of_degree_five_have_positive_weights(dimension):
 
 def test_the_expectation_of_a_positive_function_is_positive():
     """Of one that lives where a rule with negative weights takes away: beyond the axes, in eleven dimensions."""
-    nodes, weights = build_rule(settings("expectation=auto").expectation, 11)
+    nodes, weights = build_rule(chosen("expectation=auto", 11), 11)
     far = np.abs(nodes).max(1) > 0.99 * np.abs(nodes).max()
     assert weights @ np.where(far, 1.0, 1e-6) > 0
     assert weights @ np.exp(3 * np.abs(nodes).max(1)) > 0
@@ -120,7 +127,7 @@ def seen(quadrature, dimension, function, exact):
 ])  # fmt: skip
 def test_the_evaluation_sees_the_error_of_trainings_rule(words, dimension):
     """Along the radius, where rotated copies are blind: E exp(-|x|^2 / 2d). Along one axis: E exp(x)."""
-    quadrature = settings(*words.split()).expectation
+    quadrature = chosen(words, dimension)
     radial = lambda x: np.exp(-(x**2).sum(1) / (2 * dimension))
     error, found = seen(quadrature, dimension, radial, (1 + 1 / dimension) ** (-dimension / 2))
     assert abs(found) > 0.5 * abs(error) or abs(error) < 1e-8
@@ -136,13 +143,45 @@ def test_monte_carlo_is_antithetic_and_converges():
 
 @pytest.mark.parametrize("dimension, size", [(1, 5), (3, 125), (4, 33), (5, 43), (11, 278)])
 def test_auto_is_product_up_to_three_and_monomial_above(dimension, size):
-    assert len(build_rule(settings("expectation=auto").expectation, dimension)[0]) == size
+    assert len(build_rule(chosen("expectation=auto", dimension), dimension)[0]) == size
+
+
+@pytest.mark.parametrize("dimension, size", [(1, 33), (2, 69), (3, 207), (4, 33)])
+def test_with_constraints_auto_is_aligned_up_to_three_and_monomial_above(dimension, size):
+    rule = chosen("expectation=auto", dimension, constrained=True)
+    assert len(build_rule(rule, dimension)[0]) == size
+
+
+@pytest.mark.parametrize("dimension, nodes, across", [(1, 23, 3), (2, 15, 5), (3, 23, 3), (5, 23, 3)])
+def test_the_aligned_rule_has_the_moments_of_the_normal(dimension, nodes, across):
+    points, weights = aligned(dimension, nodes, across)
+    assert worst_moment_error(points, weights, 3) < 1e-12  # mean, variance and independence exactly
+    assert worst_moment_error(points, weights, 5) < 1e-3  # tails beyond five standard deviations are left out
+
+
+def test_a_single_node_along_the_axis_is_the_mean():
+    points, weights = aligned(2, 1, 3)
+    assert (points[:, 0] == 0).all() and weights.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("bent", [0.0, 0.3])
+def test_at_a_kink_the_aligned_rule_is_better_than_the_product_rule(bent):
+    """E max(x + bent y^2 - c, 0) over places c of the kink, against a rule of 400 nodes along each direction."""
+    places = np.linspace(-1, 1, 21)
+    error = lambda rule: np.abs(kinked(*rule, places, bent) - exact).mean()
+    exact = kinked(*aligned(2, 401, 41), places, bent)
+    assert error(aligned(2, 23, 3)) < 0.6 * error(gauss_hermite(2, 8))  # 69 and 64 nodes
+    assert error(aligned(2, 33, 5)) < 0.6 * error(aligned(2, 23, 3))
+
+
+def kinked(nodes, weights, places, bent):
+    return weights @ np.maximum(nodes[:, :1] + bent * nodes[:, 1:] ** 2 - places, 0)
 
 
 @pytest.mark.parametrize("choice, dimension", [("product", 2), ("monomial", 1), ("monomial", 4), ("auto", 6)])
 def test_the_evaluation_uses_other_and_better_nodes(choice, dimension):
     """E exp(0.3 sum x / sqrt(d)), known in closed form: the finer rule is closer."""
-    quadrature = settings(f"expectation={choice}").expectation
+    quadrature = chosen(f"expectation={choice}", dimension)
     error = []
     for nodes, weights in (build_rule(quadrature, dimension), build_finer_rule(quadrature, dimension)):
         mean = weights @ np.exp(1.5 * nodes.sum(1) / np.sqrt(dimension))
@@ -151,7 +190,7 @@ def test_the_evaluation_uses_other_and_better_nodes(choice, dimension):
 
 
 def test_the_evaluation_draws_more_and_afresh():
-    quadrature = settings("expectation=monte_carlo").expectation
+    quadrature = chosen("expectation=monte_carlo", 2)
     trained, judged = build_rule(quadrature, 2)[0], build_finer_rule(quadrature, 2)[0]
     assert len(judged) == 4 * len(trained) and not np.isin(judged, trained).any()
 
@@ -159,12 +198,14 @@ def test_the_evaluation_draws_more_and_afresh():
 class Shocks:
     """As much of a model as an expectation reads."""
 
+    policies = ()
+
     def __init__(self, *shocks):
         self.shocks = shocks
 
 
 def expected(shocks, function, now=None):
-    e = build_expectation(Shocks(*shocks), partial(build_rule, settings("expectation=product").expectation))
+    e = build_expectation(Shocks(*shocks), partial(build_rule, chosen("expectation=product", 2)))
     E = e.operator(now or Point({}), tf.float64)
     return E(function(e.shocks(tf.float64))).numpy()
 

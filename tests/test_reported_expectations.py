@@ -10,7 +10,7 @@ import tensorflow as tf
 from conftest import economy, settings
 from deqn.checks.contract import check_contract
 from deqn.economy.members import OneMember
-from deqn.equations.expectation import build_rule
+from deqn.equations.expectation import choose_rule
 from deqn.evaluation.analysis import impulse_response
 from deqn.families.pseudo_states import gather_members
 from deqn.model.layout import point
@@ -89,7 +89,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("kind", MISTAKES)
 def test_a_mistake_is_found_before_training(kind):
-    quadrature = partial(build_rule, settings("model=asset_pricing").expectation)
+    quadrature = partial(choose_rule, settings("model=asset_pricing").expectation)
     lines = {line.name: line for line in check_contract(OneMember(Wrong(kind=kind)), quadrature)}
     assert MISTAKES[kind] in str(lines["expectations"].failures[0])
 

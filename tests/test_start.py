@@ -10,7 +10,7 @@ import deqn
 from conftest import settings
 from deqn.checks.contract import check_model
 from deqn.economy.members import OneMember
-from deqn.equations.expectation import build_rule
+from deqn.equations.expectation import choose_rule
 from deqn.model.declaration import Model, Normal, Policy, State
 from deqn.models.stochastic_growth import StochasticGrowth
 from deqn.runs.start import FILE, choose_start, read_guess
@@ -26,7 +26,7 @@ QUICK = ("network.hidden=[8]", "tolerance=0.01", "optimizer.states=200", "optimi
 def start_of(model, *overrides, steady="look"):
     members = OneMember(model)
     if steady == "look":
-        steady = check_model(members, lambda d: build_rule(settings().expectation, d), "auto")[0]
+        steady = check_model(members, lambda model: choose_rule(settings().expectation, model), "auto")[0]
     return choose_start(members, settings(*SMALL, *overrides), steady)
 
 
@@ -122,7 +122,7 @@ def test_a_steady_state_that_is_not_found_is_no_refusal_where_the_start_is_free(
         def residuals(self, now, nxt, E):
             return {"rule": now.p + now.x**2 + 1 + 0 * E(nxt.p)}
 
-    members, rule = OneMember(Restless()), lambda d: build_rule(settings().expectation, d)
+    members, rule = OneMember(Restless()), lambda model: choose_rule(settings().expectation, model)
     assert check_model(members, rule, "auto")[0] is None
     with pytest.raises(InputError, match="no steady state was found"):
         check_model(members, rule, "linear")

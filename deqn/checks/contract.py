@@ -14,7 +14,7 @@ from deqn.checks.at_rest import check_given, check_residuals, find_steady_state
 from deqn.checks.declarations import check_declarations, equation_problems, variable_problems
 from deqn.economy.domain import Domain, SobolPoints
 from deqn.economy.members import Members
-from deqn.equations.expectation import Expectation, build_expectation
+from deqn.equations.expectation import Expectation, NormalRule, build_expectation
 from deqn.equations.residuals import residuals, with_shocks
 from deqn.model.declaration import Markov, Model, Point, Policy, State, reports_expectations
 from deqn.model.findings import Finding, Line, call, check
@@ -23,20 +23,20 @@ from deqn.perturbation.steady_state import SteadyState, find_middle
 from deqn.system.errors import InputError
 
 TRIAL_BATCH = 2
-NormalRule = Callable[[int], tuple[np.ndarray, np.ndarray]]
+RuleChoice = Callable[[Model], NormalRule]
 
 
 def check_model(
-    members: Members, normal_rule: NormalRule, anchor: str = "linear", tell: Callable[[str], None] = lambda text: None
+    members: Members, choose_rule: RuleChoice, anchor: str = "linear", tell: Callable[[str], None] = lambda text: None
 ) -> tuple[SteadyState | None, list[str]]:
     """Refuse a model that breaks the contract; returns its steady state and the names of its equations.
 
-    `normal_rule` is that of the expectation with which the model will be solved. A steady state is needed for every
+    `choose_rule` gives that of the expectation with which the model will be solved. A steady state is needed for every
     `anchor` but none and auto; it is None where none is wanted, or found. `tell` receives messages about slow steps.
     Raises InputError.
     """
     values = {}
-    for line in check_contract(members, normal_rule, anchor, tell):
+    for line in check_contract(members, choose_rule, anchor, tell):
         for failure in line.failures:
             raise failure
         values[line.name] = line.value
@@ -44,12 +44,12 @@ def check_model(
 
 
 def check_contract(
-    members: Members, normal_rule: NormalRule, anchor: str = "linear", tell: Callable[[str], None] = lambda text: None
+    members: Members, choose_rule: RuleChoice, anchor: str = "linear", tell: Callable[[str], None] = lambda text: None
 ) -> Iterator[Line]:
     """The checks in the order in which they build on each other; all that can be made are made."""
     model, rests, needed = members.model, anchor != "none", anchor != "auto"
     yield (declared := check("declarations", check_declarations, model))
-    yield (chosen := check("expectation", check_expectation, declared, normal_rule))
+    yield (chosen := check("expectation", check_expectation, declared, choose_rule))
     left_out = lambda model: Finding(None, "left out: network.anchor=none does without one")
     given = check("steady state", partial(check_given, needed=needed) if rests else left_out, declared)
     if given.failures or given.warnings or given.value is not None or not rests:
@@ -70,9 +70,9 @@ def check_contract(
         yield check("zero residuals", check_residuals, declared, steady, after=[compiled])
 
 
-def check_expectation(model: Model, normal_rule: NormalRule) -> Finding:
+def check_expectation(model: Model, choose_rule: RuleChoice) -> Finding:
     """The expectation over all shocks."""
-    chosen = build_expectation(model, normal_rule)
+    chosen = build_expectation(model, choose_rule(model))
     return Finding(chosen, f"{chosen.nodes} node{'s' * (chosen.nodes > 1)}" if model.shocks else "no shocks")
 
 

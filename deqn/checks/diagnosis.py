@@ -10,7 +10,7 @@ from deqn.economy.anchors import LOCAL
 from deqn.economy.domain import Domain, SobolPoints, box_states
 from deqn.economy.economy import Economy
 from deqn.economy.exact import closed_form, exact_residuals, measure_refinement
-from deqn.equations.expectation import Expectation, choose_rule, count_normals
+from deqn.equations.expectation import Expectation, choose_quadrature, count_normals
 from deqn.equations.residuals import residuals, slackness_names, without_risk
 from deqn.model.declaration import Model
 from deqn.model.findings import Finding, call
@@ -150,14 +150,13 @@ def check_choices(
 
 def check_quadrature(economy: Economy, finer: Expectation, quadrature: Quadrature, tolerance: float) -> Finding:
     """How far the residuals move under a finer rule at points of the box."""
-    dimension = count_normals(economy.model)
-    if not dimension:
+    if not count_normals(economy.model):
         return Finding(None, "exact: no normal shocks")
     states = SobolPoints(economy.domain, count_affordable(economy.model, finer), 0, economy.policy.dtype).points()
     coarse, fine = economy.residuals(states), residuals(economy.model, economy.policy, finer, states)
     moved = np.abs(np.concatenate([np.ravel(coarse[name] - fine[name]) for name in coarse]))
     mean = moved.mean()
-    nodes = f"{choose_rule(quadrature, dimension)} rule, {economy.expectation.nodes} nodes"
+    nodes = f"{choose_quadrature(quadrature, economy.model).rule} rule, {economy.expectation.nodes} nodes"
     text = f"{nodes}; {finer.nodes} change residuals by {moved.max():.0e}"
     warning = f"expectation: an error of {mean:.1e} exceeds tolerance={tolerance:g}; take a finer rule"
     return Finding(None, text, warnings=[warning] * bool(mean > tolerance))

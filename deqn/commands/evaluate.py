@@ -45,7 +45,7 @@ def run_evaluate(arguments: list[str]) -> int:
     clock = Clock(STARTED)
     with clock.phase("import"):
         console = start_engine()
-    from deqn.equations.expectation import build_expectation, build_rule
+    from deqn.equations.expectation import build_expectation, choose_rule
     from deqn.evaluation.judgements import judge
     from deqn.reporting import report
     from deqn.runs import solution, verdict
@@ -56,7 +56,9 @@ def run_evaluate(arguments: list[str]) -> int:
         solved = replace(solved, settings=chosen, result=result)
         finer = solved.finer_economy
         if any(a.lstrip("+").startswith("expectation") for a in given):
-            finer = replace(finer, expectation=build_expectation(finer.model, partial(build_rule, chosen.expectation)))
+            chosen_rule = choose_rule(chosen.expectation, finer.model)
+            other = build_expectation(finer.model, chosen_rule).turn_as(finer.expectation)
+            finer = replace(finer, expectation=other)
         case = verdict.compose_case(solved, finer)
         summary = judge(case)
     place = Path(claim_new_folder(f"{folder}/evaluations/{datetime.now():%Y-%m-%d_%H-%M-%S}"))

@@ -1,6 +1,7 @@
 """An economy under a policy function: what training changes and what evaluation measures, and its tables."""
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Generic, TypeVar
@@ -18,6 +19,7 @@ from deqn.model.layout import point
 from deqn.perturbation.steady_state import SteadyState, find_middle
 from deqn.policies.network import PolicyFunction
 
+TRIMMED = 2.0  # times the share without a solution
 SLICE, FLOATS = 4096, 2**26  # states evaluated at once, and numbers in all of them, so that memory stays bounded
 P = TypeVar("P", bound=PolicyFunction, covariant=True)
 
@@ -58,6 +60,11 @@ class Economy(Generic[P]):
         return 3.0 * (self.expectation.nodes + 1) * self.policy.network.count_params()
 
     @cached_property
+    def unsolvable(self) -> tf.Variable:
+        """The share of the training states at which time iteration found no solution of today's equations."""
+        return tf.Variable(0.0, dtype=tf.float64, trainable=False)
+
+    @cached_property
     def sizes(self) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
         """A compiled function: absolute residuals by equation, [n, batch] each, at packed states [batch, n_states]."""
         flatten = lambda r: tf.reshape(tf.abs(r), (-1, tf.shape(r)[-1]))
@@ -87,6 +94,20 @@ class Economy(Generic[P]):
         rows = min(SLICE, max(1, FLOATS // ((self.expectation.nodes + 1) * self.policy.floats)))
         for first in range(0, states.shape[0], rows):
             yield states[first : first + rows]
+
+
+def rank_states(errors: Mapping[str, np.ndarray]) -> np.ndarray:
+    """States by the largest of their residuals [n, states], the smallest first; those without numbers are last."""
+    largest = np.concatenate([np.abs(r) for r in errors.values()]).max(0)
+    return np.argsort(np.where(np.isfinite(largest), largest, np.inf), kind="stable")
+
+
+def count_trimmed(share: float, states: int) -> int:
+    """How many of so many states are left out, those with the largest residuals, where a share has no solution.
+
+    Least squares would else be ruled by equations that cannot be met (least trimmed squares: Rousseeuw 1984).
+    """
+    return min(math.ceil(TRIMMED * share * states), states // 2)
 
 
 def row_means(sizes: dict[str, np.ndarray]) -> Iterator[tuple[str, float]]:

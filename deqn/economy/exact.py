@@ -83,7 +83,7 @@ class Refinement:
 def measure_refinement(model: Model, exact: Truth, quadrature: Quadrature, states: tf.Tensor) -> dict[str, Refinement]:
     """The residuals of exact policies, all of them given, by equation at packed states [n, n_states]."""
     found, nodes = {}, 0
-    for normal_rule in list_finer_rules(quadrature, expectations.count_normals(model)):
+    for normal_rule in list_finer_rules(quadrature, model):
         over = expectations.build_expectation(model, normal_rule)
         nodes = over.nodes
         for name, r in exact_residuals(model, exact, over, states).items():
@@ -92,11 +92,12 @@ def measure_refinement(model: Model, exact: Truth, quadrature: Quadrature, state
             for name, sizes in found.items()}  # fmt: skip
 
 
-def list_finer_rules(quadrature: Quadrature, dimension: int) -> Sequence:
+def list_finer_rules(quadrature: Quadrature, model: Model) -> Sequence[expectations.NormalRule]:
     """Rules that grow finer: product rules in a few shocks, else those of training and evaluation."""
+    dimension = expectations.count_normals(model)
     if not dimension:
-        return [partial(expectations.build_finer_rule, quadrature)]
+        return [expectations.choose_finer_rule(quadrature, model)]
     finest = min(MOST_NODES, int(NODES ** (1 / dimension) + 1e-9))
     if finest < 8:
-        return [partial(expectations.build_rule, quadrature), partial(expectations.build_finer_rule, quadrature)]
+        return [choose(quadrature, model) for choose in (expectations.choose_rule, expectations.choose_finer_rule)]
     return [partial(expectations.gauss_hermite, nodes=finest // part) for part in (4, 2, 1)]

@@ -1,12 +1,16 @@
 """Expectations: quadrature rules for normal shocks, exact sums for discrete ones, and their product.
 
-Every rule gives nodes and weights; E(v) is the weighted sum over nodes. Sources: Stroud (1971); Judd, Maliar and Maliar
-(2011) for the monomial rules; Genz and Monahan (1998) for rotated rules in directions and radii.
+Every rule gives nodes and weights; E(v) is the weighted sum over nodes. Where constraints come to bind, tomorrow's
+variables have kinks, at which rules for polynomials converge slowly. There nodes lie close along one axis, which is
+turned into the direction in which the constraints come to bind (economy/alignment.py); integrated along it, what is
+left is smooth. Sources: Stroud (1971); Judd, Maliar and Maliar (2011) for the monomial rules; Genz and Monahan (1998)
+for rotated rules in directions and radii.
 """
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import scipy.special
@@ -14,12 +18,18 @@ import tensorflow as tf
 
 from deqn.equations.cubature import degree_five
 from deqn.model.declaration import Discrete, Markov, Model, Normal, Point
-from deqn.model.layout import outcome_count, probabilities, width
+from deqn.model.layout import multipliers, outcome_count, probabilities, width
 from deqn.settings.schema import Quadrature
 
 FEW, CHECKING = 3, 6  # up to so many shocks the product rule, of so many nodes each, checks a monomial rule
 RADII = 3  # of the rule that checks it for more shocks
+SMOOTH_NODES, KINKED_NODES = 5, (33, 23)  # of each shock; along the axis of kinks, of one shock and of more
+SPAN, ACROSS = 5.0, 3  # standard deviations that nodes along the axis reach; nodes in each other direction
+MORE = 3, 11  # nodes that the finer rule has beyond those
 MANY = 20  # shocks above which a rule of degree 5, whose nodes grow with their square, is no check of degree 3
+
+# Dimension d -> nodes [n, d] and weights [n] for d independent standard normals.
+NormalRule = Callable[[int], tuple[np.ndarray, np.ndarray]]
 
 
 def gauss_hermite(dimension: int, nodes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -63,38 +73,78 @@ def monte_carlo(dimension: int, draws: int, seed: int) -> tuple[np.ndarray, np.n
     return np.concatenate([half, -half]), np.full(2 * len(half), 1 / (2 * len(half)))
 
 
-def build_rule(quadrature: Quadrature, dimension: int) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes [n, dimension] and weights [n] of the chosen rule; `auto` is product up to FEW shocks, monomial above."""
-    name = choose_rule(quadrature, dimension)
-    if name == "product":
-        return gauss_hermite(dimension, quadrature.nodes)
-    if name == "monte_carlo":
-        return monte_carlo(dimension, quadrature.draws, quadrature.seed)
-    return monomial(dimension, choose_degree(quadrature))
+def aligned(dimension: int, nodes: int, across: int) -> tuple[np.ndarray, np.ndarray]:
+    """Equally spaced nodes along the first axis, with variance one, times a rule for smooth functions of the others.
+
+    The trapezoidal rule's error at a kink falls with the square of the distance between nodes, and exponentially
+    elsewhere (Trefethen and Weideman 2014).
+    """
+    x = np.linspace(-SPAN, SPAN, nodes) if nodes > 1 else np.zeros(1)
+    w = np.exp(-(x**2) / 2)
+    w /= w.sum()
+    x /= np.sqrt(w @ x**2) if nodes > 1 else 1.0
+    if dimension - 1 < FEW:
+        others, shares = gauss_hermite(dimension - 1, across)
+    else:
+        others, shares = monomial(dimension - 1, 5)
+    grid = np.concatenate([np.repeat(x, len(others))[:, None], np.tile(others, (nodes, 1))], 1)
+    return grid, np.outer(w, shares).ravel()
 
 
-def build_finer_rule(quadrature: Quadrature, dimension: int) -> tuple[np.ndarray, np.ndarray]:
+def settle(quadrature: Quadrature, dimension: int, constrained: bool) -> Quadrature:
+    """The rule and its nodes where they are left open: `aligned` for constrained economies with up to FEW shocks,
+    `product` for others with so few, `monomial` above.
+    """  # fmt: skip
+    rule = quadrature.rule
+    if rule == "auto":
+        rule = "monomial" if dimension > FEW else "aligned" if constrained else "product"
+    nodes = quadrature.nodes or (KINKED_NODES[dimension > 1] if rule == "aligned" else SMOOTH_NODES)
+    return replace(quadrature, rule=rule, nodes=nodes, degree=quadrature.degree or 5)
+
+
+def build_rule(settled: Quadrature, dimension: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes [n, dimension] and weights [n] of a rule."""
+    if settled.rule == "product":
+        return gauss_hermite(dimension, settled.nodes)
+    if settled.rule == "aligned":
+        return aligned(dimension, settled.nodes, ACROSS)
+    if settled.rule == "monte_carlo":
+        return monte_carlo(dimension, settled.draws, settled.seed)
+    return monomial(dimension, settled.degree)
+
+
+def build_finer_rule(settled: Quadrature, dimension: int) -> tuple[np.ndarray, np.ndarray]:
     """A more accurate rule with other nodes than `build_rule`, for the evaluation.
 
     A monomial rule is checked by the product rule up to FEW shocks, and one of degree 3 by one of degree 5 up to MANY.
     Elsewhere the rule has other radii and directions: rotated copies alone would share the error along the radius.
     """
-    name = choose_rule(quadrature, dimension)
-    if name == "product":
-        return gauss_hermite(dimension, quadrature.nodes + 3)
-    if name == "monte_carlo":
-        return monte_carlo(dimension, 4 * quadrature.draws, quadrature.seed + 1)
+    if settled.rule == "product":
+        return gauss_hermite(dimension, settled.nodes + MORE[0])
+    if settled.rule == "aligned":
+        return aligned(dimension, settled.nodes + MORE[1], ACROSS + 2)
+    if settled.rule == "monte_carlo":
+        return monte_carlo(dimension, 4 * settled.draws, settled.seed + 1)
     if dimension <= FEW:
         return gauss_hermite(dimension, CHECKING)
-    if choose_degree(quadrature) == 3 and dimension <= MANY:
+    if settled.degree == 3 and dimension <= MANY:
         return monomial(dimension, 5)
-    return spherical_radial(dimension, choose_degree(quadrature), copies=2, seed=0)
+    return spherical_radial(dimension, settled.degree, copies=2, seed=0)
 
 
-def choose_rule(quadrature: Quadrature, dimension: int) -> str:
-    """The rule's name with `auto` decided."""
-    automatic = "product" if dimension <= FEW else "monomial"
-    return automatic if quadrature.rule == "auto" else quadrature.rule
+def choose_quadrature(quadrature: Quadrature, model: Model) -> Quadrature:
+    """The rule for a model's normal shocks, with what is left open decided."""
+    return settle(quadrature, count_normals(model), bool(multipliers(model)))
+
+
+def choose_rule(quadrature: Quadrature, model: Model) -> NormalRule:
+    """The rule with which a model is solved."""
+    return partial(build_rule, choose_quadrature(quadrature, model))
+
+
+def choose_finer_rule(quadrature: Quadrature, model: Model) -> NormalRule:
+    """The rule by which a solution is judged."""
+    return partial(build_finer_rule, choose_quadrature(quadrature, model))
 
 
 def count_normals(model: Model) -> int:
@@ -102,25 +152,25 @@ def count_normals(model: Model) -> int:
     return sum(width(s) for s in model.shocks if isinstance(s, Normal))
 
 
-def count_product_nodes(quadrature: Quadrature, model: Model) -> int | None:
-    """The nodes for each normal shock, None where another rule, or none, is taken."""
-    n = count_normals(model)
-    return quadrature.nodes if n and choose_rule(quadrature, n) == "product" else None
-
-
-def choose_degree(quadrature: Quadrature) -> int:
-    """The degree of the monomial rule; `auto` takes the higher one."""
-    return 5 if quadrature.rule == "auto" else quadrature.degree
+def count_axis_nodes(quadrature: Quadrature, model: Model) -> int | None:
+    """The nodes for each normal shock, or along the axis of kinks; None where another rule, or none, is taken."""
+    chosen = choose_quadrature(quadrature, model)
+    return chosen.nodes if count_normals(model) and chosen.rule in ("product", "aligned") else None
 
 
 @dataclass(frozen=True)
 class Expectation:
     """Nodes and weights over all shocks of a model together: the product of the normal rule and the discrete sums.
 
-    `values`: name -> [nodes] or [n, nodes]; `weights`: [nodes], the normal and i.i.d. part; `chains`: for each Markov
-    shock, its declaration and the outcome that it has at each node.
+    `normals`: name -> the columns of a normal shock in `points` [nodes, d]; `turn`: an orthogonal matrix [d, d] by
+    which the points are turned, None where they stay; `values`: name -> [nodes] or [n, nodes], of discrete shocks;
+    `weights`: [nodes], the normal and i.i.d. part; `chains`: for each Markov shock, its declaration and the outcome
+    that it has at each node.
     """
 
+    normals: dict[str, int | slice]
+    points: np.ndarray
+    turn: tf.Variable | None
     values: dict[str, np.ndarray]
     weights: np.ndarray
     chains: tuple[tuple[Markov, np.ndarray], ...]
@@ -131,7 +181,18 @@ class Expectation:
 
     def shocks(self, dtype) -> Point:
         """The shocks at every node: [nodes, 1], or [n, nodes, 1] for vectors."""
-        return Point({name: tf.constant(value[..., None], dtype) for name, value in self.values.items()})
+        points = tf.constant(self.points, dtype)
+        if self.turn is not None:
+            points = points @ tf.cast(self.turn, dtype)
+        normals = {name: tf.transpose(points)[columns][..., None] for name, columns in self.normals.items()}
+        discrete = {name: tf.constant(value[..., None], dtype) for name, value in self.values.items()}
+        return Point(normals | discrete)
+
+    def turn_as(self, other: "Expectation") -> "Expectation":
+        """This expectation, with its points turned as those of another one of the same model."""
+        if self.turn is not None:
+            self.turn.assign(other.turn)
+        return self
 
     def weights_given(self, now: Point, dtype) -> tf.Tensor:
         """The weight of every node given today, [nodes, batch], or [nodes, 1] where it is the same for all."""
@@ -146,20 +207,18 @@ class Expectation:
         return lambda v: tf.reduce_sum(weights * v, -2, keepdims=True)
 
 
-def build_expectation(model: Model, normal_rule: Callable[[int], tuple[np.ndarray, np.ndarray]]) -> Expectation:
-    """The expectation over all shocks of a model; a deterministic economy has one node.
-
-    `normal_rule(d)` gives nodes [n, d] and weights [n] for d independent standard normals.
-    """
+def build_expectation(model: Model, normal_rule: NormalRule) -> Expectation:
+    """The expectation over all shocks of a model; a deterministic economy has one node."""
     normals = [s for s in model.shocks if isinstance(s, Normal)]
     discrete = [s for s in model.shocks if not isinstance(s, Normal)]
-    points, normal_weights = normal_rule(count_normals(model)) if normals else (np.zeros((1, 0)), np.ones(1))
+    dimension = count_normals(model)
+    points, normal_weights = normal_rule(dimension) if normals else (np.zeros((1, 0)), np.ones(1))
     counts = [len(points), *(outcome_count(s) for s in discrete)]
     index = np.indices(counts).reshape(len(counts), -1)  # which node or outcome of each part, [parts, nodes]
+    columns: dict[str, int | slice] = {}
     values, weights, chains, first = {}, normal_weights[index[0]], [], 0
     for s in normals:
-        block = points[index[0], first : first + width(s)].T  # [width, nodes]
-        values[s.name] = block[0] if s.size is None else block
+        columns[s.name] = first if s.size is None else slice(first, first + s.size)
         first += width(s)
     for s, outcome in zip(discrete, index[1:], strict=True):
         values.update({name: np.asarray(v, float)[..., outcome] for name, v in s.values.items()})
@@ -167,4 +226,6 @@ def build_expectation(model: Model, normal_rule: Callable[[int], tuple[np.ndarra
             weights = weights * np.asarray(s.probabilities, float)[outcome]
         else:
             chains.append((s, outcome))
-    return Expectation(values, weights, tuple(chains))
+    turns = dimension > 1 and multipliers(model)
+    turn = tf.Variable(np.eye(dimension), trainable=False, name="turn") if turns else None
+    return Expectation(columns, points[index[0]], turn, values, weights, tuple(chains))

@@ -71,13 +71,12 @@ class Region:
 def reach_tomorrow(economy: Economy, states: np.ndarray) -> np.ndarray:
     """Packed states to which the nodes of tomorrow lead from states [n, n_states], normal shocks up to FARTHEST."""
     model, nodes, today = economy.model, economy.expectation, tf.constant(states, economy.policy.dtype)
-    now = point(model, economy.policy, today)
-    tomorrow = pack(
-        model.transition(now, nodes.shocks(today.dtype)), model.states, nodes.nodes, len(states), today.dtype
-    )
+    now, shocks = point(model, economy.policy, today), nodes.shocks(today.dtype)
+    tomorrow = pack(model.transition(now, shocks), model.states, nodes.nodes, len(states), today.dtype)
     possible = np.broadcast_to(nodes.weights_given(now, today.dtype), (nodes.nodes, len(states))) != 0
     for shock in model.shocks:
         if isinstance(shock, Normal):
-            near = np.abs(nodes.values[shock.name]).reshape(-1, nodes.nodes).max(0) <= FARTHEST
+            sizes = np.abs(getattr(shocks, shock.name).numpy()).reshape(-1, nodes.nodes)
+            near = sizes.max(0) <= FARTHEST
             possible = possible & near[:, None]
     return tomorrow.numpy()[possible.ravel()].astype(float)

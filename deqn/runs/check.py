@@ -14,7 +14,7 @@ from deqn.checks import diagnosis
 from deqn.checks.contract import check_contract
 from deqn.checks.undefined import check_box
 from deqn.economy.members import Members
-from deqn.equations.expectation import build_expectation, build_finer_rule, build_rule
+from deqn.equations.expectation import build_expectation, choose_finer_rule, choose_rule
 from deqn.families.pseudo_states import gather_members
 from deqn.model.declaration import Model
 from deqn.model.findings import Finding, Line, check
@@ -48,11 +48,11 @@ def run_checks(members: Members, settings: Settings, tell: Callable[[str], None]
     """Every check, in the order in which they build on each other; `tell` hears about what takes long."""
     lines, quadrature, anchor = {}, settings.expectation, settings.network.anchor
     yield check("parameters", describe_parameters, members)
-    for line in check_contract(members, partial(build_rule, quadrature), anchor, tell):
+    for line in check_contract(members, partial(choose_rule, quadrature), anchor, tell):
         lines[line.name] = line
         yield line
     declared, moved, equations = lines["declarations"], lines["transition"], lines["residuals"]
-    refine = lambda model: Finding(build_expectation(model, partial(build_finer_rule, quadrature)), "")
+    refine = lambda model: Finding(build_expectation(model, choose_finer_rule(quadrature, model)), "")
     finer = check("finer rule", refine, declared)
     if settings.loss.weights:
         listed = ", ".join(f"{name} {weight:g}" for name, weight in settings.loss.weights.items())

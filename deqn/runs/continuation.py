@@ -12,14 +12,13 @@ import math
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from deqn.configuration.job import Job, prepare_job
 from deqn.economy.domain import Box, SobolPoints
-from deqn.equations.expectation import build_expectation, build_rule
+from deqn.equations.expectation import build_expectation, choose_rule
 from deqn.equations.residuals import residuals, stack_rows
 from deqn.evaluation.summary import WaypointRecord
 from deqn.model.declaration import Model
@@ -143,7 +142,8 @@ def move(job: Job, values: dict[str, float], start: Solution | None = None) -> J
 
 def measure_error(solution: Solution, model: Model) -> float:
     """The mean residual of a solution's policies in another economy, over its box; infinite where numbers are few."""
-    expectation = build_expectation(model, partial(build_rule, solution.settings.expectation))
+    expectation = build_expectation(model, choose_rule(solution.settings.expectation, model))
+    expectation.turn_as(solution.economy.expectation)
     policy = solution.economy.policy
     states = SobolPoints(Box(model), POINTS, 0, policy.dtype).points()
     sizes = np.abs(stack_rows(residuals(model, policy, expectation, states), POINTS).numpy())

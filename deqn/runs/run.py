@@ -13,7 +13,7 @@ from rich.console import Console
 from deqn.checks.contract import check_model
 from deqn.checks.diagnosis import check_choices, list_concerns
 from deqn.configuration.job import Job, prepare_job
-from deqn.equations.expectation import build_rule, count_product_nodes
+from deqn.equations.expectation import choose_rule, count_axis_nodes
 from deqn.evaluation.summary import RungRecord, StartRecord, Summary, TrainingRecord
 from deqn.families.pseudo_states import gather_members
 from deqn.model.findings import find_origin, locate_line
@@ -130,7 +130,7 @@ def prepare_start(job: Job, folder: Path, tell: Callable[[str], None]) -> Start:
     """
     settings = job.settings
     members = gather_members(job.model, settings.pseudo_states)
-    steady, equations = check_model(members, partial(build_rule, settings.expectation), settings.network.anchor, tell)
+    steady, equations = check_model(members, partial(choose_rule, settings.expectation), settings.network.anchor, tell)
     check_loss_weights(settings.loss.weights, equations)
     if settings.resume is not None and has_checkpoint(folder):
         start = restore_start(folder, members, settings, steady)
@@ -164,7 +164,7 @@ def begin_summary(job: Job, start: Start, trained: TrainingResult, way: Sequence
         training=TrainingRecord(
             ended=trained.ended, problem=trained.problem, lost_paths=trained.lost_paths,
             error=trained.error if math.isfinite(trained.error) else None,
-            anchor=start.anchor, nodes=count_product_nodes(settings.expectation, start.economy.model),
+            anchor=start.anchor, nodes=count_axis_nodes(settings.expectation, start.economy.model),
             hidden=choose_widths(start.economy.model, network),
         ),
         start=StartRecord(start.name, dict(start.errors), [RungRecord(**vars(rung)) for rung in trained.rungs],

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ import tensorflow as tf
 
 from deqn.configuration.job import load_stored
 from deqn.economy import anchors, domain
+from deqn.economy.alignment import align_on_paths
 from deqn.economy.economy import Economy
 from deqn.economy.members import Members
-from deqn.equations.expectation import build_expectation, build_finer_rule, build_rule
+from deqn.equations.expectation import build_expectation, choose_finer_rule, choose_rule
 from deqn.evaluation import analysis, closed_loop, evaluate, moments
 from deqn.evaluation.summary import UNKNOWN, Summary, read_summary
 from deqn.families.pseudo_states import gather_members
@@ -49,6 +50,9 @@ class Solution:
     result: Summary
     folder: Path
     _members: dict[tuple[float, ...], Economy] = field(default_factory=dict, init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        align_on_paths(self.economy)
 
     def __repr__(self) -> str:
         error = format_error(self.result.path_error.mean)
@@ -128,7 +132,8 @@ class Solution:
     def finer_economy(self) -> Economy:
         """The economy under the finer rule of the evaluation."""
         model, settings = self.economy.model, self.settings.expectation
-        return replace(self.economy, expectation=build_expectation(model, partial(build_finer_rule, settings)))
+        finer = build_expectation(model, choose_finer_rule(settings, model))
+        return replace(self.economy, expectation=finer.turn_as(self.economy.expectation))
 
     def draw_evaluation_states(self, seed: int) -> dict[str, tf.Tensor]:
         """Fresh states of the sets `path` and `box`, packed, [n, n_states]."""
@@ -189,7 +194,7 @@ def build_economy(
     inputs, outputs = (sum(map(width, declared)) for declared in (model.states, free_policies(model.policies)))
     scale = anchors.Scale(members.domain, DOMAIN_MARGIN if network.name == "chebyshev" else 0.0)
     approximator = Approximator(make_network(inputs, outputs, network, dtype, derive_seed(seed, NETWORK)), scale)
-    chosen = build_expectation(model, partial(build_rule, quadrature))
+    chosen = build_expectation(model, choose_rule(quadrature, model))
     try:
         rest = steady if kind != "none" and steady is not None else find_middle(model)
         policy = anchors.build_policy(members, rest, approximator, kind, chosen)

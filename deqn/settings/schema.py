@@ -53,8 +53,8 @@ class Network:
 class Quadrature:
     """The rule for expectations over normal shocks."""
 
-    rule: str = allow(("auto", "product", "monomial", "monte_carlo"))
-    nodes: int | None = allow_for(("auto", "product"), "[1, 64]")
+    rule: str = allow(("auto", "product", "aligned", "monomial", "monte_carlo"))
+    nodes: int | None = allow_for(("auto", "product", "aligned"), "[1, 64]", optional=True)
     degree: int | None = allow_for(("monomial",), (3, 5))
     draws: int | None = allow_for(("monte_carlo",), "[2, inf)")
     seed: int | None = allow_for(("monte_carlo",), "[0, inf)")

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from deqn.economy.alignment import align
 from deqn.settings.schema import Schedule, Training
 from deqn.training.objective import Objective
 from deqn.training.sampler import Sampler
@@ -42,6 +43,7 @@ class GradientStage(tf.Module):
         self._first_rate = self.learning_rate
         self.loss_sum, self.loss_count = (tf.Variable(0, dtype=sampler.paths.dtype, trainable=False) for _ in range(2))
         self.drawn = sampler.hold(training.batch)
+        self.turn = self.economy.expectation.turn  # kept with what else is to be restored
 
     @property
     def step(self) -> int:
@@ -76,6 +78,8 @@ class GradientStage(tf.Module):
 
     def chunk(self, cycles: int) -> bool:
         """Run cycles; returns whether every step was finite, and stops before the first that is not."""
+        if self.step % (self.report_every * self.steps_per_cycle) == 0:
+            align(self.economy, self.sampler.paths.value())
         return bool(self._chunk(tf.constant(cycles)).numpy())
 
     @tf.function(jit_compile=True)

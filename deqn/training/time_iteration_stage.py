@@ -127,6 +127,7 @@ class TimeIterationStage(BatchStage):
         known = np.where(np.isfinite(first), first, 0.0)
         self.loss.assign(np.mean(known**2))
         self.solved.assign(solved.mean())
+        self.unsolvable.assign(1 - solved.mean())
         target = np.where(solved[:, None], roots, start)  # a state without a solution keeps its policy
         self.changes.scatter_update(tf.IndexedSlices([np.abs(target - start).mean()], [self.step]))
         if not self.fitting.fit(states, target, FITS[bool(self.step)]):

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from deqn.economy.economy import Economy, row_means
+from deqn.economy.alignment import align
+from deqn.economy.economy import Economy, count_trimmed, rank_states, row_means
 from deqn.optimizers.residual_function import ROUND_OFF, nudge
 from deqn.training.report import Errors
 from deqn.training.sampler import Sampler
@@ -22,9 +23,13 @@ class Validator:
         self.economy, self.sampler, self._start = economy, sampler, None
 
     def __call__(self) -> Errors:
-        """Errors at newly drawn states."""
+        """Errors at newly drawn states, those left out that have no solution."""
         states = self._draw()
         sizes = self.economy.euler_errors(states)
+        share = self.economy.unsolvable.numpy()
+        if share > 0:
+            kept = rank_states(sizes)[: states.shape[0] - count_trimmed(share, states.shape[0])]
+            states, sizes = tf.gather(states, kept), {name: r[:, kept] for name, r in sizes.items()}
         means = dict(row_means(sizes))
         worst = max(means, key=lambda name: np.nan_to_num(means[name], nan=np.inf))
         mean, largest = ({n: float(f(r)) for n, r in sizes.items()} for f in (np.mean, np.max))
@@ -40,6 +45,7 @@ class Validator:
         """Errors of the untrained policy, measured once: at points of the box alone where its paths have no numbers."""
         if self._start is None:
             self.sampler.advance(self.economy.policy, self.sampler.burn_in)
+            align(self.economy, self.sampler.paths.value())
             self._start = self()
             if not math.isfinite(self._start.error) and self.sampler.fall_back():
                 self._start = self()

@@ -16,7 +16,7 @@ from deqn.checks.contract import check_model
 from deqn.economy.domain import Box, SobolPoints
 from deqn.economy.exact import closed_form, exact_residuals
 from deqn.economy.members import OneMember
-from deqn.equations.expectation import build_expectation, build_rule
+from deqn.equations.expectation import build_expectation, choose_rule
 from deqn.model.declaration import Model
 from deqn.perturbation.steady_state import steady_state
 from deqn.runs.run import solve
@@ -45,13 +45,13 @@ def build(name: str, *overrides: str) -> Model:
 
 
 def quadrature(model: Model):
-    return build_expectation(model, partial(build_rule, settings().expectation))
+    return build_expectation(model, choose_rule(settings("expectation=product").expectation, model))
 
 
 @pytest.mark.parametrize("case", CASES, ids="-".join)
 def test_the_contract_holds(case):
     model = build(*case)
-    assert check_model(OneMember(model), partial(build_rule, settings().expectation))
+    assert check_model(OneMember(model), partial(choose_rule, settings().expectation))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -84,7 +84,7 @@ def test_residuals_vanish_at_the_steady_state_for_random_parameters(name, data):
     model = build(name)
     model = replace(model, **admissible(model, data.draw))
     try:
-        check_model(OneMember(model), partial(build_rule, settings().expectation))
+        check_model(OneMember(model), partial(choose_rule, settings().expectation))
     except InputError as refusal:  # far from the default the box, a choice of numerics, may not hold the steady state
         assert "outside the box" in str(refusal)
 

@@ -1,0 +1,62 @@
+"""The direction of tomorrow's normal shocks in which constraints come to bind: there the nodes lie close together.
+
+Let e be the shocks, and b = 1 where a constraint binds under them, else 0. By Stein's lemma E(b e) is the mean gradient
+of b: it points across the kink, and is the longer the likelier the kink is met. The axis is the direction in which
+these vectors, over states and constraints, have the largest second moment.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from deqn.economy.domain import SobolPoints, is_inside
+from deqn.economy.economy import Economy
+from deqn.economy.simulation import simulate_end
+from deqn.equations.residuals import look_ahead
+from deqn.model.layout import multipliers, named_point
+
+STATES, DATES = 512, 20  # at which the direction is measured, at most; dates of the paths that lead to them
+REACH = 0.5  # widths of the box beyond which an end does not count
+UNMET = 1e-12  # second moment below which no kink is met
+
+
+def align(economy: Economy, states: tf.Tensor) -> None:
+    """Turn the axis of the expectation into the direction in which constraints come to bind from packed states."""
+    turn = economy.expectation.turn
+    if turn is None:
+        return
+    states = states[:: -(-states.shape[0] // STATES)]
+    moment = sum_second_moments(economy, states)
+    if np.isfinite(moment).all() and np.trace(moment) > UNMET * len(states):
+        turn.assign(complete_basis(np.linalg.eigh(moment)[1][:, -1]))
+
+
+def align_on_paths(economy: Economy) -> None:
+    """Align at the ends of paths that start all over the box, at their starts where they leave it."""
+    if economy.expectation.turn is None:
+        return
+    starts = SobolPoints(economy.domain, STATES, 0, economy.policy.dtype).points()
+    generator = tf.random.Generator.from_seed(0, alg="philox")
+    ends = simulate_end(economy.model, economy.policy, starts, tf.constant(DATES), generator)
+    align(economy, tf.where(is_inside(economy.domain, ends, REACH)[:, None], ends, starts))
+
+
+def sum_second_moments(economy: Economy, states: tf.Tensor) -> np.ndarray:
+    """The sum over states and constraints of E(b e) E(b e)', [d, d]."""
+    model, expectation = economy.model, economy.expectation
+    now = named_point(model, states, economy.policy(states))
+    nxt = look_ahead(model, economy.policy, expectation, states, now)[1]
+    weights = expectation.weights_given(now, states.dtype).numpy().astype(float)  # [nodes, batch] or [nodes, 1]
+    shocks = expectation.points @ expectation.turn.numpy()  # [nodes, d]
+    moment = np.zeros((shocks.shape[1],) * 2)
+    for multiplier in multipliers(model):
+        binds = getattr(nxt, multiplier.name).numpy() > 0
+        gradients = np.einsum("nd,knb->dkb", shocks, weights * binds.reshape(-1, *binds.shape[-2:]))
+        moment += np.einsum("ikb,jkb->ij", gradients, gradients)
+    return moment
+
+
+def complete_basis(axis: np.ndarray) -> np.ndarray:
+    """An orthogonal matrix [d, d] whose first row is a unit vector [d]: a reflection, continuous in it."""
+    axis = axis if axis[0] >= 0 else -axis
+    mirror = axis + np.eye(len(axis))[0]
+    return 2 * np.outer(mirror, mirror) / (mirror @ mirror) - np.eye(len(axis))
