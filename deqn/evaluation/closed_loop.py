@@ -2,11 +2,12 @@
 
 The steady state without risk need not be where the economy rests. Where the loop is not stable there, or paths do not
 come together, they are followed until they settle: at one other point, or at several, each of them judged by itself.
+Where they settle nowhere, the economy is stable if paths with the same shocks come together.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tensorflow as tf
@@ -21,6 +22,7 @@ from deqn.perturbation.modes import Modes, split_modes, transition_slopes
 from deqn.system.errors import InputError
 
 STARTS = 128  # dispersed
+MEETING = 1000  # dates in which paths with the same shocks are to meet
 SHORT, LONGEST = 200, 5000  # dates that paths from them are followed: at first, and at most
 SETTLED, SAME = 1e-6, 1e-3  # of the box: the last move of a path at rest, and between ends that are one
 BESIDE, MANY = 0.5, 8  # widths of the box up to which a rest point belongs to it; rest points at most
@@ -111,14 +113,15 @@ def stack_rests(economy: Economy) -> tf.Tensor:
 def assess_stability(economy: Economy, loop: Modes) -> Stability:
     """Eigenvalues, and how far dispersed starts stay apart, shocks at their means; in a family the worst member's.
 
-    Where they do not come together near the steady state, that of the points at which they settle.
+    Where they do not come together near the steady state, that of the points at which they settle; where they settle
+    nowhere, paths with the same shocks are to come together.
     """
     at_rest = None if economy.steady is None else assess_return(economy, loop)
     if at_rest is not None and (at_rest.contracts or loop.drifts):
         return at_rest
     points = find_rest_points(economy)
     if not points:
-        return at_rest
+        return at_rest and replace(at_rest, shared_spread=measure_meeting(economy))
     slowest = max((p.modes for p in points), key=lambda m: m.spectral_radius)
     names = labels(economy.model.states)
     settled = [
@@ -148,13 +151,36 @@ def assess_return(economy: Economy, loop: Modes) -> Stability:
 
 def follow_paths(economy: Economy, starts: tf.Tensor, periods: int) -> np.ndarray:
     """The ends [n, n_states] of paths without risk. Where the outcomes of a chain are states, none of which is a mean,
-    all paths start in the same one and have the same shocks."""
-    generator, common = None, bool(economy.domain.chains)
-    if common:
-        generator = tf.random.Generator.from_seed(0, alg="philox")
+    all paths have the same shocks."""
+    if economy.domain.chains:
+        return share_shocks(economy, starts, periods)
+    return simulate_end(economy.model, economy.policy, starts, tf.constant(periods), None, False).numpy()
+
+
+def share_shocks(economy: Economy, starts: tf.Tensor, periods: int) -> np.ndarray:
+    """The ends [n, n_states] of paths under risk that all have the same shocks, and start in the same outcome of a
+    chain."""
+    generator = tf.random.Generator.from_seed(0, alg="philox")
+    if economy.domain.chains:
         columns = np.concatenate([chain.columns for chain in economy.domain.chains])
         starts = tf.where(np.isin(np.arange(starts.shape[1]), columns), starts[:1], starts)
-    return simulate_end(economy.model, economy.policy, starts, tf.constant(periods), generator, common).numpy()
+    return simulate_end(economy.model, economy.policy, starts, tf.constant(periods), generator, True).numpy()
+
+
+def measure_meeting(economy: Economy) -> float | None:
+    """How far paths with the same shocks stay apart that start all over the box, in widths of the box; infinite where
+    one leaves it. None for a family, and without shocks.
+
+    An economy may be unstable at a point without risk that it never rests at, as where a debt limit that falls with
+    debt binds there, and still forget where it began.
+    """
+    if economy.members.parameters.names or not economy.model.shocks:
+        return None
+    starts = SobolPoints(economy.domain, STARTS, 3, economy.policy.dtype).points()
+    ends = share_shocks(economy, starts, MEETING)
+    if not np.isfinite(ends).all() or not np.all(is_inside(economy.domain, tf.constant(ends), BESIDE)):
+        return math.inf
+    return float(np.max((ends.max(0) - ends.min(0)) / box_widths(economy.model.states)))
 
 
 def project_out(model: Model, states: tf.Tensor, rest: tf.Tensor, kept: np.ndarray) -> tf.Tensor:

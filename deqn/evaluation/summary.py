@@ -99,10 +99,13 @@ class Stability:
     return_periods: float  # in which the slowest mode shrinks distances by 1e-4
     lost: float  # share of starts that lead to where there are no numbers
     rest_points: list[Settled] | None = None  # where paths settle, if that is not the steady state alone
+    shared_spread: float | None = None  # under risk, between paths with the same shocks, where they rest nowhere
 
     @property
     def contracts(self) -> bool:
         """Whether the closed loop contracts beside its unit roots, and dispersed starts come together."""
+        if self.shared_spread is not None:
+            return self.shared_spread < CONVERGENCE_SPREAD
         return self.decaying < 1 and (not self.tested or self.return_spread < CONVERGENCE_SPREAD)
 
 

@@ -33,18 +33,23 @@ class PointwiseNewton:
         self._values = tf.function(function, jit_compile=True, autograph=False)
         self._slopes = tf.function(self._differentiate, jit_compile=True, autograph=False)
 
-    def solve(self, start: np.ndarray, data: tf.Tensor, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def solve(
+        self, start: np.ndarray, data: tf.Tensor, seed: int = 0, attempts: int = 1
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Roots [points, m], the largest absolute residual of each point there and at its start, [points] each.
 
         A residual is infinite where there are no numbers. Points that their own start does not solve share one more
-        batch, in which each of them has several: the roots of others, and random ones around its own.
+        batch, in which each of them has several: the roots of others, and random ones around its own. With one attempt
+        a few points may stay open; with more, such a batch is repeated until none is, or all attempts are made.
         """
         roots, sizes, first = self._iterate(start, data)
-        open_points = np.flatnonzero(sizes > self.solved)
-        if len(open_points) > MANY * len(start):
+        for attempt in range(attempts):
+            open_points = np.flatnonzero(sizes > self.solved)
+            if len(open_points) <= (MANY * len(start) if attempts == 1 else 0):
+                break
             repeated = np.resize(open_points, len(start))
             others, their_sizes, _ = self._iterate(
-                self._choose_starts(start, roots, sizes, repeated, seed), tf.gather(data, repeated)
+                self._choose_starts(start, roots, sizes, repeated, seed + attempt), tf.gather(data, repeated)
             )
             order = np.argsort(-their_sizes)  # the best of a point is written last
             better = order[their_sizes[order] < sizes[repeated[order]]]

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from deqn.evaluation.summary import UNKNOWN, Sample, Stability, Summary, TrainingRecord
+from deqn.evaluation.summary import CONVERGENCE_SPREAD, UNKNOWN, Sample, Stability, Summary, TrainingRecord
 from deqn.system.files import format_error, without_nonfinite
 
 FAR_WORSE = 30  # times: an error on one set that dwarfs the same on the other
@@ -40,6 +40,8 @@ def describe_stability(s: Stability | None) -> Iterator[str]:
         shown = [", ".join(f"{n}={x:.4g}" for n, x in list(p.states.items())[:4]) for p in s.rest_points]
         shares = [f"{at} ({p.share:.0%})" for at, p in zip(shown, s.rest_points, strict=True)]
         together = f"dispersed starts settle at {'; '.join(shares)}"
+    elif s.shared_spread is not None and s.shared_spread < CONVERGENCE_SPREAD:
+        together = f"it rests nowhere, and paths with the same shocks end {s.shared_spread:.0e} of the box apart"
     elif s.tested:
         spread = "-" if s.return_spread is None else f"{s.return_spread:.0e}"
         together = f"dispersed starts end {spread} of the box apart"

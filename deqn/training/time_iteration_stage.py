@@ -31,6 +31,7 @@ from deqn.training.stage import BatchStage
 FITS = 30, 10  # least-squares steps of the first fit, and of every later one
 REPORT = 5  # sweeps
 LASTING = 10  # sweeps at least, and in as many the smallest change of the policies is to fall by a tenth
+ATTEMPTS = 3  # of other starts, before a state counts as one without a solution
 UNSOLVED = 0.1  # share of the states without a solution that is a problem
 PRECISE = 1e-8  # how near the limit is, where no other stage follows
 log = logging.getLogger("deqn")
@@ -110,8 +111,19 @@ class TimeIterationStage(BatchStage):
                 return False
             self.iterations.assign_add(1)
             if self.done:
+                self._count_unsolvable()
                 break
         return True
+
+    def _count_unsolvable(self) -> None:
+        """Note the share of the states at which no attempt solves today's equations."""
+        if self.shares_slopes:
+            return
+        states = self.drawn.value()
+        start = self.policy.outputs(states).numpy().astype(float)
+        sizes = self.newton.solve(start, states, seed=self.step, attempts=ATTEMPTS)[1]
+        self.unsolvable.assign((sizes > self.newton.solved).mean())
+        log.info("time iteration: no solution found at %.2f %% of the states", 100 * self.unsolvable.numpy())
 
     def mean_loss(self, reset: bool = False) -> float:
         return float(self.loss.numpy())
@@ -127,7 +139,6 @@ class TimeIterationStage(BatchStage):
         known = np.where(np.isfinite(first), first, 0.0)
         self.loss.assign(np.mean(known**2))
         self.solved.assign(solved.mean())
-        self.unsolvable.assign(1 - solved.mean())
         target = np.where(solved[:, None], roots, start)  # a state without a solution keeps its policy
         self.changes.scatter_update(tf.IndexedSlices([np.abs(target - start).mean()], [self.step]))
         if not self.fitting.fit(states, target, FITS[bool(self.step)]):
