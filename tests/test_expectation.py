@@ -156,7 +156,7 @@ def test_with_constraints_auto_is_aligned_up_to_three_and_monomial_above(dimensi
 def test_the_aligned_rule_has_the_moments_of_the_normal(dimension, nodes, across):
     points, weights = aligned(dimension, nodes, across)
     assert worst_moment_error(points, weights, 3) < 1e-12  # mean, variance and independence exactly
-    assert worst_moment_error(points, weights, 5) < 1e-3  # tails beyond five standard deviations are left out
+    assert worst_moment_error(points, weights, 5) < 5e-3  # tails beyond 4.5 standard deviations are left out
 
 
 def test_a_single_node_along_the_axis_is_the_mean():

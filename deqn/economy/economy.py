@@ -19,7 +19,7 @@ from deqn.model.layout import point
 from deqn.perturbation.steady_state import SteadyState, find_middle
 from deqn.policies.network import PolicyFunction
 
-TRIMMED = 2.0  # times the share without a solution
+TRIMMED, BESIDE = 2.0, 0.005  # times the share without a solution, and a share of the states beside them
 SLICE, FLOATS = 4096, 2**26  # states evaluated at once, and numbers in all of them, so that memory stays bounded
 P = TypeVar("P", bound=PolicyFunction, covariant=True)
 
@@ -105,9 +105,10 @@ def rank_states(errors: Mapping[str, np.ndarray]) -> np.ndarray:
 def count_trimmed(share: float, states: int) -> int:
     """How many of so many states are left out, those with the largest residuals, where a share has no solution.
 
-    Least squares would else be ruled by equations that cannot be met (least trimmed squares: Rousseeuw 1984).
+    Least squares would else be ruled by equations that cannot be met (least trimmed squares: Rousseeuw 1984). Beside
+    such states policies are steep.
     """
-    return min(math.ceil(TRIMMED * share * states), states // 2)
+    return min(math.ceil((TRIMMED * share + BESIDE) * states), states // 2) if share > 0 else 0
 
 
 def row_means(sizes: dict[str, np.ndarray]) -> Iterator[tuple[str, float]]:

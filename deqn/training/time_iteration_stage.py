@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from deqn.checks.undefined import describe_state
 from deqn.economy.domain import SobolPoints
-from deqn.economy.economy import Economy
+from deqn.economy.economy import Economy, count_trimmed
 from deqn.equations.residuals import residuals, stack_rows
 from deqn.model.layout import has_many_policies
 from deqn.optimizers.pointwise_newton import PointwiseNewton
@@ -140,7 +140,8 @@ class TimeIterationStage(BatchStage):
         self.loss.assign(np.mean(known**2))
         self.solved.assign(solved.mean())
         target = np.where(solved[:, None], roots, start)  # a state without a solution keeps its policy
-        self.changes.scatter_update(tf.IndexedSlices([np.abs(target - start).mean()], [self.step]))
+        moved = np.sort(np.abs(target - start).mean(1))[: len(start) - count_trimmed(1 - solved.mean(), len(start))]
+        self.changes.scatter_update(tf.IndexedSlices([moved.mean()], [self.step]))
         if not self.fitting.fit(states, target, FITS[bool(self.step)]):
             return False
         few = solved.mean() < 1 - UNSOLVED
