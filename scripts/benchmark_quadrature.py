@@ -20,7 +20,7 @@ import deqn
 from deqn.equations.expectation import aligned, build_expectation, count_normals, gauss_hermite
 
 STATES, FINEST = 1000, (121, 9)
-PRODUCT, ALIGNED = (3, 5, 8, 12, 16, 24), (11, 15, 23, 33, 45)
+PRODUCT, ALIGNED = (3, 5, 8, 12, 16, 24), (11, 15, 21, 31, 45)
 DEFAULTS = {"model": "irreversible", "optimizer.polish": "0", "evaluation.figures": "false"}
 
 

@@ -146,7 +146,7 @@ def test_auto_is_product_up_to_three_and_monomial_above(dimension, size):
     assert len(build_rule(chosen("expectation=auto", dimension), dimension)[0]) == size
 
 
-@pytest.mark.parametrize("dimension, size", [(1, 23), (2, 69), (3, 207), (4, 33)])
+@pytest.mark.parametrize("dimension, size", [(1, 21), (2, 63), (3, 189), (4, 33)])
 def test_with_constraints_auto_is_aligned_up_to_three_and_monomial_above(dimension, size):
     rule = chosen("expectation=auto", dimension, constrained=True)
     assert len(build_rule(rule, dimension)[0]) == size

@@ -23,7 +23,7 @@ from deqn.settings.schema import Quadrature
 
 FEW, CHECKING = 3, 6  # up to so many shocks the product rule, of so many nodes each, checks a monomial rule
 RADII = 3  # of the rule that checks it for more shocks
-SMOOTH_NODES, KINKED_NODES = 5, 23  # of each shock; along the axis of kinks
+SMOOTH_NODES, KINKED_NODES = 5, 21  # of each shock; along the axis of kinks
 SPAN, ACROSS = 4.5, 3  # standard deviations that nodes along the axis reach; nodes in each other direction
 MORE = 3, 11  # nodes that the finer rule has beyond those
 MANY = 20  # shocks above which a rule of degree 5, whose nodes grow with their square, is no check of degree 3

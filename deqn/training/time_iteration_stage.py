@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from deqn.checks.undefined import describe_state
 from deqn.economy.domain import SobolPoints
-from deqn.economy.economy import Economy, count_trimmed
+from deqn.economy.economy import Economy
 from deqn.equations.residuals import residuals, stack_rows
 from deqn.model.layout import has_many_policies
 from deqn.optimizers.pointwise_newton import PointwiseNewton
@@ -116,14 +116,18 @@ class TimeIterationStage(BatchStage):
         return True
 
     def _count_unsolvable(self) -> None:
-        """Note the share of the states at which no attempt solves today's equations."""
+        """Note the share of the states without a solution, if no attempt solves today's equations at some.
+
+        Those that only other starts solve lie beside them, and count, too.
+        """
         if self.shares_slopes:
             return
         states = self.drawn.value()
         start = self.policy.outputs(states).numpy().astype(float)
         sizes = self.newton.solve(start, states, seed=self.step, attempts=ATTEMPTS)[1]
-        self.unsolvable.assign((sizes > self.newton.solved).mean())
-        log.info("time iteration: no solution found at %.2f %% of the states", 100 * self.unsolvable.numpy())
+        share = (sizes > self.newton.solved).mean()
+        self.unsolvable.assign(max(share, 1 - self.solved.numpy()) if share > 0 else 0.0)
+        log.info("time iteration: no solution found at %.2f %% of the states", 100 * share)
 
     def mean_loss(self, reset: bool = False) -> float:
         return float(self.loss.numpy())
@@ -140,8 +144,7 @@ class TimeIterationStage(BatchStage):
         self.loss.assign(np.mean(known**2))
         self.solved.assign(solved.mean())
         target = np.where(solved[:, None], roots, start)  # a state without a solution keeps its policy
-        moved = np.sort(np.abs(target - start).mean(1))[: len(start) - count_trimmed(1 - solved.mean(), len(start))]
-        self.changes.scatter_update(tf.IndexedSlices([moved.mean()], [self.step]))
+        self.changes.scatter_update(tf.IndexedSlices([np.abs(target - start).mean()], [self.step]))
         if not self.fitting.fit(states, target, FITS[bool(self.step)]):
             return False
         few = solved.mean() < 1 - UNSOLVED
