@@ -18,6 +18,7 @@ import tensorflow as tf
 
 import deqn
 from deqn.equations.expectation import aligned, build_expectation, count_normals, gauss_hermite
+from deqn.equations.residuals import stack_rows
 
 STATES, FINEST = 1000, (121, 9)
 PRODUCT, ALIGNED = (3, 5, 8, 12, 16, 24), (11, 15, 21, 31, 45)
@@ -40,9 +41,7 @@ def measure(solution: deqn.Solution, states: tf.Tensor, rule: partial) -> tuple[
     if rule.func is aligned:
         own.turn_as(solution.economy.expectation)
     economy = replace(solution.economy, expectation=own)
-    parts = []
-    for part in economy.slices(states):
-        parts.append(np.concatenate([np.reshape(r, (-1, len(part))) for r in economy.residuals(part).values()]))
+    parts = [stack_rows(economy.residuals(part), len(part)) for part in economy.slices(states)]
     return own.nodes, np.concatenate(parts, 1)
 
 

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy.stats import norm
 
 from conftest import build, economy, settings
 from deqn.economy.alignment import align, align_on_paths, complete_basis
 from deqn.economy.members import OneMember
 from deqn.model.declaration import Discrete, Model, Multiplier, Normal, Policy, State
-
-NORMALS = {"x": Normal("x"), "v": Normal("v", size=2)}
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,6 @@ class Threshold(Model):
 
     load: tuple[float, float, float] = (0.5, -0.2, 0.1)
     bar: float = 0.2
-    spare: float = 0.0
 
     states = (State("a", -2, 2), State("z", -2, 2))
     policies = (Policy("d", lower=0), Multiplier("m", of="d"))
@@ -28,7 +26,7 @@ class Threshold(Model):
 
     def transition(self, now, shock):
         moved = self.load[0] * shock.x + self.load[1] * shock.v[0] + self.load[2] * shock.v[1]
-        return {"a": 0.5 * now.a + moved + shock.jump, "z": 0.5 * now.z + shock.v[1] + self.spare * now.d}
+        return {"a": 0.5 * now.a + moved + shock.jump, "z": 0.5 * now.z + shock.v[1]}
 
     def residuals(self, now, nxt, E):
         return {"threshold": now.d - now.m - (now.a - self.bar)}
@@ -76,8 +74,6 @@ def expected_payoff(e):
 
 
 def closed_payoff(sd):
-    from scipy.stats import norm
-
     gaps = [(0.5 * PLACES + jump - 0.2) / sd for jump in (-0.3, 0.3)]
     return np.mean([sd * (g * norm.cdf(g) + norm.pdf(g)) for g in gaps], 0)
 

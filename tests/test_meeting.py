@@ -1,6 +1,6 @@
 """An economy that rests nowhere without risk is stable if it forgets where it began."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -75,8 +75,6 @@ class Exact:
 
 
 def judge(model):
-    from dataclasses import replace
-
     e = build(settings("model=growth", "network.anchor=steady_state"), OneMember(model))
     e = replace(e, policy=Exact(model))
     return assess_stability(e, find_closed_loop_modes(e))

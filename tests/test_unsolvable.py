@@ -20,7 +20,6 @@ class Insolvent(Model):
     """Above a debt of one no policy x meets the equation; the box reaches `beyond`."""
 
     beyond: float = 0.05
-    kink: float = 0.0  # size of a bend at half, beside which Newton's method may go on the wrong side
 
     shocks = (Discrete({"news": [-0.1, 0.1]}, [0.5, 0.5]),)
     policies = (Policy("x"),)
@@ -33,7 +32,7 @@ class Insolvent(Model):
         return {"debt": tf.clip_by_value(0.5 * now.x + 0.3 + shock.news, 0.0, 1.0)}
 
     def residuals(self, now, nxt, E):
-        gap = now.x - now.debt - self.kink * tf.abs(now.debt - 0.5) + 0.1 * (E(nxt.x) - nxt.x[:1] * 0 - 0.5)
+        gap = now.x - now.debt + 0.1 * (E(nxt.x) - 0.5)
         return {"budget": tf.where(now.debt <= 1, gap, 0.5 + gap**2)}
 
 

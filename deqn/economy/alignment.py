@@ -8,9 +8,9 @@ these vectors, over states and constraints, have the largest second moment.
 import numpy as np
 import tensorflow as tf
 
-from deqn.economy.domain import SobolPoints, is_inside
+from deqn.economy.domain import SobolPoints
 from deqn.economy.economy import Economy
-from deqn.economy.simulation import simulate_end
+from deqn.economy.simulation import visit_near
 from deqn.equations.residuals import look_ahead
 from deqn.model.layout import multipliers, named_point
 
@@ -35,9 +35,7 @@ def align_on_paths(economy: Economy) -> None:
     if economy.expectation.turn is None:
         return
     starts = SobolPoints(economy.domain, STATES, 0, economy.policy.dtype).points()
-    generator = tf.random.Generator.from_seed(0, alg="philox")
-    ends = simulate_end(economy.model, economy.policy, starts, tf.constant(DATES), generator)
-    align(economy, tf.where(is_inside(economy.domain, ends, REACH)[:, None], ends, starts))
+    align(economy, visit_near(economy.domain, economy.policy, starts, DATES, REACH))
 
 
 def sum_second_moments(economy: Economy, states: tf.Tensor) -> np.ndarray:
@@ -46,7 +44,7 @@ def sum_second_moments(economy: Economy, states: tf.Tensor) -> np.ndarray:
     now = named_point(model, states, economy.policy(states))
     nxt = look_ahead(model, economy.policy, expectation, states, now)[1]
     weights = expectation.weights_given(now, states.dtype).numpy().astype(float)  # [nodes, batch] or [nodes, 1]
-    shocks = expectation.points @ expectation.turn.numpy()  # [nodes, d]
+    shocks = expectation.place_normals(tf.float64).numpy()  # [nodes, d]
     moment = np.zeros((shocks.shape[1],) * 2)
     for multiplier in multipliers(model):
         binds = getattr(nxt, multiplier.name).numpy() > 0

@@ -64,6 +64,14 @@ class Economy(Generic[P]):
         """The share of the training states at which time iteration found no solution of today's equations."""
         return tf.Variable(0.0, dtype=tf.float64, trainable=False)
 
+    def split_solvable(self, errors: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """States, by their residuals [n, states], that count and that are left out since they have no solution.
+
+        Those that count come with the smallest residuals first.
+        """
+        order = rank_states(errors)
+        return tuple(np.split(order, [len(order) - count_trimmed(self.unsolvable.numpy(), len(order))]))
+
     @cached_property
     def sizes(self) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
         """A compiled function: absolute residuals by equation, [n, batch] each, at packed states [batch, n_states]."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from deqn.economy.domain import Domain, is_inside
 from deqn.model.declaration import Model, Normal, Point
 from deqn.model.layout import mean_shocks, outcome_count, pack, point, probabilities
 
@@ -102,3 +103,10 @@ def simulate_end(
     while t < periods:
         states, t = advance_states(model, policy, states, generator, common=common), t + 1
     return states
+
+
+def visit_near(domain: Domain, policy, starts: tf.Tensor, periods: int, reach: float) -> tf.Tensor:
+    """Ends of fresh paths [paths, n_states]; the start of one that ends more than `reach` widths outside the domain."""
+    generator = tf.random.Generator.from_seed(0, alg="philox")
+    ends = simulate_end(domain.model, policy, starts, tf.constant(periods), generator)
+    return tf.where(is_inside(domain, ends, reach)[:, None], ends, starts)

@@ -92,9 +92,11 @@ def aligned(dimension: int, nodes: int, across: int) -> tuple[np.ndarray, np.nda
 
 
 def settle(quadrature: Quadrature, dimension: int, constrained: bool) -> Quadrature:
-    """The rule and its nodes where they are left open: `aligned` for constrained economies with up to FEW shocks,
-    `product` for others with so few, `monomial` above.
-    """  # fmt: skip
+    """The rule and its nodes, with what is left open decided.
+
+    `auto` is `aligned` for constrained economies with up to FEW shocks, `product` for others with so few, and
+    `monomial` above.
+    """
     rule = quadrature.rule
     if rule == "auto":
         rule = "monomial" if dimension > FEW else "aligned" if constrained else "product"
@@ -179,12 +181,15 @@ class Expectation:
     def nodes(self) -> int:
         return len(self.weights)
 
+    def place_normals(self, dtype) -> tf.Tensor:
+        """The normal shocks at every node, [nodes, d]."""
+        points = tf.constant(self.points, dtype)
+        return points if self.turn is None else points @ tf.cast(self.turn, dtype)
+
     def shocks(self, dtype) -> Point:
         """The shocks at every node: [nodes, 1], or [n, nodes, 1] for vectors."""
-        points = tf.constant(self.points, dtype)
-        if self.turn is not None:
-            points = points @ tf.cast(self.turn, dtype)
-        normals = {name: tf.transpose(points)[columns][..., None] for name, columns in self.normals.items()}
+        points = tf.transpose(self.place_normals(dtype))
+        normals = {name: points[columns][..., None] for name, columns in self.normals.items()}
         discrete = {name: tf.constant(value[..., None], dtype) for name, value in self.values.items()}
         return Point(normals | discrete)
 

@@ -154,7 +154,7 @@ def follow_paths(economy: Economy, starts: tf.Tensor, periods: int) -> np.ndarra
     all paths have the same shocks."""
     if economy.domain.chains:
         return share_shocks(economy, starts, periods)
-    return simulate_end(economy.model, economy.policy, starts, tf.constant(periods), None, False).numpy()
+    return simulate_end(economy.model, economy.policy, starts, tf.constant(periods), None).numpy()
 
 
 def share_shocks(economy: Economy, starts: tf.Tensor, periods: int) -> np.ndarray:

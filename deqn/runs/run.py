@@ -13,6 +13,7 @@ from rich.console import Console
 from deqn.checks.contract import check_model
 from deqn.checks.diagnosis import check_choices, list_concerns
 from deqn.configuration.job import Job, prepare_job
+from deqn.economy.alignment import align_on_paths
 from deqn.equations.expectation import choose_rule, count_axis_nodes
 from deqn.evaluation.summary import RungRecord, StartRecord, Summary, TrainingRecord
 from deqn.families.pseudo_states import gather_members
@@ -85,6 +86,7 @@ def run(job: Job, folder: Path, console: Console, clock: Clock, watch: Watch | N
             clock.phases["compile"] += trained.compile_seconds
             clock.phases["train"] += trained.train_seconds
             write_policy(folder, start.economy.policy.network)
+            align_on_paths(start.economy)  # as whoever loads the solution does
             solution = Solution(start.economy, settings, begin_summary(job, start, trained, way), folder)
             return conclude(solution, console, interrupt, clock)
     except DeqnError:

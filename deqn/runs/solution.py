@@ -51,9 +51,6 @@ class Solution:
     folder: Path
     _members: dict[tuple[float, ...], Economy] = field(default_factory=dict, init=False, compare=False)
 
-    def __post_init__(self) -> None:
-        align_on_paths(self.economy)
-
     def __repr__(self) -> str:
         error = format_error(self.result.path_error.mean)
         return f"Solution({report.grade(self.result)} {self.result.model}, mean path error {error}, {self.folder})"
@@ -220,4 +217,5 @@ def load_solution(folder: str | Path) -> Solution:
         steady = steady_state(members.model) if result.stability is not None else None
     economy = build_economy(members, network, settings.expectation, settings.seed, settings.dtype, steady)
     read_policy(folder, economy.policy.network)
+    align_on_paths(economy)
     return Solution(economy, settings, result, folder)

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from deqn.economy.domain import SobolPoints, is_inside
+from deqn.economy.domain import SobolPoints
 from deqn.economy.economy import Economy
 from deqn.economy.members import Members
-from deqn.economy.simulation import simulate_end
+from deqn.economy.simulation import visit_near
 from deqn.model.declaration import Model
 from deqn.model.findings import call
 from deqn.model.layout import free_policies, labels, limits, multipliers, named_point, pack
@@ -146,9 +146,7 @@ def name_anchor(name: str) -> str:
 def fit_policy(economy: Economy[PolicyNetwork], policy: PackedPolicy) -> None:
     """Fit the network to a policy function at points of the box, and at those of its paths that stay near it."""
     box = SobolPoints(economy.domain, FITTED, 0, economy.policy.dtype).points()
-    generator = tf.random.Generator.from_seed(0, alg="philox")
-    ends = simulate_end(economy.model, policy, box, tf.constant(DATES), generator)
-    states = tf.concat([box, tf.where(is_inside(economy.domain, ends, NEAR)[:, None], ends, box)], 0)
+    states = tf.concat([box, visit_near(economy.domain, policy, box, DATES, NEAR)], 0)
     outputs = economy.policy.bounds.outputs(policy(states).numpy().astype(float))
     choose_fit(economy, len(states), 2**30).fit(states, outputs, STEPS)
 

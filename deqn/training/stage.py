@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.economy.alignment import align
-from deqn.economy.economy import Economy, count_trimmed, rank_states
+from deqn.economy.economy import Economy
 from deqn.training.objective import Objective
 from deqn.training.sampler import Sampler
 
@@ -70,13 +70,13 @@ class BatchStage(tf.Module, ABC):
     def __init__(self, name: str, economy: Economy, sampler: Sampler, iterations: int, report_every: int, life: int):
         super().__init__(name=name)
         self.economy, self.sampler, self.life = economy, sampler, life
-        self.unsolvable = economy.unsolvable
         self.cycles, self.report_every = iterations, report_every
         self.iterations = tf.Variable(0, trainable=False)
         self.draws = tf.Variable(0, trainable=False)
         self.age = tf.Variable(life, trainable=False)  # iterations on the current batch
         self.drawn = sampler.hold(sampler.states)
-        self.turn = economy.expectation.turn  # kept with what else is to be restored
+        # of the economy, and restored with the rest
+        self.turn, self.unsolvable = economy.expectation.turn, economy.unsolvable
 
     @property
     def step(self) -> int:
@@ -108,16 +108,14 @@ class BatchStage(tf.Module, ABC):
             self.sampler.advance(self.economy.policy, tf.constant(DATES_BETWEEN))
         self.drawn.assign(self.sampler(self.economy.policy))
         align(self.economy, self.drawn.value())
-        if self.lowers_error:
+        if self.lowers_error and self.unsolvable.numpy() > 0:
             self.drawn.assign(tf.gather(self.drawn, self._choose_solvable()))
         self.draws.assign_add(1)
         self.age.assign(0)
 
     def _choose_solvable(self) -> np.ndarray:
-        """The rows of the batch, others in the place of those that have no solution: the largest residuals."""
+        """The rows of the batch, others in the place of those that have no solution."""
+        kept, left_out = self.economy.split_solvable(self.economy.euler_errors(self.drawn.value()))
         rows = np.arange(self.sampler.states)
-        if self.unsolvable.numpy() > 0:
-            order = rank_states(self.economy.euler_errors(self.drawn.value()))
-            count = count_trimmed(self.unsolvable.numpy(), len(rows))
-            rows[order[len(rows) - count :]] = order[:count]
+        rows[left_out] = kept[: len(left_out)]
         return rows

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.economy.alignment import align
-from deqn.economy.economy import Economy, count_trimmed, rank_states, row_means
+from deqn.economy.economy import Economy, row_means
 from deqn.optimizers.residual_function import ROUND_OFF, nudge
 from deqn.training.report import Errors
 from deqn.training.sampler import Sampler
@@ -26,9 +26,8 @@ class Validator:
         """Errors at newly drawn states, those left out that have no solution."""
         states = self._draw()
         sizes = self.economy.euler_errors(states)
-        share = self.economy.unsolvable.numpy()
-        if share > 0:
-            kept = rank_states(sizes)[: states.shape[0] - count_trimmed(share, states.shape[0])]
+        if self.economy.unsolvable.numpy() > 0:
+            kept, _ = self.economy.split_solvable(sizes)
             states, sizes = tf.gather(states, kept), {name: r[:, kept] for name, r in sizes.items()}
         means = dict(row_means(sizes))
         worst = max(means, key=lambda name: np.nan_to_num(means[name], nan=np.inf))
