@@ -9,6 +9,7 @@ from deqn.system.processes import Interrupt
 from deqn.training import progress
 from deqn.training.progress import Display
 from deqn.training.report import Report
+from deqn.training.stage import Round
 
 REPORT = Report(
     step=100, stage="adam", seconds=1.0, loss=1e-6, rates={"learning_rate": 1e-3}, error=4e-5, worst="labour",
@@ -71,7 +72,7 @@ def test_the_time_left_is_that_of_all_stages_to_come(monkeypatch):
     later = SimpleNamespace(name="bfgs", step=0, cycles=20, steps_per_cycle=1, work=20.0, progress="")
     for limit, said in ((None, "at most 2 min left"), (61.0, "at most 60 s left")):
         out = io.StringIO()
-        with Display(Console(file=out, width=120), [[first, later]], limit) as display:
+        with Display(Console(file=out, width=120), [Round([first, later])], limit) as display:
             display.report(REPORT)  # at one second
             first.step = 5
             display.update(first, 1.0)

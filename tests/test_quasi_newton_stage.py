@@ -36,7 +36,9 @@ def test_loss_and_gradient_are_those_of_least_squares():
 def stage(*overrides):
     s, e = settings(*overrides), economy(*overrides)
     single = replace(s.sampling, paths=100, periods=1)
-    return QuasiNewtonStage(Objective(e, s.loss), Sampler(e, single, 0), s.optimizer.polish)
+    objective = Objective(e, s.loss)
+    solver = SelfScaledBFGS(objective.loss, objective.weights)
+    return QuasiNewtonStage(e, solver, Sampler(e, single, 0), s.optimizer.polish)
 
 
 @pytest.mark.slow
@@ -86,3 +88,17 @@ def test_growth_is_solved_to_ten_digits(tmp_path):
 def test_what_does_not_fit_is_refused(wrong):
     with pytest.raises(InputError, match="optimizer.polish"):
         settings(*wrong.split())
+
+
+@pytest.mark.slow
+def test_polish_goes_on_where_the_tolerance_is_missed(tmp_path):
+    """As many steps again, at most, and no further than the tolerance asks."""
+    words = ["network.hidden=[8]", "network.anchor=none", "optimizer.iterations=2", "optimizer.polish=100"]
+    more = {"overrides": [*words, "evaluation.figures=false"], "quiet": True}
+    plain = deqn.solve("growth", folder=tmp_path / "plain", **more)
+    error = plain.result.path_error.mean
+    more["overrides"] += [f"tolerance={error / 2:.3e}"]
+    further = deqn.solve("growth", folder=tmp_path / "further", **more)
+    assert plain.summary["training"]["steps"]["bfgs"] == 100
+    assert 100 < further.summary["training"]["steps"]["bfgs"] <= 200
+    assert further.result.path_error.mean < error

@@ -125,10 +125,13 @@ def test_a_policy_without_a_bound_is_approached_along_the_multiplier():
 def test_rounds_of_the_default_optimizer():
     words = ("model=growth", "network.hidden=[4]")
     e = economy(*words)
-    rounds = build_rounds(e, settings(*words))
-    assert [[s.name for s in stages] for stages in rounds] == [
-        ["time_iteration", "adam", "levenberg_marquardt", "bfgs"]
-    ] * 2
-    alone = build_rounds(e, settings(*words, "optimizer=time_iteration"))
-    assert [[s.name for s in stages] for stages in alone] == [["time_iteration"]]
+    first, second, third = build_rounds(e, settings(*words))
+    for whole in (first, second):
+        assert [s.name for s in whole.stages] == ["time_iteration", "adam", "levenberg_marquardt", "bfgs"]
+        assert not whole.refines
+    assert third.refines and [s.name for s in third.stages] == ["bfgs"]
+    assert third.stages[0].solver is first.stages[-1].solver
+    assert len(build_rounds(e, settings(*words, "optimizer.polish=0"))) == 2
+    (alone,) = build_rounds(e, settings(*words, "optimizer=time_iteration"))
+    assert [s.name for s in alone.stages] == ["time_iteration"]
     assert len(build_stages(e, settings(*words, "optimizer=adam"))) == 1

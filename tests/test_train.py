@@ -12,10 +12,12 @@ from deqn.economy.members import OneMember
 from deqn.runs.training import build_stages
 from deqn.system.processes import Interrupt
 from deqn.training.checkpoint import Checkpoints
-from deqn.training.loop import Loop, Rules
+from deqn.training.loop import Loop
 from deqn.training.progress import Display, Journal
 from deqn.training.report import Metrics
+from deqn.training.rules import Rules
 from deqn.training.sampler import FAR, Sampler
+from deqn.training.stage import Round
 from deqn.training.validation import Ledger, Validator
 
 FAST = ("model=stochastic_growth", "optimizer=adam", "network.anchor=steady_state", "network.hidden=[8]",
@@ -48,7 +50,7 @@ def loop(folder, *overrides, interrupt=None, restore=False, model=None):
     metrics = Metrics(folder, sum(stage.step for stage in chosen))
     rules = Rules(s.train, interrupt or Interrupt(), s.tolerance, s.optimizer.good_start)
     journal = Journal([metrics], Display(Console(quiet=True)))
-    return Loop([chosen], Validator(e, other), ledger, checkpoints, rules, journal)
+    return Loop([Round(chosen)], Validator(e, other), ledger, checkpoints, rules, journal)
 
 
 def weights(trained):

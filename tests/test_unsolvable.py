@@ -41,7 +41,7 @@ def train(beyond):
     chosen = settings("model=growth", "network.anchor=none", "network.hidden=[12]", "optimizer.states=400",
                       "sampling=box")  # fmt: skip
     e = build(chosen, OneMember(Insolvent(beyond)))
-    sweeps, *_, squares, _ = build_rounds(e, chosen)[0]
+    sweeps, *_, squares, _ = build_rounds(e, chosen)[0].stages
     assert sweeps.name == "time_iteration" and squares.name == "levenberg_marquardt"
     while not sweeps.done:
         assert sweeps.chunk(5)

@@ -26,7 +26,7 @@ from deqn.runs.solution import Solution, load_solution
 from deqn.runs.start import GOOD, MOST
 from deqn.system.errors import DeqnError, FileError
 from deqn.system.files import format_error
-from deqn.training.loop import NEAR
+from deqn.training.rules import NEAR
 
 FOLDER = "continuation"
 HALVED = 5  # times that a step may be halved, from the distance to the next of the values that are given

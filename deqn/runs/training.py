@@ -10,20 +10,21 @@ from deqn.checks.undefined import find_lost_derivative
 from deqn.economy.economy import Economy
 from deqn.model.layout import has_many_policies
 from deqn.optimizers.keras_optimizer import build_optimizer
-from deqn.optimizers.self_scaled_bfgs import fits_memory
+from deqn.optimizers.self_scaled_bfgs import SelfScaledBFGS, fits_memory
 from deqn.runs.solution import TRAINING, derive_seed
 from deqn.settings.schema import Settings
 from deqn.system.processes import Interrupt
 from deqn.training.checkpoint import Checkpoints
 from deqn.training.gradient_stage import GradientStage
 from deqn.training.least_squares_stage import LeastSquaresStage
-from deqn.training.loop import Loop, Rules
+from deqn.training.loop import Loop
 from deqn.training.objective import Objective
 from deqn.training.progress import Display, Journal
 from deqn.training.quasi_newton_stage import QuasiNewtonStage
 from deqn.training.report import Events, Metrics, TrainingResult, Watch
+from deqn.training.rules import Rules
 from deqn.training.sampler import FAR, Sampler
-from deqn.training.stage import Stage, choose_batch_size, count_remaining
+from deqn.training.stage import Round, Stage, choose_batch_size, count_remaining
 from deqn.training.time_iteration_stage import TimeIterationStage
 from deqn.training.validation import Ledger, Validator
 
@@ -33,13 +34,20 @@ HEAVY = 2e11  # multiplications of a least-squares step on residuals above which
 log = logging.getLogger("deqn")
 
 
-def build_rounds(economy: Economy, settings: Settings) -> list[list[Stage]]:
+def build_rounds(economy: Economy, settings: Settings) -> list[Round]:
     """The stages of the chosen optimizer, in the order in which they run. Raises InputError for an unknown option.
 
-    Where time iteration comes before least squares, a second round stands ready.
+    Where time iteration comes before least squares, all stages stand ready for a second round, and BFGS for a third.
     """
-    twice = settings.optimizer.sweeps is not None and settings.optimizer.iterations is not None
-    return [build_stages(economy, settings, number) for number in range(2 if twice else 1)]
+    rounds = [Round(build_stages(economy, settings))]
+    if settings.optimizer.sweeps is not None and settings.optimizer.iterations is not None:
+        rounds.append(Round(build_stages(economy, settings, 1)))
+        last = rounds[0].stages[-1]
+        if isinstance(last, QuasiNewtonStage):
+            single = replace(settings.sampling, paths=last.sampler.states, periods=1)
+            other_states = Sampler(economy, single, derive_seed(settings.seed, TRAINING) + 4 * len(rounds) + 2)
+            rounds.append(Round([last.repeat(other_states)], refines=True))
+    return rounds
 
 
 def build_stages(economy: Economy, settings: Settings, number: int = 0) -> list[Stage]:
@@ -73,7 +81,8 @@ def build_stages(economy: Economy, settings: Settings, number: int = 0) -> list[
         if chosen.polish and not fits_memory(economy.policy.network.count_params(), economy.policy.dtype, memory):
             log.info("bfgs left out: its matrix exceeds optimizer.memory=%g GiB", chosen.memory)
         elif chosen.polish:
-            stages.append(QuasiNewtonStage(objective, Sampler(economy, single, seed + 2), chosen.polish))
+            solver = SelfScaledBFGS(objective.loss, objective.weights)
+            stages.append(QuasiNewtonStage(economy, solver, Sampler(economy, single, seed + 2), chosen.polish))
     return stages
 
 
@@ -83,11 +92,11 @@ def train(
     """Train the policy that `validator` validates, in place."""
     economy, training = validator.economy, settings.train
     rounds = build_rounds(economy, settings)
-    chosen = [stage for stages in rounds for stage in stages]
+    chosen = [stage for one in rounds for stage in one.stages]
     ledger = Ledger(economy.policy.network.weights)
     checkpoints = Checkpoints(
         folder, network=economy.policy.network, validation=validator.sampler, ledger=ledger,
-        **{f"{stage.name}_{i}" if i else stage.name: stage for i, stages in enumerate(rounds) for stage in stages},
+        **{f"{stage.name}_{i}" if i else stage.name: stage for i, one in enumerate(rounds) for stage in one.stages},
     )  # fmt: skip
     if settings.resume is not None:
         restore(checkpoints, folder, console)
@@ -101,7 +110,8 @@ def train(
     log.info("training ended: %s", trained.ended)
     if trained.ended == "interrupted":
         console.print("interrupted: evaluating what is there; Ctrl-C again stops at once", highlight=False)
-    early = [stage for stage in chosen if stage.step and count_remaining(stage)]  # before their last step
+    early = [stage for stage in chosen if stage.step][-1:]  # the last one, where it ended before its last step
+    early = [stage for stage in early if count_remaining(stage)]
     if trained.ended == "steps" and trained.error > settings.tolerance and early:
         cause = find_lost_derivative(economy, early[-1].drawn.value())
         steps = ", ".join(f"{stage.name} after {stage.step} steps" for stage in early)

@@ -17,23 +17,19 @@ from deqn.training.checkpoint import Checkpoints
 from deqn.training.progress import Journal
 from deqn.training.report import Errors, Report, Rung, TrainingResult
 from deqn.training.rules import RETURNS, Rules
-from deqn.training.stage import Stage, count_remaining
+from deqn.training.stage import Round, Stage, count_remaining
 from deqn.training.validation import Ledger, Validator
 
 CHUNK_SECONDS = 0.5
 MISLED = 10  # times the best error from which a stage goes back to it
-NEAR = 10  # times the tolerance, up to which a policy lacks precision alone and needs no other start
 log = logging.getLogger("deqn")
 
 
 @dataclass
 class Loop:
-    """One stage after the other, until all are done, target, patience or time are reached, or a signal comes.
+    """One stage after the other, until all are done, target, patience or time are reached, or a signal comes."""
 
-    The stages stand in rounds: a later round begins where the one before got stuck or went astray.
-    """
-
-    rounds: Sequence[Sequence[Stage]]
+    rounds: Sequence[Round]
     validator: Validator
     ledger: Ledger
     checkpoints: Checkpoints
@@ -45,7 +41,7 @@ class Loop:
     @property
     def stages(self) -> list[Stage]:
         """The stages of all rounds."""
-        return [stage for stages in self.rounds for stage in stages]
+        return [stage for chosen in self.rounds for stage in chosen.stages]
 
     def run(self) -> TrainingResult:
         """Train: the network then holds the best weights of all reports, the checkpoint the state to go on from."""
@@ -62,14 +58,18 @@ class Loop:
 
     def _train(self) -> str:
         self._saved = time.monotonic()
-        begun = max((i for i, stages in enumerate(self.rounds) if any(s.step for s in stages)), default=0)
-        reason = self._run_round(self._choose_stages(self.rounds[begun]))
-        for stages in self.rounds[begun + 1 :]:
-            if not self._is_astray(reason):
-                break
-            log.info("training got stuck at an error of %.1e: another round", self.ledger.best_error.numpy())
-            self.ledger.set_aside(restart=self.lost_paths > 0)
-            reason = self._run_round(stages)
+        begun = max((i for i, chosen in enumerate(self.rounds) if any(s.step for s in chosen.stages)), default=0)
+        self._round = self.rounds[begun]
+        reason = self._run_round(self._choose_stages(self._round.stages))
+        for following in self.rounds[begun + 1 :]:
+            stuck = any(stage.step and count_remaining(stage) for stage in self.stages)
+            if not self.rules.begin(following, self.ledger, reason, stuck):
+                continue
+            log.info("training ended at an error of %.1e: another round", self.ledger.best_error.numpy())
+            self._round = following
+            if not following.refines:
+                self.ledger.set_aside(restart=self.lost_paths > 0)
+            reason = self._run_round(following.stages)
         if reason != "diverged":
             self._save()
         if reason in ("interrupted", "seconds") and self.step:  # the newest weights may be the best
@@ -90,7 +90,7 @@ class Loop:
             if stage.step == 0 and not stage.done:
                 self._begin(stage)
             while reason is None and not stage.done:
-                reason = self.rules.check_reports(self.ledger) or self._until_report(stage)
+                reason = self.rules.check_reports(self.ledger, self._round.refines) or self._until_report(stage)
             self.problems += [stage.problem] * bool(stage.problem)
             if stage.step > first:
                 error = float(self.ledger.best_error.numpy())
@@ -115,12 +115,6 @@ class Loop:
         if stage.lowers_error and validation.box_only.numpy():
             validation.box_only.assign(False)
             validation.advance(policy, validation.burn_in)
-
-    def _is_astray(self, reason: str | None) -> bool:
-        """Whether a round ended far from a solution, and not because the user's rules said so."""
-        solved = self.ledger.best_error.numpy() <= NEAR * self.rules.tolerance
-        stuck = any(stage.step and count_remaining(stage) for stage in self.stages)
-        return not solved and (reason in ("misled", "diverged") or (reason is None and stuck))
 
     def _choose_stages(self, stages: Sequence[Stage]) -> Sequence[Stage]:
         """Those of a round, less those before one that has begun, and less those that a good start makes needless."""

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from deqn.training.report import Events, Metrics, Report, Watch
-from deqn.training.stage import Stage, count_remaining
+from deqn.training.stage import Round, Stage, count_remaining
 
 LINE_SECONDS = 5
 log = logging.getLogger("deqn")
@@ -24,7 +24,7 @@ class Display:
     `Stage.work` tells. Another round, if it comes, is not foreseen.
     """
 
-    def __init__(self, console: Console, rounds: Sequence[Sequence[Stage]] = (), seconds: float | None = None):
+    def __init__(self, console: Console, rounds: Sequence[Round] = (), seconds: float | None = None):
         self._console, self._rounds, self._seconds = console, rounds, seconds
         self._stage, self._printed, self._report = "", time.monotonic(), None
         self._bar = Progress(TextColumn("{task.description}"), BarColumn(None), MofNCompleteColumn())
@@ -64,7 +64,7 @@ class Display:
         """The time left, in words; nothing where there is no pace yet."""
         if not pace:
             return ""
-        own = next((stages for stages in self._rounds if stage in stages), [stage])
+        own = next((r.stages for r in self._rounds if stage in r.stages), [stage])
         later = own[own.index(stage) + 1 :]
         seconds = sum(count_remaining(s) * s.work for s in (stage, *later)) / stage.work / pace
         if self._seconds is not None and self._report is not None:

@@ -2,9 +2,9 @@
 
 import tensorflow as tf
 
+from deqn.economy.economy import Economy
 from deqn.optimizers.residual_function import is_precise
 from deqn.optimizers.self_scaled_bfgs import SelfScaledBFGS
-from deqn.training.objective import Objective
 from deqn.training.sampler import Sampler
 from deqn.training.stage import BatchStage
 
@@ -15,14 +15,18 @@ STUCK = 2  # batches in a row without a step end the stage
 class QuasiNewtonStage(BatchStage):
     rates: dict[str, float] = {}  # the line search chooses
 
-    def __init__(self, objective: Objective, sampler: Sampler, iterations: int):
-        super().__init__("bfgs", objective.economy, sampler, iterations, report_every=REPORT, life=LIFE)
-        self.solver = SelfScaledBFGS(objective.loss, objective.weights)
+    def __init__(self, economy: Economy, solver: SelfScaledBFGS, sampler: Sampler, iterations: int):
+        super().__init__("bfgs", economy, sampler, iterations, report_every=REPORT, life=LIFE)
+        self.solver = solver
         # Of a step: one or two gradients of the loss, and the update of H.
-        n = objective.economy.policy.network.count_params()
+        n = economy.policy.network.count_params()
         self.work = 1.5 * sampler.states * self.economy.gradient_work + 6.0 * n**2
         self.stuck = tf.Variable(0, trainable=False)  # batches in a row that gave no step
         self.precise = tf.Variable(False, trainable=False)  # round-off on states not fitted before
+
+    def repeat(self, sampler: Sampler) -> "QuasiNewtonStage":
+        """A stage of as many steps on other states, which goes on with what this one has learned of the loss."""
+        return QuasiNewtonStage(self.economy, self.solver, sampler, self.cycles)
 
     @property
     def done(self) -> bool:

@@ -1,12 +1,15 @@
-"""When training ends before its last step: target, patience, time, signals, slow progress, other zeros."""
+"""When training ends before its last step (target, patience, time, signals, slow progress, other zeros), or goes on."""
 
 from dataclasses import dataclass
 
 from deqn.settings.schema import Training
 from deqn.system.processes import Interrupt
+from deqn.training.stage import Round
 from deqn.training.validation import Ledger
 
 RETURNS = 3  # to the best weights, before a stage ends
+NEAR = 10  # times the tolerance, up to which a policy lacks precision alone and needs no other start
+SAFE = 0.8  # times the tolerance: where a round that refines ends, since the verdict is on other states
 
 
 @dataclass(frozen=True)
@@ -23,12 +26,27 @@ class Rules:
         """The mean error at which slow progress ends the training."""
         return 0.0 if self.training.finish else self.tolerance / 10
 
-    def check_reports(self, ledger: Ledger) -> str | None:
-        """Why the reports so far end the training; read from the ledger, so that a resumed run answers the same."""
+    def begin(self, following: Round, ledger: Ledger, reason: str | None, stuck: bool) -> bool:
+        """Whether a further round is to begin, after one that ended for that reason, None where its stages were done.
+
+        `stuck`: whether a stage ended before its last step.
+        """
+        error = ledger.best_error.numpy()
+        if following.refines:
+            return reason is None and SAFE * self.tolerance < error <= NEAR * self.tolerance
+        astray = reason in ("misled", "diverged") or (reason is None and stuck)
+        return astray and not error <= NEAR * self.tolerance
+
+    def check_reports(self, ledger: Ledger, refines: bool = False) -> str | None:
+        """Why the reports so far end the training; read from the ledger, so that a resumed run answers the same.
+
+        In a round that `refines`, the tolerance is enough.
+        """
         best, patience = ledger.best_error.numpy(), self.training.patience
         if self.training.target is not None and best <= self.training.target:
             return "target"
-        if ledger.exact.numpy() or (best <= self.enough and ledger.is_slow):
+        refined = refines and best <= SAFE * self.tolerance
+        if refined or ledger.exact.numpy() or (best <= self.enough and ledger.is_slow):
             return "enough"
         if ledger.returns.numpy() >= RETURNS:
             return "misled"

@@ -2,6 +2,8 @@
 
 import math
 from abc import ABC
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -48,6 +50,18 @@ class Stage(Protocol):
 
     def on_plateau(self, reports: int) -> bool:
         """React to so many reports without improvement; returns whether anything changed."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """Stages that run one after the other.
+
+    One that `refines` begins where the policy is near a solution but misses the tolerance, and ends once it does not;
+    any other one after the first begins where those before it got stuck far from a solution or went astray.
+    """
+
+    stages: Sequence[Stage]
+    refines: bool = False
 
 
 def count_remaining(stage: Stage) -> int:
