@@ -26,9 +26,11 @@ def test_plain_lines_without_a_terminal(monkeypatch):
     monkeypatch.setattr(progress, "LINE_SECONDS", 0)
     out = io.StringIO()
     with Display(Console(file=out, width=80)) as display:
-        display.update(at(50), 1e-5)
+        stage = at(50)
+        display.update(stage, 1e-5)
         display.report(REPORT)
-        display.update(at(100), 1e-6)
+        stage.step = 100
+        display.update(stage, 1e-6)
         display.update(at(1, "levenberg_marquardt", 20), 1e-9)
     first, second, third = out.getvalue().splitlines()
     assert third.startswith("levenberg_marquardt 1/40: ") and "left" not in third  # nothing is known of its pace

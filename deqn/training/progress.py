@@ -26,7 +26,8 @@ class Display:
 
     def __init__(self, console: Console, rounds: Sequence[Round] = (), seconds: float | None = None):
         self._console, self._rounds, self._seconds = console, rounds, seconds
-        self._stage, self._printed, self._report = "", time.monotonic(), None
+        self._printed, self._report = time.monotonic(), None
+        self._stage: Stage | None = None
         self._bar = Progress(TextColumn("{task.description}"), BarColumn(None), MofNCompleteColumn())
         self._live = Live(self._bar, console=console, refresh_per_second=4, transient=True)
 
@@ -45,8 +46,8 @@ class Display:
     def update(self, stage: Stage, loss: float) -> None:
         """Show the newest step of a stage."""
         now, step, steps = time.monotonic(), stage.step, stage.cycles * stage.steps_per_cycle
-        if stage.name != self._stage:
-            self._stage, self._first, self._start = stage.name, step, now
+        if stage is not self._stage:
+            self._stage, self._first, self._start = stage, step, now
             for task in self._bar.task_ids:
                 self._bar.remove_task(task)
             self._task = self._bar.add_task(stage.name, total=steps, completed=step)
