@@ -1,7 +1,7 @@
 """How often constraints bind, and how large the errors are where they do and where they do not.
 
 Paths may spend many dates beside a kink, where a tiny error of the policies decides on which side a state is. A state
-is sensitive if its distance from the kink is no larger than the error that the residuals allow: a share has two ends.
+is sensitive if its distance from the kink is no larger than the error that its residuals allow: a share has two ends.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from deqn.evaluation.summary import ConstraintErrors
 from deqn.model.declaration import Multiplier
 from deqn.model.layout import labels, multipliers, output_columns, point
 
-NEAR = 128  # states on each side of a kink, nearest to it, at which errors are measured
+BLOCK = 256  # states, at which errors are measured together, from a kink outwards
 ALLOWED = 10  # times the error that a Newton step removes from today's policies: tomorrow's are wrong, too
 
 Binding = tuple[np.ndarray, np.ndarray]  # where a constraint binds, and where errors decide whether: [n, states]
@@ -39,11 +39,13 @@ def locate_binding(economy: Economy, multiplier: Multiplier, states: tf.Tensor, 
     for side, length in ((flags, size), (~flags, distance)):
         for row in range(len(size)):
             at = np.flatnonzero(side[row])
-            near = at[np.argsort(length[row, at])[:NEAR]]
-            if len(near):
-                error = np.abs(compute_newton_steps(economy, tf.gather(states, near))[:, beside == first + row])
-                allowed = ALLOWED * np.quantile(error[np.isfinite(error)], 0.99) if np.isfinite(error).any() else np.inf
-                sensitive[row] |= side[row] & (length[row] <= allowed)
+            at = at[np.argsort(length[row, at])]
+            for block in np.split(at, range(BLOCK, len(at), BLOCK)):
+                error = np.abs(compute_newton_steps(economy, tf.gather(states, block))[:, beside == first + row]).max(1)
+                decides = ~(length[row, block] > ALLOWED * error)  # also where the error is not known
+                sensitive[row, block] = decides
+                if not decides.any():
+                    break
     return flags, sensitive
 
 
