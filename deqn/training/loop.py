@@ -192,7 +192,7 @@ class Loop:
 
     def _report(self, stage: Stage) -> None:
         report = self.measure()
-        self.ledger.note(report, newest=not stage.lowers_error)
+        self.ledger.note(report, newest=not stage.lowers_error and stage.prepares)  # what is last is judged by errors
         self.journal.report(report)
         self.ledger.reports.assign_add(1)
         if report.error > max(MISLED * self.ledger.best_error.numpy(), self.rules.enough) and stage.redraw():

@@ -34,7 +34,7 @@ class Stage(Protocol):
     rates: dict[str, float]  # what metrics.csv tells of the step size
     progress: str  # what the display tells of its own progress, if anything
     problem: str | None  # what went wrong in it, if anything
-    lowers_error: bool  # whether the best weights are those with the lowest error, not the newest
+    lowers_error: bool  # whether it lowers the residuals; else the newest weights are the best where it prepares
     prepares: bool  # whether a good start makes it needless where others follow
     spares_next: bool  # whether it did so well that the next of those that prepare is needless
     sampler: Sampler

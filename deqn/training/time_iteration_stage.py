@@ -30,7 +30,7 @@ from deqn.training.stage import BatchStage
 
 FITS = 30, 10  # least-squares steps of the first fit, and of every later one
 REPORT = 5  # sweeps
-LASTING = 10  # sweeps at least, and in as many the smallest change of the policies is to fall by a tenth
+LASTING = 10  # sweeps at least, and in as many the smallest change is to fall by a tenth; half of it: many policies
 ATTEMPTS = 3  # of other starts, before a state counts as one without a solution
 UNSOLVED = 0.1  # share of the states without a solution that is a problem
 PRECISE = 1e-8  # how near the limit is, where no other stage follows
@@ -93,12 +93,13 @@ class TimeIterationStage(BatchStage):
     def _is_settled(self) -> bool:
         """Whether the limit is within `precision`, or the changes are those of the fit alone."""
         changes, rate = self.changes.numpy()[: self.step], self.contraction
-        if self.solved.numpy() < 1 - UNSOLVED or len(changes) < LASTING:
+        lasting = LASTING // 2 if self.shares_slopes else LASTING
+        if self.solved.numpy() < 1 - UNSOLVED or len(changes) < lasting:
             return False
         if changes[-1] <= self.precision * (1 - rate) / max(rate, 0.5):
             return True
-        recent, before = changes[-LASTING:], changes[:-LASTING]
-        return len(before) >= LASTING and recent.min() > 0.9 * before.min()
+        recent, before = changes[-lasting:], changes[:-lasting]
+        return len(before) >= lasting and recent.min() > 0.9 * before.min()
 
     def redraw(self) -> bool:
         return False  # states are new in every sweep
