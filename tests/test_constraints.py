@@ -75,5 +75,28 @@ def test_a_state_closer_to_the_kink_than_the_error_is_sensitive(size, error, sha
     assert printed == (("65.0%", "35.0%") if error == 0 else ("40.0-65.0%", "35.0-60.0%"))
 
 
+@pytest.mark.parametrize("x, share", [(1.5, 0.0), (0.5, 1.0)])
+def test_far_from_the_kink_no_state_is_sensitive(x, share):
+    model = Floor(None)
+    e = replace(build(settings("model=growth"), OneMember(model)), policy=OffBy(model, 1e-7))
+    ((binds, sensitive),) = find_binding(e, tf.constant(np.full((300, 1), x))).values()
+    assert binds.mean() == share and not sensitive.any()
+
+
+def test_each_state_is_judged_by_its_own_error():
+    """Where errors are large, far from the kink, says nothing of states beside it."""
+    model = Floor(None)
+
+    class BadFar(OffBy):
+        def __call__(self, states, training=False):
+            away = states - 1 + tf.where(states > 1.3, 0.1 * tf.ones_like(states), 1e-7)
+            return tf.concat([tf.nn.relu(away), tf.nn.relu(-away)], 1)
+
+    e = replace(build(settings("model=growth"), OneMember(model)), policy=BadFar(model, 0.0))
+    states = np.concatenate([np.full(150, 1 + 1e-7), np.full(30, 1.4), np.full(150, 1.001), np.full(150, 0.9)])
+    ((_, sensitive),) = find_binding(e, tf.constant(states[:, None])).values()
+    assert sensitive[0, :180].all() and not sensitive[0, 180:].any()
+
+
 def test_without_a_constraint_nothing_binds():
     assert find_binding(build(settings("model=growth")), tf.constant([[1.0]], tf.float64)) == {}

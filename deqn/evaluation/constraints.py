@@ -40,7 +40,7 @@ def locate_binding(economy: Economy, multiplier: Multiplier, states: tf.Tensor, 
         for row in range(len(size)):
             at = np.flatnonzero(side[row])
             at = at[np.argsort(length[row, at])]
-            for block in np.split(at, range(BLOCK, len(at), BLOCK)):
+            for block in (at[i : i + BLOCK] for i in range(0, len(at), BLOCK)):
                 error = np.abs(compute_newton_steps(economy, tf.gather(states, block))[:, beside == first + row]).max(1)
                 decides = ~(length[row, block] > ALLOWED * error)  # also where the error is not known
                 sensitive[row, block] = decides
