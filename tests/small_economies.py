@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from deqn import Model, Normal, Policy, State
+from deqn import Model, Multiplier, Normal, Policy, State, fischer_burmeister
 
 
 @dataclass(frozen=True)
@@ -65,3 +65,83 @@ class Harvest(Model):
 
     def residuals(self, now, nxt, E):
         return {"euler": 1 / (self.beta * E(self.alpha * nxt.y / nxt.k / nxt.c)) / now.c - 1}
+
+
+@dataclass(frozen=True)
+class SmallOpen(Model):
+    """A small open economy with a debt-elastic rate (Schmitt-Grohe and Uribe 2003): debt is nearly a random walk.
+
+    x is consumption less the disutility of hours. The first-order solution makes it negative far from the rest point.
+    """
+
+    alpha: float = 0.32
+    delta: float = 0.1
+    r: float = 0.04
+    omega: float = 1.455
+    phi: float = 0.028
+    psi: float = 0.000742
+    d_rest: float = 0.7442
+    rho: float = 0.42
+
+    states = (State("d", -1.2558, 2.7442), State("k", 2.4, 4.4), State("a", -0.0426, 0.0426))
+    policies = (Policy("x", lower=0), Policy("k1", lower=0))
+    shocks = (Normal("e"),)
+
+    def definitions(self, now):
+        h = ((1 - self.alpha) * tf.exp(now.a) * now.k**self.alpha) ** (1 / (self.omega - 1 + self.alpha))
+        y = tf.exp(now.a) * now.k**self.alpha * h ** (1 - self.alpha)
+        invested = now.k1 - (1 - self.delta) * now.k + self.phi / 2 * (now.k1 - now.k) ** 2
+        rate = self.r + self.psi * (tf.exp(now.d - self.d_rest) - 1)
+        later_debt = (1 + rate) * now.d - y + now.x + h**self.omega / self.omega + invested
+        return {"lam": now.x**-2, "rate": rate, "d1": later_debt, "mpk": self.alpha * y / now.k}
+
+    def transition(self, now, shock):
+        return {"d": now.d1, "k": now.k1, "a": self.rho * now.a + 0.0129 * shock.e}
+
+    def residuals(self, now, nxt, E):
+        beta = 1 / (1 + self.r)
+        gain = nxt.mpk + 1 - self.delta + self.phi * (nxt.k1 - nxt.k)
+        return {
+            "bonds": beta * E((1 + nxt.rate) * nxt.lam) / now.lam - 1,
+            "capital": beta * E(nxt.lam * gain) / now.lam / (1 + self.phi * (now.k1 - now.k)) - 1,
+        }
+
+
+@dataclass(frozen=True)
+class Search(Model):
+    """Search and matching with vacancies v >= 0 (Petrosky-Nadeau, Zhang and Kuehn 2018), monthly.
+
+    The limit on vacancies has a declared multiplier, or `by_hand` one that the Fischer-Burmeister function holds.
+    """
+
+    by_hand: bool = False
+    beta: float = 0.9954
+    eta: float = 0.052
+    b: float = 0.74
+    s: float = 0.045
+    iota: float = 1.25
+    kappa: float = 0.5
+
+    states = (State("n", 0.6, 0.98), State("a", -0.08, 0.08))
+    shocks = (Normal("e"),)
+
+    @property
+    def policies(self):
+        if self.by_hand:
+            return (Policy("v", lower=-0.05), Policy("mu", lower=-0.5))
+        return (Policy("v", lower=0), Multiplier("mu", of="v"))
+
+    def definitions(self, now):
+        theta = tf.maximum(now.v, 1e-8) / (1 - now.n)
+        wage = self.eta * (tf.exp(now.a) + self.kappa * theta) + (1 - self.eta) * self.b
+        c = tf.exp(now.a) * now.n - self.kappa * now.v
+        return {"q": (1 + theta**self.iota) ** (-1 / self.iota), "wage": wage, "c": c}
+
+    def transition(self, now, shock):
+        hired = now.q * tf.maximum(now.v, 0.0)
+        return {"n": (1 - self.s) * now.n + hired, "a": 0.95 * now.a + 0.0077 * shock.e}
+
+    def residuals(self, now, nxt, E):
+        worth = tf.exp(nxt.a) - nxt.wage + (1 - self.s) * (self.kappa / nxt.q - nxt.mu)
+        errors = {"vacancies": (self.kappa / now.q - now.mu - self.beta * E(now.c / nxt.c * worth)) / self.kappa}
+        return errors | ({"slack": fischer_burmeister(now.v, now.mu)} if self.by_hand else {})
