@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 
+import deqn
 from conftest import build, economy, settings
 from deqn.economy.domain import SobolPoints
 from deqn.economy.members import OneMember
@@ -120,6 +122,22 @@ def test_a_policy_without_a_bound_is_approached_along_the_multiplier():
     z = np.linspace(-0.25, 0.25, 11)
     found = e.policy(tf.constant(z[:, None])).numpy()
     np.testing.assert_allclose(found, np.stack([np.maximum(z, 0), np.maximum(-z, 0)], 1), atol=2e-3)
+
+
+@pytest.mark.slow
+def test_alone_it_keeps_the_weights_with_the_smallest_errors(tmp_path, monkeypatch):
+    """Where every fit spoils the policy, the start is the result."""
+
+    def spoil(self, states, outputs, steps):
+        self.solver.residuals.variables[-1].assign_add([0.1])
+        return True
+
+    monkeypatch.setattr("deqn.training.regression.Regression.fit", spoil)
+    words = ["optimizer=time_iteration", "optimizer.sweeps=10", "network.hidden=[4]", "evaluation.figures=false"]
+    found = deqn.solve("growth", words, folder=tmp_path / "run", quiet=True)
+    errors = pd.read_csv(found.folder / "metrics.csv")["error"]
+    assert len(errors) == 3 and (errors[1:] > 2 * errors[0]).all()
+    assert found.summary["training"]["error"] == errors[0]
 
 
 def test_rounds_of_the_default_optimizer():

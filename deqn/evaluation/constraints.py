@@ -39,14 +39,24 @@ def locate_binding(economy: Economy, multiplier: Multiplier, states: tf.Tensor, 
     for side, length in ((flags, size), (~flags, distance)):
         for row in range(len(size)):
             at = np.flatnonzero(side[row])
-            at = at[np.argsort(length[row, at])]
-            for block in (at[i : i + BLOCK] for i in range(0, len(at), BLOCK)):
-                error = np.abs(compute_newton_steps(economy, tf.gather(states, block))[:, beside == first + row]).max(1)
-                decides = ~(length[row, block] > ALLOWED * error)  # also where the error is not known
-                sensitive[row, block] = decides
-                if not decides.any():
-                    break
+            sensitive[row, at] = find_sensitive(economy, tf.gather(states, at), length[row, at], beside == first + row)
     return flags, sensitive
+
+
+def find_sensitive(economy: Economy, states: tf.Tensor, distance: np.ndarray, output: np.ndarray) -> np.ndarray:
+    """Which states on one side of a kink lie no farther from it than their own errors, or have none that is known, [n].
+
+    `output`: a mask of the output that the kink belongs to. Errors are measured from the kink outwards, block by block,
+    up to one without a sensitive state.
+    """
+    found, order = np.zeros(len(distance), bool), np.argsort(distance)
+    for start in range(0, len(order), BLOCK):
+        block = order[start : start + BLOCK]
+        error = np.abs(compute_newton_steps(economy, tf.gather(states, block))[:, output]).max(1)
+        found[block] = ~(distance[block] > ALLOWED * error)
+        if not found[block].any():
+            break
+    return found
 
 
 def compute_newton_steps(economy: Economy, states: tf.Tensor) -> np.ndarray:

@@ -31,6 +31,7 @@ from deqn.training.validation import Ledger, Validator
 RESULT_FILES = ("summary.json", "failure.json", "report.html", "euler_errors.csv", "comparison.csv", "moments.csv")
 ROUGH = 3e-3  # how near its limit time iteration is to come before least squares
 HEAVY = 2e11  # multiplications of a least-squares step on residuals above which time iteration takes its place
+PURPOSES = GRADIENT, SQUARES, POLISH, SWEEPS = range(4)  # of random numbers, in each round
 log = logging.getLogger("deqn")
 
 
@@ -44,10 +45,20 @@ def build_rounds(economy: Economy, settings: Settings) -> list[Round]:
         rounds.append(Round(build_stages(economy, settings, 1)))
         last = rounds[0].stages[-1]
         if isinstance(last, QuasiNewtonStage):
-            single = replace(settings.sampling, paths=last.sampler.states, periods=1)
-            other_states = Sampler(economy, single, derive_seed(settings.seed, TRAINING) + 4 * len(rounds) + 2)
+            other_states = sample_dates(economy, settings, last.sampler.states, 2, POLISH)
             rounds.append(Round([last.repeat(other_states)], refines=True))
     return rounds
+
+
+def sample_dates(economy: Economy, settings: Settings, states: int, number: int, purpose: int) -> Sampler:
+    """Draws single dates of so many paths, for one purpose in a round."""
+    single = replace(settings.sampling, paths=states, periods=1)
+    return Sampler(economy, single, derive_round_seed(settings, number) + purpose)
+
+
+def derive_round_seed(settings: Settings, number: int) -> int:
+    """The first of a round's seeds, one for each purpose."""
+    return derive_seed(settings.seed, TRAINING) + len(PURPOSES) * number
 
 
 def build_stages(economy: Economy, settings: Settings, number: int = 0) -> list[Stage]:
@@ -56,25 +67,23 @@ def build_stages(economy: Economy, settings: Settings, number: int = 0) -> list[
     With many policies a step of least squares on residuals takes too long; time iteration then does all by itself.
     """
     chosen, objective, stages = settings.optimizer, Objective(economy, settings.loss), []
-    seed = derive_seed(settings.seed, TRAINING) + 4 * number
     network, memory = economy.policy.network, (chosen.memory or 0.0) * 2**30
     large = chosen.memory is not None  # batches of least squares
     states = chosen.states or (choose_batch_size(objective, network.count_params()) if large else 1)
-    single = replace(settings.sampling, paths=states, periods=1)  # a date of each of many paths
     squares = None
     if chosen.iterations is not None:
-        squares = LeastSquaresStage(objective, Sampler(economy, single, seed + 1), chosen)
+        squares = LeastSquaresStage(objective, sample_dates(economy, settings, states, number, SQUARES), chosen)
     many = has_many_policies(economy.model)
     alone = chosen.sweeps is not None and (squares is None or (many and squares.work > HEAVY))
     if chosen.sweeps is not None:
         wanted = choose_batch_size(objective, network.layers[-1].count_params()) if many else -(-states // 2)
-        sampler = Sampler(economy, replace(single, paths=chosen.states or wanted), seed + 3)
+        sampler = sample_dates(economy, settings, chosen.states or wanted, number, SWEEPS)
         stages.append(TimeIterationStage(objective, sampler, chosen.sweeps, None if alone else ROUGH, memory))
         if alone:
             return stages
     if chosen.learning_rate is not None:
         optimizer = build_optimizer(chosen, settings.schedule, settings.train.steps)
-        sampler = Sampler(economy, settings.sampling, seed)
+        sampler = Sampler(economy, settings.sampling, derive_round_seed(settings, number) + GRADIENT)
         stages.append(GradientStage(objective, optimizer, settings.schedule, sampler, settings.train))
     if squares is not None:
         stages.append(squares)
@@ -82,7 +91,8 @@ def build_stages(economy: Economy, settings: Settings, number: int = 0) -> list[
             log.info("bfgs left out: its matrix exceeds optimizer.memory=%g GiB", chosen.memory)
         elif chosen.polish:
             solver = SelfScaledBFGS(objective.loss, objective.weights)
-            stages.append(QuasiNewtonStage(economy, solver, Sampler(economy, single, seed + 2), chosen.polish))
+            sampler = sample_dates(economy, settings, states, number, POLISH)
+            stages.append(QuasiNewtonStage(economy, solver, sampler, chosen.polish))
     return stages
 
 
@@ -110,12 +120,12 @@ def train(
     log.info("training ended: %s", trained.ended)
     if trained.ended == "interrupted":
         console.print("interrupted: evaluating what is there; Ctrl-C again stops at once", highlight=False)
-    early = [stage for stage in chosen if stage.step][-1:]  # the last one, where it ended before its last step
-    early = [stage for stage in early if count_remaining(stage)]
+    last = next((stage for stage in reversed(chosen) if stage.step), None)
+    early = last is not None and count_remaining(last) > 0  # it ended before its last step
     if trained.ended == "steps" and trained.error > settings.tolerance and early:
-        cause = find_lost_derivative(economy, early[-1].drawn.value())
-        steps = ", ".join(f"{stage.name} after {stage.step} steps" for stage in early)
-        stuck = f"stuck ({steps}): no step lowers the error of {trained.error:.1e}" + (f"; {cause}" if cause else "")
+        cause = find_lost_derivative(economy, last.drawn.value())
+        where = f"{last.name} after {last.step} steps"
+        stuck = f"stuck ({where}): no step lowers the error of {trained.error:.1e}" + (f"; {cause}" if cause else "")
         trained = replace(trained, ended="stuck", problems=(*trained.problems, stuck))
     lost = f"{trained.lost_paths} times a training path was lost (not finite, or {FAR} widths of the box away)"
     for problem in (*[f"{lost} and drawn anew"] * bool(trained.lost_paths), *trained.problems):

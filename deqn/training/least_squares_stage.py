@@ -1,6 +1,5 @@
 """Levenberg-Marquardt: a stage that takes damped least squares steps on a large batch, a fifth of which is held out."""
 
-import numpy as np
 import tensorflow as tf
 
 from deqn.optimizers.levenberg_marquardt import LeastSquares
@@ -8,7 +7,7 @@ from deqn.optimizers.residual_function import is_precise
 from deqn.settings.schema import Optimizer
 from deqn.training.objective import Objective
 from deqn.training.sampler import Sampler
-from deqn.training.stage import BatchStage
+from deqn.training.stage import BatchStage, choose_held_out
 
 PROGRESS, IDLE = 0.98, 5  # a batch whose loss stays above this share of its first is idle; so many end the stage
 
@@ -21,7 +20,7 @@ class LeastSquaresStage(BatchStage):
         n, rows = self.solver.residuals.parameters, objective.equations * sampler.states
         # Of a step: a gradient of each equation, normal equations, factorization.
         self.work = rows * economy.gradient_work + min(n, rows) ** 2 * (max(n, rows) + min(n, rows) / 3)
-        self._outside = np.arange(sampler.states) % 5 == 4  # states that are held out
+        self._outside = choose_held_out(sampler.states)
         self.idle = tf.Variable(0, trainable=False)  # batches in a row without progress worth the name
         losses = (tf.Variable(0.0, dtype=tf.float64, trainable=False) for _ in range(3))
         self.first_loss, self.last_loss, self.noise = losses  # on the current batch; of rounding errors there

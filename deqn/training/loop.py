@@ -59,17 +59,16 @@ class Loop:
     def _train(self) -> str:
         self._saved = time.monotonic()
         begun = max((i for i, chosen in enumerate(self.rounds) if any(s.step for s in chosen.stages)), default=0)
-        self._round = self.rounds[begun]
-        reason = self._run_round(self._choose_stages(self._round.stages))
+        first = self.rounds[begun]
+        reason = self._run_round(self._choose_stages(first.stages), first.refines)
         for following in self.rounds[begun + 1 :]:
             stuck = any(stage.step and count_remaining(stage) for stage in self.stages)
-            if not self.rules.begin(following, self.ledger, reason, stuck):
+            if not self.rules.call_for(following, self.ledger, reason, stuck):
                 continue
             log.info("training ended at an error of %.1e: another round", self.ledger.best_error.numpy())
-            self._round = following
             if not following.refines:
                 self.ledger.set_aside(restart=self.lost_paths > 0)
-            reason = self._run_round(following.stages)
+            reason = self._run_round(following.stages, following.refines)
         if reason != "diverged":
             self._save()
         if reason in ("interrupted", "seconds") and self.step:  # the newest weights may be the best
@@ -78,7 +77,7 @@ class Loop:
         self.ledger.recall()
         return reason or "steps"
 
-    def _run_round(self, stages: Sequence[Stage]) -> str | None:
+    def _run_round(self, stages: Sequence[Stage], refines: bool) -> str | None:
         """Run one stage after the other; returns why training ended before the last was done, None if it did not."""
         reason, before = None, None
         for stage in stages:
@@ -90,7 +89,7 @@ class Loop:
             if stage.step == 0 and not stage.done:
                 self._begin(stage)
             while reason is None and not stage.done:
-                reason = self.rules.check_reports(self.ledger, self._round.refines) or self._until_report(stage)
+                reason = self.rules.check_reports(self.ledger, refines) or self._until_report(stage)
             self.problems += [stage.problem] * bool(stage.problem)
             if stage.step > first:
                 error = float(self.ledger.best_error.numpy())

@@ -14,6 +14,7 @@ from deqn.optimizers.levenberg_marquardt import LeastSquares
 from deqn.optimizers.residual_function import ResidualFunction
 from deqn.policies.network import PolicyNetwork
 from deqn.training.objective import layerwise_jacobian
+from deqn.training.stage import choose_held_out
 
 DAMPING = 1e-3  # of the first step
 RIDGES = 10.0 ** np.arange(-10, 1)  # of a linear fit, relative to the mean square of a feature
@@ -95,20 +96,18 @@ class LastLayerRegression(tf.Module):
         missing = outputs - present
         if not (np.isfinite(features).all() and np.isfinite(missing).all()):
             return False
-        outside = np.arange(len(features)) % 5 == 4
-        data = features[~outside], missing[~outside]
-        score = lambda change: np.sum((features[outside] @ change - missing[outside]) ** 2)
-        scores = np.array([score(self._solve(*data, ridge)) for ridge in RIDGES])
-        if scores.min() < score(np.zeros((features.shape[1], missing.shape[1]))):
-            self._add(self._solve(features, missing, RIDGES[np.argmax(scores < SLACK * scores.min())]))
+        outside = choose_held_out(len(features))
+        kept = self._form_equations(features[~outside], missing[~outside])
+        left = [np.sum((missing[outside] - features[outside] @ solve_ridge(*kept, ridge)) ** 2) for ridge in RIDGES]
+        if min(left) < np.sum(missing[outside] ** 2):
+            ridge = RIDGES[np.argmax(np.array(left) < SLACK * min(left))]
+            self._add(solve_ridge(*self._form_equations(features, missing), ridge))
         return True
 
-    def _solve(self, features: np.ndarray, missing: np.ndarray, ridge: float) -> np.ndarray:
-        """The change of the weights [features, outputs] by ridge regression of what is `missing` [n, outputs]."""
-        matrix = features.T @ features + len(features) * self._hold
-        matrix[np.diag_indices_from(matrix)] += ridge * matrix.diagonal().mean()
-        towards_anchor = len(features) * self._hold @ self._weights if self._far is not None else 0.0
-        return scipy.linalg.solve(matrix, features.T @ missing - towards_anchor, assume_a="pos")
+    def _form_equations(self, features: np.ndarray, missing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Normal equations of the change that adds what is `missing` [n, outputs]: matrix and right side."""
+        hold = len(features) * self._hold
+        return features.T @ features + hold, features.T @ missing - hold @ self._weights
 
     @property
     def _weights(self) -> np.ndarray:
@@ -122,10 +121,10 @@ class LastLayerRegression(tf.Module):
             layer.bias.assign_add(change[-1])
 
     @cached_property
-    def _hold(self) -> np.ndarray | float:
+    def _hold(self) -> np.ndarray:
         """What holds the policy near its anchor, [features, features] for each state that is fitted."""
         if self._far is None:
-            return 0.0
+            return np.zeros((len(self._weights),) * 2)
         held = self._features(self._far)[0].numpy().astype(float)
         return HELD**2 / len(held) * held.T @ held
 
@@ -136,3 +135,10 @@ class LastLayerRegression(tf.Module):
         layer, read, _ = record[-1]
         ones = [tf.ones_like(read[:, :1])] * layer.use_bias
         return tf.concat([read, *ones], 1), self._policy.anchor(states) + residue
+
+
+def solve_ridge(matrix: np.ndarray, right: np.ndarray, ridge: float) -> np.ndarray:
+    """The solution of normal equations, with a ridge relative to the mean of their diagonal."""
+    damped = matrix.copy()
+    damped[np.diag_indices_from(damped)] += ridge * matrix.diagonal().mean()
+    return scipy.linalg.solve(damped, right, assume_a="pos")

@@ -26,7 +26,7 @@ class Rules:
         """The mean error at which slow progress ends the training."""
         return 0.0 if self.training.finish else self.tolerance / 10
 
-    def begin(self, following: Round, ledger: Ledger, reason: str | None, stuck: bool) -> bool:
+    def call_for(self, following: Round, ledger: Ledger, reason: str | None, stuck: bool) -> bool:
         """Whether a further round is to begin, after one that ended for that reason, None where its stages were done.
 
         `stuck`: whether a stage ended before its last step.

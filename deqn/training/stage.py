@@ -69,6 +69,11 @@ def count_remaining(stage: Stage) -> int:
     return max(stage.cycles * stage.steps_per_cycle - stage.step, 0)
 
 
+def choose_held_out(states: int) -> np.ndarray:
+    """Which of so many states are held out of a fit, a fifth of them: a mask."""
+    return np.arange(states) % 5 == 4
+
+
 def choose_batch_size(objective: Objective, weights: int) -> int:
     """States of a batch, held-out ones included: enough for so many weights and each dimension, within BATCH_LIMITS."""
     wanted = PER_DIMENSION * len(objective.economy.center.states)
