@@ -12,6 +12,7 @@ The expectation is the trapezoidal rule in both shocks, or Gauss-Hermite where a
 """
 
 from dataclasses import dataclass
+from itertools import count, islice
 from time import perf_counter
 
 import numpy as np
@@ -74,8 +75,22 @@ class Solution:
         return np.maximum(e.output(k, ln_a) ** -e.tau - self.W((1 - e.delta) * k, ln_a, ln_d), 0)
 
 
-def solve(economy=Economy(), points=(121, 51, 39), width=(0.15, 6.0), nodes=None, step=0.25, tolerance=1e-9):  # noqa: B008
-    """The solution on points of ln k, ln a, ln d; width of the grid of capital in units of its steady state."""
+def solve(economy=Economy(), tolerance=1e-9, **settings):  # noqa: B008
+    """The limit of `iterate` (settings: see there), once no logarithm of consumption changes by more than that."""
+    before = None
+    for found in islice(iterate(economy, **settings), 2000):
+        change = np.inf if before is None else np.abs(found.ln_free.c - before.ln_free.c).max()
+        if change < tolerance:
+            return found
+        before = found
+    raise RuntimeError(f"time iteration did not converge: {change}")
+
+
+def iterate(economy=Economy(), points=(121, 51, 39), width=(0.15, 6.0), nodes=None, step=0.25, saving=0.1):  # noqa: B008
+    """Yields the solution with one date more to come, without end; at the last date a share `saving` is invested.
+
+    On points of ln k, ln a, ln d; width of the grid of capital in units of its steady state.
+    """
     e = economy
     k = e.steady * np.exp(np.linspace(*np.log(width), points[0]))
     ln_k, ln_a, ln_d = np.log(k), ar.grid(e.rho_a, e.sigma_a, points[1]), ar.grid(e.rho_d, e.sigma_d, points[2])
@@ -86,9 +101,9 @@ def solve(economy=Economy(), points=(121, 51, 39), width=(0.15, 6.0), nodes=None
     depreciated = ar.spline_matrix(ln_k, ln_k + np.log(left))
     next_y = e.output(k[:, None], next_a)[..., None]  # [k, a', 1]
     ln_cash = np.log(e.output(k[:, None], ln_a) + (1 - e.delta) * k[:, None])  # [k, a]
-    ln_free = np.log(0.9 * e.output(k[:, None], ln_a))[..., None] + 0 * ln_d  # [k, a, d]
+    ln_free = np.log((1 - saving) * e.output(k[:, None], ln_a))[..., None] + 0 * ln_d  # [k, a, d]
     ln_W = -e.tau * ln_free
-    for iteration in range(2000):
+    for iteration in count(1):
         free = np.exp(Sa @ ln_free @ Sd.T)  # [k, a', d']
         c = np.minimum(free, next_y)
         price = np.minimum(free**-e.tau, np.exp(Sa @ np.tensordot(depreciated, ln_W, 1) @ Sd.T))
@@ -96,15 +111,12 @@ def solve(economy=Economy(), points=(121, 51, 39), width=(0.15, 6.0), nodes=None
         ln_W = np.log(e.beta * (Ea @ (np.exp(next_d) * value) @ Ed.T))  # [k', a, d]
         ln_c = -ln_W / e.tau
         ln_m = np.log(np.exp(ln_c) + k[:, None, None])
-        found = np.stack([
+        ln_free = np.stack([
             np.stack([ar.spline(ln_m[:, i, j], ln_c[:, i, j], ln_cash[:, i]) for j in range(len(ln_d))], 1)
             for i in range(len(ln_a))
         ], 1)  # fmt: skip
-        change, ln_free = np.abs(found - ln_free).max(), found
-        if change < tolerance:
-            grids = (ln_k, ln_a, ln_d)
-            return Solution(e, tensor_spline(grids, ln_free), tensor_spline(grids, ln_W), iteration + 1)
-    raise RuntimeError(f"time iteration did not converge: {change}")
+        grids = (ln_k, ln_a, ln_d)
+        yield Solution(e, tensor_spline(grids, ln_free), tensor_spline(grids, ln_W), iteration)
 
 
 def tensor_spline(grids, values):

@@ -21,8 +21,8 @@ GROWTH = ("model=stochastic_growth", "model.delta=1", "network.anchor=none", "sa
 SHARE = 0.36 * 0.99  # alpha beta, at which saving rests
 
 
-def prepare(e, sweeps, precision=0.0):
-    chosen = settings("sampling=box", "sampling.paths=300", "sampling.periods=1")
+def prepare(e, sweeps, precision=0.0, states=300):
+    chosen = settings("sampling=box", f"sampling.paths={states}", "sampling.periods=1")
     return TimeIterationStage(Objective(e, chosen.loss), Sampler(e, chosen.sampling, 0), sweeps, precision, 2**30)
 
 
