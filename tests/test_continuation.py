@@ -153,3 +153,6 @@ def test_a_run_goes_over_solutions_that_can_be_loaded(tmp_path):
     np.testing.assert_allclose(solution.policy(at)["c"], direct.policy(at)["c"], rtol=1e-5)
     assert deqn.load(tmp_path / "run" / "continuation" / "gamma=3").result.parameters["gamma"] == 3
     assert deqn.load(tmp_path / "run").result.start.continuation[0].values == {"gamma": 1.0}
+    more = ["resume=" + str(tmp_path / "run"), "optimizer.polish=2500"]
+    resumed = deqn.solve("stochastic_growth", more, quiet=True)
+    assert [waypoint.values for waypoint in resumed.result.start.continuation] == [{"gamma": 1.0}, {"gamma": 3.0}]

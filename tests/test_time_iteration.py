@@ -58,6 +58,17 @@ def test_sweeps_contract_at_the_rate_of_the_economy_and_end_at_its_limit():
     assert stage.rates["solved"] == 1 and stage.problem is None
 
 
+@pytest.mark.slow
+def test_a_family_is_swept_at_once():
+    """The limit of each of its economies, a share alpha beta, is another."""
+    e = economy(*GROWTH, "pseudo_states.beta=[0.9,0.97]")
+    iterate(e, 30, precision=1e-4)
+    points = SobolPoints(e.domain, 50, 9, tf.float64).points()
+    beta = points.numpy()[:, -1]
+    assert np.ptp(beta) > 0.06
+    np.testing.assert_allclose(saving(e), 0.36 * beta, atol=1e-4)
+
+
 @dataclass(frozen=True)
 class Branches(Model):
     """p = a E p'^2 + z: two solutions near rest, of which the limit of finite horizons is the smaller one."""

@@ -34,18 +34,18 @@ class PointwiseNewton:
         self._slopes = tf.function(self._differentiate, jit_compile=True, autograph=False)
 
     def solve(
-        self, start: np.ndarray, data: tf.Tensor, seed: int = 0, attempts: int = 1
+        self, start: np.ndarray, data: tf.Tensor, seed: int = 0, attempts: int = 1, spared: float = MANY
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Roots [points, m], the largest absolute residual of each point there and at its start, [points] each.
 
         A residual is infinite where there are no numbers. Points that their own start does not solve share one more
-        batch, in which each of them has several: the roots of others, and random ones around its own. With one attempt
-        a few points may stay open; with more, such a batch is repeated until none is, or all attempts are made.
+        batch, in which each of them has several: the roots of others, and random ones around its own. Such a batch is
+        repeated up to so many `attempts`, until no more than a share `spared` of the points is open.
         """
         roots, sizes, first = self._iterate(start, data)
         for attempt in range(attempts):
             open_points = np.flatnonzero(sizes > self.solved)
-            if len(open_points) <= (MANY * len(start) if attempts == 1 else 0):
+            if len(open_points) <= spared * len(start):
                 break
             repeated = np.resize(open_points, len(start))
             others, their_sizes, _ = self._iterate(

@@ -72,13 +72,14 @@ def run(job: Job, folder: Path, console: Console, clock: Clock, watch: Watch | N
         claim_folder(folder, settings.resume is not None)
         with open_log(folder), Interrupt() as interrupt:
             log.info("deqn-solve %s", " ".join(job.overrides))
+            way: list[Waypoint] = []
             if settings.continuation and not has_checkpoint(folder):
                 way = follow_way(job, folder, console, clock)
                 job = replace(job, settings=replace(settings, start=str(way[-1].solution.folder)))
-            else:
-                way = []
             with clock.phase("compile"), show_status(console) as tell:
                 start = prepare_start(job, folder, tell)
+            if way:
+                start = replace(start, way=tuple(waypoint.record for waypoint in way))
             files.write_json(folder / "environment.json", record_environment(job))
             write_start(folder, start)
             files.write_text(folder / "config.yaml", job.config_yaml)  # now it is a run, and can be resumed
@@ -87,7 +88,7 @@ def run(job: Job, folder: Path, console: Console, clock: Clock, watch: Watch | N
             clock.phases["train"] += trained.train_seconds
             write_policy(folder, start.economy.policy.network)
             align_on_paths(start.economy)  # as whoever loads the solution does
-            solution = Solution(start.economy, settings, begin_summary(job, start, trained, way), folder)
+            solution = Solution(start.economy, settings, begin_summary(job, start, trained), folder)
             return conclude(solution, console, interrupt, clock)
     except DeqnError:
         raise
@@ -155,8 +156,8 @@ def check_loss_weights(weights: dict[str, float], equations: list[str]) -> None:
         raise InputError(f"loss.weights.{unknown[0]}: the model's equations are {', '.join(equations)}")
 
 
-def begin_summary(job: Job, start: Start, trained: TrainingResult, way: Sequence[Waypoint] = ()) -> Summary:
-    """What is known of a run before its policy is measured; `way`: the solutions of a continuation."""
+def begin_summary(job: Job, start: Start, trained: TrainingResult) -> Summary:
+    """What is known of a run before its policy is measured."""
     settings, network = job.settings, job.settings.network
     return Summary(
         model=job.name, parameters={k: v for k, v in settings.model.items() if k != "_target_"},
@@ -170,5 +171,5 @@ def begin_summary(job: Job, start: Start, trained: TrainingResult, way: Sequence
             hidden=choose_widths(start.economy.model, network),
         ),
         start=StartRecord(start.name, dict(start.errors), [RungRecord(**vars(rung)) for rung in trained.rungs],
-                          [waypoint.record for waypoint in way] or None),
+                          list(start.way) or None),
     )  # fmt: skip

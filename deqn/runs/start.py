@@ -12,7 +12,7 @@ import json
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from deqn.economy.domain import SobolPoints
 from deqn.economy.economy import Economy
 from deqn.economy.members import Members
 from deqn.economy.simulation import visit_near
+from deqn.evaluation.summary import WaypointRecord
 from deqn.model.declaration import Model
 from deqn.model.findings import call
 from deqn.model.layout import free_policies, labels, limits, multipliers, named_point, pack
@@ -56,13 +57,14 @@ class Start:
     """An untrained economy, what validates it, the candidate's `name`, and the mean `errors` of all by name.
 
     An error is over the states with numbers, infinite where these are few. A candidate without an entry was not needed,
-    or does not exist.
+    or does not exist. `way`: the solutions of a continuation, in whose last it started.
     """
 
     economy: Economy[PolicyNetwork]
     validator: Validator
     name: str
     errors: dict[str, float]
+    way: tuple[WaypointRecord, ...] = ()
 
     @property
     def anchor(self) -> str:
@@ -199,7 +201,8 @@ def read_policy_of_run(model: Model, folder: Path) -> PackedPolicy:
 
 def write_start(folder: Path, start: Start) -> None:
     """Record which start was taken, for a resume. Raises FileError."""
-    files.write_json(folder / FILE, {"name": start.name, "errors": files.without_nonfinite(start.errors)})
+    way = [asdict(record) for record in start.way]
+    files.write_json(folder / FILE, {"name": start.name, "errors": files.without_nonfinite(start.errors), "way": way})
 
 
 def restore_start(folder: Path, members: Members, settings: Settings, steady: SteadyState | None) -> Start:
@@ -207,7 +210,8 @@ def restore_start(folder: Path, members: Members, settings: Settings, steady: St
     try:
         content = json.loads((folder / FILE).read_text(encoding="utf-8"))
         name, errors = content["name"], content["errors"]
-    except (OSError, ValueError, KeyError) as error:
+        way = tuple(WaypointRecord(**record) for record in content.get("way", ()))
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise FileError(f"{folder / FILE} is missing or damaged: {error}") from error
     start = measure_start(members, settings, steady, name_anchor(name))
-    return replace(start, name=name, errors={n: math.inf if e is None else e for n, e in errors.items()})
+    return replace(start, name=name, errors={n: math.inf if e is None else e for n, e in errors.items()}, way=way)

@@ -125,7 +125,7 @@ class TimeIterationStage(BatchStage):
             return
         states = self.drawn.value()
         start = self.policy.outputs(states).numpy().astype(float)
-        sizes = self.newton.solve(start, states, seed=self.step, attempts=ATTEMPTS)[1]
+        sizes = self.newton.solve(start, states, seed=self.step, attempts=ATTEMPTS, spared=0.0)[1]
         share = (sizes > self.newton.solved).mean()
         self.unsolvable.assign(max(share, 1 - self.solved.numpy()) if share > 0 else 0.0)
         log.info("time iteration: no solution found at %.2f %% of the states", 100 * share)
