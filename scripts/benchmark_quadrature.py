@@ -17,7 +17,8 @@ import pandas as pd
 import tensorflow as tf
 
 import deqn
-from deqn.equations.expectation import aligned, build_expectation, count_normals, gauss_hermite
+from deqn.equations.expectation import build_expectation
+from deqn.equations.quadrature import aligned, count_normals, gauss_hermite
 from deqn.equations.residuals import stack_rows
 
 STATES, FINEST = 1000, (121, 9)

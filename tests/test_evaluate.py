@@ -12,13 +12,8 @@ import tensorflow as tf
 from conftest import economy, settings
 from deqn.economy import economy as economies
 from deqn.economy.domain import SobolPoints
-from deqn.equations.expectation import (
-    build_expectation,
-    build_finer_rule,
-    build_rule,
-    choose_quadrature,
-    settle,
-)
+from deqn.equations.expectation import build_expectation
+from deqn.equations.quadrature import build_finer_rule, build_rule, choose_quadrature, settle
 from deqn.evaluation import evaluate
 from deqn.evaluation.closed_loop import assess_stability, find_closed_loop_modes
 from deqn.evaluation.judgements import pool_sets
@@ -135,7 +130,7 @@ def test_half_the_variance_in_training_turns_the_verdict_red(tmp_path, monkeypat
         nodes, weights = build_rule(quadrature, dimension)
         return nodes / np.sqrt(2), weights
 
-    monkeypatch.setattr("deqn.equations.expectation.build_rule", halved)
+    monkeypatch.setattr("deqn.equations.quadrature.build_rule", halved)
     sabotaged = solve("stochastic_growth", overrides, folder=tmp_path / "halved", quiet=True)
     assert sabotaged.summary["status"] == "not_converged"
 

@@ -11,9 +11,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from conftest import settings
-from deqn.equations.expectation import (
+from deqn.equations.expectation import build_expectation
+from deqn.equations.quadrature import (
     aligned,
-    build_expectation,
     build_finer_rule,
     build_rule,
     gauss_hermite,

@@ -14,7 +14,8 @@ from deqn.configuration.validation import validate
 from deqn.economy import exact as exact_policies
 from deqn.economy.domain import Box, SobolPoints
 from deqn.economy.simulation import simulate_path
-from deqn.equations.expectation import build_expectation, choose_rule
+from deqn.equations.expectation import build_expectation
+from deqn.equations.quadrature import choose_rule
 from deqn.equations.residuals import residuals
 from deqn.evaluation.closed_loop import assess_stability, find_closed_loop_modes
 from deqn.evaluation.reference import solve_reference

@@ -253,14 +253,14 @@ class Insured(Model):
 
 @pytest.mark.parametrize("shocks", [1, 2, 3])
 def test_a_kinked_closed_form_is_not_accused_of_the_rules_error(shocks):
-    """With the evaluation's eight nodes the exact price seems off by 1e-3; a price that is off is refused."""
+    """With the nodes of the evaluation the exact price seems off; a price that is off is refused."""
     lines = {
         line.name: line for line in run_checks(OneMember(Insured(cubes=shocks)), settings("model=stochastic_growth"))
     }
     line = lines["closed form"]
     assert line.passed and "that of price is the rule's own error: " in line.text
     off = float(line.text.split()[3])
-    assert 1e-4 < off < 2e-2
+    assert 3e-5 < off < 2e-2
     wrong = {
         line.name: line
         for line in run_checks(OneMember(Insured(0.02, cubes=shocks)), settings("model=stochastic_growth"))

@@ -14,7 +14,8 @@ import time_iteration
 from conftest import build, economy, settings
 from deqn.economy.domain import box_states
 from deqn.economy.members import OneMember
-from deqn.equations.expectation import build_expectation, build_finer_rule
+from deqn.equations.expectation import build_expectation
+from deqn.equations.quadrature import build_finer_rule
 from deqn.evaluation import evaluate
 from deqn.evaluation.analysis import slice_policies
 from deqn.evaluation.closed_loop import find_closed_loop_modes

@@ -10,7 +10,7 @@ import tensorflow as tf
 from conftest import economy, settings
 from deqn.checks.contract import check_contract
 from deqn.economy.members import OneMember
-from deqn.equations.expectation import choose_rule
+from deqn.equations.quadrature import choose_rule
 from deqn.evaluation.analysis import impulse_response
 from deqn.families.pseudo_states import gather_members
 from deqn.model.layout import point

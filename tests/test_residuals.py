@@ -8,7 +8,8 @@ from conftest import economy, settings
 from deqn.checks.contract import check_model
 from deqn.economy.domain import SobolPoints
 from deqn.economy.members import OneMember
-from deqn.equations.expectation import build_expectation, gauss_hermite
+from deqn.equations.expectation import build_expectation
+from deqn.equations.quadrature import gauss_hermite
 from deqn.equations.residuals import LOSSES, loss, residuals, without_risk
 from deqn.model.declaration import Discrete, Model, Normal, Policy, State
 

@@ -10,7 +10,7 @@ import deqn
 from conftest import settings
 from deqn.checks.contract import check_model
 from deqn.economy.members import OneMember
-from deqn.equations.expectation import choose_rule
+from deqn.equations.quadrature import choose_rule
 from deqn.model.declaration import Model, Normal, Policy, State
 from deqn.models.stochastic_growth import StochasticGrowth
 from deqn.runs.start import FILE, choose_start, read_guess

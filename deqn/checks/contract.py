@@ -14,7 +14,8 @@ from deqn.checks.at_rest import check_given, check_residuals, find_steady_state
 from deqn.checks.declarations import check_declarations, equation_problems, variable_problems
 from deqn.economy.domain import Domain, SobolPoints
 from deqn.economy.members import Members
-from deqn.equations.expectation import Expectation, NormalRule, build_expectation
+from deqn.equations.expectation import Expectation, build_expectation
+from deqn.equations.quadrature import NormalRule
 from deqn.equations.residuals import residuals, with_shocks
 from deqn.model.declaration import Markov, Model, Point, Policy, State, reports_expectations
 from deqn.model.findings import Finding, Line, call, check

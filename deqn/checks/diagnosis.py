@@ -10,7 +10,8 @@ from deqn.economy.anchors import LOCAL
 from deqn.economy.domain import Domain, SobolPoints, box_states
 from deqn.economy.economy import Economy
 from deqn.economy.exact import closed_form, exact_residuals, measure_refinement
-from deqn.equations.expectation import Expectation, choose_quadrature, count_normals
+from deqn.equations.expectation import Expectation
+from deqn.equations.quadrature import choose_quadrature, count_normals
 from deqn.equations.residuals import residuals, slackness_names, without_risk
 from deqn.model.declaration import Model
 from deqn.model.findings import Finding, call

@@ -45,7 +45,8 @@ def run_evaluate(arguments: list[str]) -> int:
     clock = Clock(STARTED)
     with clock.phase("import"):
         console = start_engine()
-    from deqn.equations.expectation import build_expectation, choose_rule
+    from deqn.equations.expectation import build_expectation
+    from deqn.equations.quadrature import choose_rule
     from deqn.evaluation.judgements import judge
     from deqn.reporting import report
     from deqn.runs import solution, verdict
@@ -53,6 +54,7 @@ def run_evaluate(arguments: list[str]) -> int:
     with clock.phase("evaluate"):
         solved = solution.load_solution(folder)
         result = solved.result.begin_anew(tolerance=chosen.tolerance, seed=chosen.seed, overrides=given)
+        chosen = solution.fit_kinks(chosen, solved.economy.model, solved.economy.switches)
         solved = replace(solved, settings=chosen, result=result)
         finer = solved.finer_economy
         if any(a.lstrip("+").startswith("expectation") for a in given):

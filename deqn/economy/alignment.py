@@ -1,6 +1,7 @@
 """The direction of tomorrow's normal shocks in which constraints come to bind: there the nodes lie close together.
 
-Let e be the shocks, and b = 1 where a constraint binds under them, else 0. By Stein's lemma E(b e) is the mean gradient
+Let e be the shocks, and b = 1 where a constraint binds under them, or a kink that the model's file writes itself is
+passed, else 0. By Stein's lemma E(b e) is the mean gradient
 of b: it points across the kink, and is the longer the likelier the kink is met. The axis is the direction in which
 these vectors, over states and constraints, have the largest second moment.
 """
@@ -10,9 +11,10 @@ import tensorflow as tf
 
 from deqn.economy.domain import SobolPoints
 from deqn.economy.economy import Economy
+from deqn.economy.kinks import find_sides
 from deqn.economy.simulation import visit_near
 from deqn.equations.residuals import look_ahead
-from deqn.model.layout import multipliers, named_point
+from deqn.model.layout import multipliers, named_point, pack
 
 STATES, DATES = 512, 20  # at which the direction is measured, at most; dates of the paths that lead to them
 REACH = 0.5  # widths of the box beyond which an end does not count
@@ -46,8 +48,11 @@ def sum_second_moments(economy: Economy, states: tf.Tensor) -> np.ndarray:
     weights = expectation.weights_given(now, states.dtype).numpy().astype(float)  # [nodes, batch] or [nodes, 1]
     shocks = expectation.place_normals(tf.float64).numpy()  # [nodes, d]
     moment = np.zeros((shocks.shape[1],) * 2)
-    for multiplier in multipliers(model):
-        binds = getattr(nxt, multiplier.name).numpy() > 0
+    sides = [getattr(nxt, multiplier.name).numpy() > 0 for multiplier in multipliers(model)]
+    if economy.switches:
+        later = pack(nxt.__dict__, model.states, expectation.nodes, states.shape[0], states.dtype)
+        sides += [side.reshape(-1, states.shape[0]) for side in find_sides(economy, later).numpy()]
+    for binds in sides:
         gradients = np.einsum("nd,knb->dkb", shocks, weights * binds.reshape(-1, *binds.shape[-2:]))
         moment += np.einsum("ikb,jkb->ij", gradients, gradients)
     return moment

@@ -29,12 +29,14 @@ class Economy(Generic[P]):
     """What is solved: one or many members, the baseline's steady state, the policy function, and the expectation.
 
     The steady state is None if it is unknown; then there is no first-order solution, and stability is not judged.
+    `switches`: places of the equations at which they have kinks that no multiplier declares (economy/kinks.py).
     """
 
     members: Members
     steady: SteadyState | None
     policy: P
     expectation: Expectation
+    switches: tuple[int, ...] = ()
 
     @property
     def model(self) -> Model:

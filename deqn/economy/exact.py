@@ -11,8 +11,8 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
-from deqn.equations import expectation as expectations
-from deqn.equations.expectation import Expectation
+from deqn.equations import quadrature as rules
+from deqn.equations.expectation import Expectation, build_expectation
 from deqn.equations.residuals import residuals
 from deqn.model.declaration import Model
 from deqn.model.layout import named_point
@@ -84,7 +84,7 @@ def measure_refinement(model: Model, exact: Truth, quadrature: Quadrature, state
     """The residuals of exact policies, all of them given, by equation at packed states [n, n_states]."""
     found, nodes = {}, 0
     for normal_rule in list_finer_rules(quadrature, model):
-        over = expectations.build_expectation(model, normal_rule)
+        over = build_expectation(model, normal_rule)
         nodes = over.nodes
         for name, r in exact_residuals(model, exact, over, states).items():
             found.setdefault(name, []).append(np.abs(np.reshape(r, (-1, states.shape[0]))).max(0))  # [states]
@@ -92,12 +92,12 @@ def measure_refinement(model: Model, exact: Truth, quadrature: Quadrature, state
             for name, sizes in found.items()}  # fmt: skip
 
 
-def list_finer_rules(quadrature: Quadrature, model: Model) -> Sequence[expectations.NormalRule]:
+def list_finer_rules(quadrature: Quadrature, model: Model) -> Sequence[rules.NormalRule]:
     """Rules that grow finer: product rules in a few shocks, else those of training and evaluation."""
-    dimension = expectations.count_normals(model)
+    dimension = rules.count_normals(model)
     if not dimension:
-        return [expectations.choose_finer_rule(quadrature, model)]
+        return [rules.choose_finer_rule(quadrature, model)]
     finest = min(MOST_NODES, int(NODES ** (1 / dimension) + 1e-9))
     if finest < 8:
-        return [choose(quadrature, model) for choose in (expectations.choose_rule, expectations.choose_finer_rule)]
-    return [partial(expectations.gauss_hermite, nodes=finest // part) for part in (4, 2, 1)]
+        return [choose(quadrature, model) for choose in (rules.choose_rule, rules.choose_finer_rule)]
+    return [partial(rules.gauss_hermite, nodes=finest // part) for part in (4, 2, 1)]

@@ -1,163 +1,13 @@
-"""Expectations: quadrature rules for normal shocks, exact sums for discrete ones, and their product.
+"""Expectations: the sum over nodes for normal shocks, exact sums over discrete ones, and their product."""
 
-Every rule gives nodes and weights; E(v) is the weighted sum over nodes. Where constraints come to bind, tomorrow's
-variables have kinks, at which rules for polynomials converge slowly. There nodes lie close along one axis, which is
-turned into the direction in which the constraints come to bind (economy/alignment.py); integrated along it, what is
-left is smooth. Sources: Stroud (1971); Judd, Maliar and Maliar (2011) for the monomial rules; Genz and Monahan (1998)
-for rotated rules in directions and radii.
-"""
-
-import itertools
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 
 import numpy as np
-import scipy.special
 import tensorflow as tf
 
-from deqn.equations.cubature import degree_five
+from deqn.equations.quadrature import ChosenRule, NormalRule, count_normals
 from deqn.model.declaration import Discrete, Markov, Model, Normal, Point
-from deqn.model.layout import multipliers, outcome_count, probabilities, width
-from deqn.settings.schema import Quadrature
-
-FEW, CHECKING = 3, 6  # up to so many shocks the product rule, of so many nodes each, checks a monomial rule
-RADII = 3  # of the rule that checks it for more shocks
-SMOOTH_NODES, KINKED_NODES = 5, 21  # of each shock; along the axis of kinks
-SPAN, ACROSS = 4.5, 3  # standard deviations that nodes along the axis reach; nodes in each other direction
-MORE = 3, 11  # nodes that the finer rule has beyond those
-MANY = 20  # shocks above which a rule of degree 5, whose nodes grow with their square, is no check of degree 3
-
-# Dimension d -> nodes [n, d] and weights [n] for d independent standard normals.
-NormalRule = Callable[[int], tuple[np.ndarray, np.ndarray]]
-
-
-def gauss_hermite(dimension: int, nodes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes [nodes^dimension, dimension] and weights of the product rule, exact to degree 2 nodes - 1 in each."""
-    x, w = np.polynomial.hermite_e.hermegauss(nodes)
-    grid, weights = (np.array([*itertools.product(values, repeat=dimension)]).reshape(nodes**dimension, dimension)
-                     for values in (x, w / w.sum()))  # fmt: skip
-    return grid, weights.prod(1)
-
-
-def monomial(dimension: int, degree: int) -> tuple[np.ndarray, np.ndarray]:
-    """The monomial rule for N(0, I), exact for polynomials of total degree 3 (2 d nodes) or 5 (cubature.py)."""
-    if degree == 5:
-        return degree_five(dimension)
-    axes = np.concatenate([np.eye(dimension), -np.eye(dimension)])  # +-e_i
-    return np.sqrt(dimension) * axes, np.full(2 * dimension, 1 / (2 * dimension))
-
-
-def spherical_radial(dimension: int, degree: int, copies: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes and weights for N(0, I) that share no radius and no direction with the monomial rule of this degree.
-
-    The distance from the origin is integrated on its own, by Gauss-Laguerre nodes of |x|^2 / 2, and the directions are
-    those of the monomial rule, averaged over random rotations.
-    """
-    nodes, weights = monomial(dimension, degree)
-    lengths = np.linalg.norm(nodes, axis=1)
-    outside = lengths > 0
-    directions, shares = nodes[outside] / lengths[outside, None], weights[outside] * lengths[outside] ** 4
-    shares /= shares.sum()  # on the sphere, where E |x|^4 is no longer to be met
-    halves, masses = scipy.special.roots_genlaguerre(RADII, dimension / 2 - 1)
-    rng = np.random.default_rng(seed)
-    turns = [np.linalg.qr(rng.standard_normal((dimension,) * 2))[0] for _ in range(copies)]
-    turned = np.concatenate([directions @ turn for turn in turns])  # [copies * directions, dimension]
-    grid = np.sqrt(2 * halves)[:, None, None] * turned
-    return grid.reshape(-1, dimension), np.outer(masses / masses.sum(), np.tile(shares / copies, copies)).ravel()
-
-
-def monte_carlo(dimension: int, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """`draws` fixed antithetic normal draws (an even number), equally weighted: odd moments are exact."""
-    half = np.random.default_rng(seed).standard_normal((draws // 2, dimension))
-    return np.concatenate([half, -half]), np.full(2 * len(half), 1 / (2 * len(half)))
-
-
-def aligned(dimension: int, nodes: int, across: int) -> tuple[np.ndarray, np.ndarray]:
-    """Equally spaced nodes along the first axis, with variance one, times a rule for smooth functions of the others.
-
-    The trapezoidal rule's error at a kink falls with the square of the distance between nodes, and exponentially
-    elsewhere (Trefethen and Weideman 2014).
-    """
-    x = np.linspace(-SPAN, SPAN, nodes) if nodes > 1 else np.zeros(1)
-    w = np.exp(-(x**2) / 2)
-    w /= w.sum()
-    x /= np.sqrt(w @ x**2) if nodes > 1 else 1.0
-    if dimension - 1 < FEW:
-        others, shares = gauss_hermite(dimension - 1, across)
-    else:
-        others, shares = monomial(dimension - 1, 5)
-    grid = np.concatenate([np.repeat(x, len(others))[:, None], np.tile(others, (nodes, 1))], 1)
-    return grid, np.outer(w, shares).ravel()
-
-
-def settle(quadrature: Quadrature, dimension: int, constrained: bool) -> Quadrature:
-    """The rule and its nodes, with what is left open decided.
-
-    `auto` is `aligned` for constrained economies with up to FEW shocks, `product` for others with so few, and
-    `monomial` above.
-    """
-    rule = quadrature.rule
-    if rule == "auto":
-        rule = "monomial" if dimension > FEW else "aligned" if constrained else "product"
-    nodes = quadrature.nodes or (KINKED_NODES if rule == "aligned" else SMOOTH_NODES)
-    return replace(quadrature, rule=rule, nodes=nodes, degree=quadrature.degree or 5)
-
-
-def build_rule(settled: Quadrature, dimension: int) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes [n, dimension] and weights [n] of a rule."""
-    if settled.rule == "product":
-        return gauss_hermite(dimension, settled.nodes)
-    if settled.rule == "aligned":
-        return aligned(dimension, settled.nodes, ACROSS)
-    if settled.rule == "monte_carlo":
-        return monte_carlo(dimension, settled.draws, settled.seed)
-    return monomial(dimension, settled.degree)
-
-
-def build_finer_rule(settled: Quadrature, dimension: int) -> tuple[np.ndarray, np.ndarray]:
-    """A more accurate rule with other nodes than `build_rule`, for the evaluation.
-
-    A monomial rule is checked by the product rule up to FEW shocks, and one of degree 3 by one of degree 5 up to MANY.
-    Elsewhere the rule has other radii and directions: rotated copies alone would share the error along the radius.
-    """
-    if settled.rule == "product":
-        return gauss_hermite(dimension, settled.nodes + MORE[0])
-    if settled.rule == "aligned":
-        return aligned(dimension, settled.nodes + MORE[1], ACROSS + 2)
-    if settled.rule == "monte_carlo":
-        return monte_carlo(dimension, 4 * settled.draws, settled.seed + 1)
-    if dimension <= FEW:
-        return gauss_hermite(dimension, CHECKING)
-    if settled.degree == 3 and dimension <= MANY:
-        return monomial(dimension, 5)
-    return spherical_radial(dimension, settled.degree, copies=2, seed=0)
-
-
-def choose_quadrature(quadrature: Quadrature, model: Model) -> Quadrature:
-    """The rule for a model's normal shocks, with what is left open decided."""
-    return settle(quadrature, count_normals(model), bool(multipliers(model)))
-
-
-def choose_rule(quadrature: Quadrature, model: Model) -> NormalRule:
-    """The rule with which a model is solved."""
-    return partial(build_rule, choose_quadrature(quadrature, model))
-
-
-def choose_finer_rule(quadrature: Quadrature, model: Model) -> NormalRule:
-    """The rule by which a solution is judged."""
-    return partial(build_finer_rule, choose_quadrature(quadrature, model))
-
-
-def count_normals(model: Model) -> int:
-    """The number of normal shocks, entries of vectors included."""
-    return sum(width(s) for s in model.shocks if isinstance(s, Normal))
-
-
-def count_axis_nodes(quadrature: Quadrature, model: Model) -> int | None:
-    """The nodes for each normal shock, or along the axis of kinks; None where another rule, or none, is taken."""
-    chosen = choose_quadrature(quadrature, model)
-    return chosen.nodes if count_normals(model) and chosen.rule in ("product", "aligned") else None
+from deqn.model.layout import outcome_count, probabilities, width
 
 
 @dataclass(frozen=True)
@@ -231,6 +81,6 @@ def build_expectation(model: Model, normal_rule: NormalRule) -> Expectation:
             weights = weights * np.asarray(s.probabilities, float)[outcome]
         else:
             chains.append((s, outcome))
-    turns = dimension > 1 and multipliers(model)
+    turns = dimension > 1 and isinstance(normal_rule, ChosenRule) and normal_rule.turns
     turn = tf.Variable(np.eye(dimension), trainable=False, name="turn") if turns else None
     return Expectation(columns, points[index[0]], turn, values, weights, tuple(chains))

@@ -18,7 +18,8 @@ import tensorflow as tf
 
 from deqn.economy.economy import Economy
 from deqn.economy.exact import Truth
-from deqn.equations.expectation import build_expectation, count_normals, gauss_hermite
+from deqn.equations.expectation import build_expectation
+from deqn.equations.quadrature import count_normals, gauss_hermite
 from deqn.evaluation.projection import Policies, Projection, evaluate_on_sets, evaluate_policies, measure_gaps
 from deqn.evaluation.region import Region, reach_tomorrow
 from deqn.evaluation.summary import ReferenceSolution

@@ -27,6 +27,7 @@ class TrainingRecord:
     anchor: str
     nodes: int | None
     hidden: list[int] | None
+    switches: list[int] | None = None  # places of the equations with kinks that no multiplier declares
 
 
 @dataclass(frozen=True)

@@ -36,14 +36,18 @@ def make_network(inputs: int, outputs: int, settings: Network, dtype: str, seed:
     return keras.Sequential([keras.Input((inputs,), dtype=dtype), ChebyshevBasis(settings.degree, dtype=dtype), last])
 
 
-def choose_widths(model: Model, settings: Network) -> list[int] | None:
-    """Of the hidden layers: those that are set, else what so many states, and kinks, need; None of a polynomial."""
+def choose_widths(model: Model, settings: Network, kinked: bool = False) -> list[int] | None:
+    """Of the hidden layers: those that are set, else what so many states, and kinks, need; None of a polynomial.
+
+    `kinked`: whether the equations have kinks that no multiplier declares.
+    """
     if settings.name != "mlp" or settings.hidden:
         return settings.hidden
     if has_many_policies(model):
         return [FEATURES]
     states = sum(map(width, model.states))
-    return [min(NARROW + WIDER * max(0, states - 2) + KINKS * bool(multipliers(model)), WIDEST)] * 2
+    kinks = KINKS * (kinked or bool(multipliers(model)))
+    return [min(NARROW + WIDER * max(0, states - 2) + kinks, WIDEST)] * 2
 
 
 def multilayer_perceptron(inputs: int, outputs: int, settings: Network, dtype: str, seed: int) -> keras.Model:

@@ -14,7 +14,8 @@ from deqn.checks import diagnosis
 from deqn.checks.contract import check_contract
 from deqn.checks.undefined import check_box
 from deqn.economy.members import Members
-from deqn.equations.expectation import build_expectation, choose_finer_rule, choose_rule
+from deqn.equations.expectation import build_expectation
+from deqn.equations.quadrature import choose_finer_rule, choose_rule
 from deqn.families.pseudo_states import gather_members
 from deqn.model.declaration import Model
 from deqn.model.findings import Finding, Line, check
@@ -22,6 +23,7 @@ from deqn.perturbation.steady_state import SteadyState
 from deqn.policies.approximators import choose_widths
 from deqn.runs.record import show_status
 from deqn.runs.run import check_loss_weights
+from deqn.runs.solution import fit_kinks
 from deqn.runs.start import Start, choose_start
 from deqn.settings.ranges import format_value
 from deqn.settings.schema import Settings
@@ -52,7 +54,7 @@ def run_checks(members: Members, settings: Settings, tell: Callable[[str], None]
         lines[line.name] = line
         yield line
     declared, moved, equations = lines["declarations"], lines["transition"], lines["residuals"]
-    refine = lambda model: Finding(build_expectation(model, choose_finer_rule(quadrature, model)), "")
+    refine = lambda model: Finding(build_expectation(model, choose_finer_rule(settings.expectation, model)), "")
     finer = check("finer rule", refine, declared)
     if settings.loss.weights:
         listed = ", ".join(f"{name} {weight:g}" for name, weight in settings.loss.weights.items())
@@ -67,6 +69,10 @@ def run_checks(members: Members, settings: Settings, tell: Callable[[str], None]
         yield (roots := check("roots", diagnosis.check_eigenvalues, declared, steady, anchor, after=[sound]))
         needed = [declared, roots]
     yield (start := check("start", check_start, members, steady, settings, after=needed))
+    if start.value is not None and start.value.economy.switches:
+        settings = fit_kinks(settings, start.value.economy.model, start.value.economy.switches)
+        quadrature = settings.expectation
+        finer = check("finer rule", refine, declared)
     yield (economy := check("network", check_network, start, settings))
     choices = settings.optimizer, settings.schedule, settings.train, settings.evaluation
     yield check("choices", diagnosis.check_choices, economy, *choices)
@@ -92,7 +98,8 @@ def check_start(members: Members, steady: SteadyState | None, settings: Settings
     start = choose_start(members, settings, steady)
     words = [f"{name}: mean error {error:.1e}" for name, error in start.errors.items()]
     chosen = f"\ntaken is {start.name}" * (len(words) > 1)
-    return Finding(start, "\n".join(words) + chosen)
+    kinks = "\nthe equations have kinks where its paths go" * bool(start.economy.switches)
+    return Finding(start, "\n".join(words) + chosen + kinks)
 
 
 def check_network(start: Start, settings: Settings) -> Finding:

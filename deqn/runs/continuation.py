@@ -18,7 +18,8 @@ import numpy as np
 
 from deqn.configuration.job import Job, prepare_job
 from deqn.economy.domain import Box, SobolPoints
-from deqn.equations.expectation import build_expectation, choose_rule
+from deqn.equations.expectation import build_expectation
+from deqn.equations.quadrature import choose_rule
 from deqn.equations.residuals import residuals, stack_rows
 from deqn.evaluation.summary import WaypointRecord
 from deqn.model.declaration import Model

@@ -14,17 +14,18 @@ from deqn.checks.contract import check_model
 from deqn.checks.diagnosis import check_choices, list_concerns
 from deqn.configuration.job import Job, prepare_job
 from deqn.economy.alignment import align_on_paths
-from deqn.equations.expectation import choose_rule, count_axis_nodes
+from deqn.equations.quadrature import choose_rule, count_axis_nodes
 from deqn.evaluation.summary import RungRecord, StartRecord, Summary, TrainingRecord
 from deqn.families.pseudo_states import gather_members
 from deqn.model.findings import find_origin, locate_line
 from deqn.policies.approximators import choose_widths
 from deqn.runs.continuation import Waypoint, follow
 from deqn.runs.record import open_log, record_environment, show_status
-from deqn.runs.solution import Solution
+from deqn.runs.solution import Solution, fit_kinks
 from deqn.runs.start import Start, choose_start, restore_start, write_start
 from deqn.runs.training import train
 from deqn.runs.verdict import conclude
+from deqn.settings.schema import Settings
 from deqn.system import files
 from deqn.system.clock import Clock
 from deqn.system.errors import DeqnError, FileError, InputError, first_line, to_deqn_error
@@ -82,13 +83,14 @@ def run(job: Job, folder: Path, console: Console, clock: Clock, watch: Watch | N
                 start = replace(start, way=tuple(waypoint.record for waypoint in way))
             files.write_json(folder / "environment.json", record_environment(job))
             write_start(folder, start)
+            settings = fit_kinks(settings, start.economy.model, start.economy.switches)
             files.write_text(folder / "config.yaml", job.config_yaml)  # now it is a run, and can be resumed
             trained = train(start.validator, settings, folder, console, interrupt, watch)
             clock.phases["compile"] += trained.compile_seconds
             clock.phases["train"] += trained.train_seconds
             write_policy(folder, start.economy.policy.network)
             align_on_paths(start.economy)  # as whoever loads the solution does
-            solution = Solution(start.economy, settings, begin_summary(job, start, trained), folder)
+            solution = Solution(start.economy, settings, begin_summary(job, settings, start, trained), folder)
             return conclude(solution, console, interrupt, clock)
     except DeqnError:
         raise
@@ -156,9 +158,8 @@ def check_loss_weights(weights: dict[str, float], equations: list[str]) -> None:
         raise InputError(f"loss.weights.{unknown[0]}: the model's equations are {', '.join(equations)}")
 
 
-def begin_summary(job: Job, start: Start, trained: TrainingResult) -> Summary:
-    """What is known of a run before its policy is measured."""
-    settings, network = job.settings, job.settings.network
+def begin_summary(job: Job, settings: Settings, start: Start, trained: TrainingResult) -> Summary:
+    """What is known of a run before its policy is measured; `settings`: with nothing left open."""
     return Summary(
         model=job.name, parameters={k: v for k, v in settings.model.items() if k != "_target_"},
         pseudo_states=settings.pseudo_states, changed=job.changed, status=trained.status,
@@ -168,7 +169,7 @@ def begin_summary(job: Job, start: Start, trained: TrainingResult) -> Summary:
             ended=trained.ended, problem=trained.problem, lost_paths=trained.lost_paths,
             error=trained.error if math.isfinite(trained.error) else None,
             anchor=start.anchor, nodes=count_axis_nodes(settings.expectation, start.economy.model),
-            hidden=choose_widths(start.economy.model, network),
+            hidden=choose_widths(start.economy.model, settings.network), switches=list(start.economy.switches),
         ),
         start=StartRecord(start.name, dict(start.errors), [RungRecord(**vars(rung)) for rung in trained.rungs],
                           list(start.way) or None),

@@ -1,6 +1,6 @@
 """A solved model: what it answers in a notebook, and how it is loaded from its folder."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,10 +15,12 @@ from deqn.economy import anchors, domain
 from deqn.economy.alignment import align_on_paths
 from deqn.economy.economy import Economy
 from deqn.economy.members import Members
-from deqn.equations.expectation import build_expectation, choose_finer_rule, choose_rule
+from deqn.equations.expectation import build_expectation
+from deqn.equations.quadrature import choose_finer_rule, choose_quadrature, choose_rule
 from deqn.evaluation import analysis, closed_loop, evaluate, moments
 from deqn.evaluation.summary import UNKNOWN, Summary, read_summary
 from deqn.families.pseudo_states import gather_members
+from deqn.model.declaration import Model
 from deqn.model.layout import free_policies, labels, width
 from deqn.perturbation.modes import Modes
 from deqn.perturbation.steady_state import SteadyState, find_middle, steady_state
@@ -176,6 +178,15 @@ class Solution:
         return tf.constant(np.stack(np.broadcast_arrays(*columns), 1), self.economy.policy.dtype)
 
 
+def fit_kinks(settings: Settings, model: Model, switches: Sequence[int]) -> Settings:
+    """The settings, open choices of network and quadrature made as for constraints where there are `switches`."""
+    if not switches:
+        return settings
+    hidden = choose_widths(model, settings.network, kinked=True)
+    quadrature = choose_quadrature(settings.expectation, model, kinked=True)
+    return replace(settings, network=replace(settings.network, hidden=hidden), expectation=quadrature)
+
+
 def build_economy(
     members: Members, network: Network, quadrature: Quadrature, seed: int, dtype: str, steady: SteadyState | None = None
 ) -> Economy[PolicyNetwork]:
@@ -211,11 +222,14 @@ def load_solution(folder: str | Path) -> Solution:
         raise FileError(f"{folder} does not hold a finished run: {error}") from error
     members = gather_members(model, settings.pseudo_states)
     recorded, steady = result.training or UNKNOWN, None
+    switches = tuple(recorded.switches or ())
+    settings = fit_kinks(settings, members.model, switches)
     network = replace(settings.network, hidden=settings.network.hidden or recorded.hidden)
     if network.anchor == "auto":  # what the run chose
         network = replace(network, anchor=recorded.anchor or "linear")
         steady = steady_state(members.model) if result.stability is not None else None
     economy = build_economy(members, network, settings.expectation, settings.seed, settings.dtype, steady)
+    economy = replace(economy, switches=switches)
     read_policy(folder, economy.policy.network)
     align_on_paths(economy)
     return Solution(economy, settings, result, folder)

@@ -13,6 +13,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import tensorflow as tf
 
 from deqn.economy.domain import SobolPoints
 from deqn.economy.economy import Economy
+from deqn.economy.kinks import find_switches
 from deqn.economy.members import Members
 from deqn.economy.simulation import visit_near
 from deqn.evaluation.summary import WaypointRecord
@@ -30,7 +32,7 @@ from deqn.model.layout import free_policies, labels, limits, multipliers, named_
 from deqn.perturbation.first_order import NoLocalSolution
 from deqn.perturbation.steady_state import SteadyState, find_middle
 from deqn.policies.network import PolicyNetwork
-from deqn.runs.solution import VALIDATION, build_economy, derive_seed, load_solution
+from deqn.runs.solution import VALIDATION, build_economy, derive_seed, fit_kinks, load_solution
 from deqn.settings.schema import Settings
 from deqn.system import files
 from deqn.system.errors import FileError, InputError
@@ -80,12 +82,25 @@ class Start:
 def choose_start(members: Members, settings: Settings, steady: SteadyState | None) -> Start:
     """The start that `start` or `network.anchor` names, else the best one. Raises InputError where there is none.
 
-    `steady`: the baseline's steady state, None where there is none or none is wanted.
+    `steady`: the baseline's steady state, None where there is none or none is wanted. Where its paths meet kinks that
+    no multiplier declares, the network and the quadrature are made for them.
     """
+    start = find_start(members, settings, steady)
+    if multipliers(members.model) or not (switches := find_switches(start.economy)):
+        return start
+    log.info("the equations have kinks where paths go: %d of their operations switch there", len(switches))
+    return find_start(members, fit_kinks(settings, members.model, switches), steady, switches)
+
+
+def find_start(
+    members: Members, settings: Settings, steady: SteadyState | None, switches: tuple[int, ...] = ()
+) -> Start:
+    """The start of an economy whose `switches` are known, None yet or none there."""
+    measure = partial(measure_start, members, settings, steady, switches)
     if settings.start is not None:
-        return measure_start(members, settings, steady, "run", read_policy_of_run(members.model, Path(settings.start)))
+        return measure("run", read_policy_of_run(members.model, Path(settings.start)))
     if settings.network.anchor != "auto":
-        return measure_start(members, settings, steady, settings.network.anchor)
+        return measure(settings.network.anchor)
     starts: list[Start] = []
     for name in CANDIDATES:
         guess = read_guess(members.model) if name == "guess" else None
@@ -96,7 +111,7 @@ def choose_start(members: Members, settings: Settings, steady: SteadyState | Non
         if name == "quadratic" and members.parameters.names:
             continue  # it is that of one economy
         try:
-            starts.append(measure_start(members, settings, steady, name, guess))
+            starts.append(measure(name, guess))
         except NoLocalSolution as error:
             if name == CANDIDATES[0]:
                 log.warning("no anchor from the first order: %s", error)
@@ -126,11 +141,13 @@ def find_solvable(starts: Sequence[Start]) -> Start:
 
 
 def measure_start(
-    members: Members, settings: Settings, steady: SteadyState | None, name: str, policy: PackedPolicy | None = None
-) -> Start:
+    members: Members, settings: Settings, steady: SteadyState | None, switches: tuple[int, ...], name: str,
+    policy: PackedPolicy | None = None,
+) -> Start:  # fmt: skip
     """One start and its error; with a `policy` the network is fitted to it. Raises InputError if it does not exist."""
     network = replace(settings.network, anchor=name_anchor(name))
     economy = build_economy(members, network, settings.expectation, settings.seed, settings.dtype, steady)
+    economy = replace(economy, switches=switches)
     if policy is not None:
         fit_policy(economy, policy)
     sampler = Sampler(economy, settings.sampling, derive_seed(settings.seed, VALIDATION))
@@ -201,8 +218,9 @@ def read_policy_of_run(model: Model, folder: Path) -> PackedPolicy:
 
 def write_start(folder: Path, start: Start) -> None:
     """Record which start was taken, for a resume. Raises FileError."""
-    way = [asdict(record) for record in start.way]
-    files.write_json(folder / FILE, {"name": start.name, "errors": files.without_nonfinite(start.errors), "way": way})
+    content = {"name": start.name, "errors": files.without_nonfinite(start.errors),
+               "way": [asdict(record) for record in start.way], "switches": start.economy.switches}  # fmt: skip
+    files.write_json(folder / FILE, content)
 
 
 def restore_start(folder: Path, members: Members, settings: Settings, steady: SteadyState | None) -> Start:
@@ -211,7 +229,8 @@ def restore_start(folder: Path, members: Members, settings: Settings, steady: St
         content = json.loads((folder / FILE).read_text(encoding="utf-8"))
         name, errors = content["name"], content["errors"]
         way = tuple(WaypointRecord(**record) for record in content.get("way", ()))
+        switches = tuple(content.get("switches", ()))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FileError(f"{folder / FILE} is missing or damaged: {error}") from error
-    start = measure_start(members, settings, steady, name_anchor(name))
+    start = measure_start(members, fit_kinks(settings, members.model, switches), steady, switches, name_anchor(name))
     return replace(start, name=name, errors={n: math.inf if e is None else e for n, e in errors.items()}, way=way)

@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from deqn.economy.members import OneMember
-from deqn.equations.expectation import build_expectation, gauss_hermite
+from deqn.equations.expectation import build_expectation
+from deqn.equations.quadrature import gauss_hermite
 from deqn.evaluation.judgements import judge
 from deqn.models.stochastic_growth import StochasticGrowth
 from deqn.reporting import report

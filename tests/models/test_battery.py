@@ -16,7 +16,8 @@ from deqn.checks.contract import check_model
 from deqn.economy.domain import Box, SobolPoints
 from deqn.economy.exact import closed_form, exact_residuals
 from deqn.economy.members import OneMember
-from deqn.equations.expectation import build_expectation, choose_rule
+from deqn.equations.expectation import build_expectation
+from deqn.equations.quadrature import choose_rule
 from deqn.model.declaration import Model
 from deqn.perturbation.steady_state import steady_state
 from deqn.runs.run import solve

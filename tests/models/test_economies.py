@@ -14,7 +14,8 @@ from conftest import economy
 from deqn.economy.domain import SobolPoints
 from deqn.economy.exact import closed_form
 from deqn.economy.simulation import advance_states
-from deqn.equations.expectation import build_expectation, gauss_hermite, monomial
+from deqn.equations.expectation import build_expectation
+from deqn.equations.quadrature import gauss_hermite, monomial
 from deqn.equations.residuals import fischer_burmeister
 from deqn.model.declaration import Point
 from deqn.model.layout import point
