@@ -8,6 +8,7 @@ from command_line import LITTLE
 from deqn.evaluation.summary import Summary
 from deqn.reporting.advice import (
     describe_failure,
+    describe_left_box,
     describe_sample,
     describe_stability,
     describe_start,
@@ -141,9 +142,20 @@ def test_a_start_that_is_not_the_first_order_solution_is_told_with_the_way_that_
         "Start: none, mean error 1.2e+00 (linear -); then time_iteration 29 in 45 s, bfgs 2,000 in 12 s."
     ]
     easy = {"taken": "linear", "errors": {"linear": 1e-3}, "rungs": RUNGS[1:]}
-    assert not [*describe_start(changed(start=easy))] and not [*describe_start(changed())]
+    assert not [*describe_start(changed(start=easy, status="converged"))] and not [*describe_start(changed())]
     again = {**easy, "rungs": RUNGS}  # the first-order solution led nowhere
     assert [*describe_start(changed(start=again))][0].startswith("Start: linear, mean error 1.0e-03; then time_it")
+    solved = start | {"solved": {"none": 0.943}}
+    assert next(describe_start(changed(start=solved))).startswith("Start: none, mean error 1.2e+00, solves 94% of the ")
+
+
+def test_paths_that_leave_the_box_are_told_with_their_side():
+    side = {"below": 0.03, "above": 0.002, "lowest": 0.1, "highest": 1.2, "lower": 0.5, "upper": 1.0}
+    told = "Paths leave the box: n below 0.5 on 3.0% of dates, down to 0.1"
+    assert [*describe_left_box(changed(left_box={"n": side}, status="converged"))] == [f"{told}."]
+    more = "; n above 1 on 0.2% of dates, up to 1.2."
+    assert [*describe_left_box(changed(left_box={"n": side}, status="not_converged"))] == [told + more]
+    assert not [*describe_left_box(changed(left_box={}))] and not [*describe_left_box(changed())]
 
 
 def test_points_at_which_paths_settle_are_named_with_their_shares():

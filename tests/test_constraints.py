@@ -75,6 +75,16 @@ def test_a_state_closer_to_the_kink_than_the_error_is_sensitive(size, error, sha
     assert printed == (("65.0%", "35.0%") if error == 0 else ("40.0-65.0%", "35.0-60.0%"))
 
 
+def test_a_share_on_few_paths_allows_for_the_error_of_the_simulation():
+    """Four independent paths of three dates: shares 1, 1/3, 0, 0; two standard errors of their mean."""
+    flags = np.array([[1, 1, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0]], bool).reshape(1, -1)
+    errors = {"floor": np.ones((1, 12))}
+    found = summarize_constraints(errors, {"m": (flags, np.zeros_like(flags))}, paths=4)["m"]
+    error = np.std([1, 1 / 3, 0, 0], ddof=1) / 2
+    assert [found.share, found.share_low] == pytest.approx([1 / 3, 0])
+    assert found.share_high == pytest.approx(1 / 3 + 2 * error)
+
+
 @pytest.mark.parametrize("x, share", [(1.5, 0.0), (0.5, 1.0)])
 def test_far_from_the_kink_no_state_is_sensitive(x, share):
     model = Floor(None)

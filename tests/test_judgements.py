@@ -3,10 +3,13 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
-from deqn.evaluation.judgements import JUDGEMENTS, Judgement, decide_status, judge
+from deqn.evaluation.judgements import JUDGEMENTS, Judgement, decide_status, judge, measure_left_box
 from deqn.evaluation.summary import Sample, WorstEquation
+from deqn.model.layout import box
 from deqn.runs.verdict import compose_case
 
 
@@ -31,6 +34,16 @@ def case(growth):
 def test_the_status_follows_from_what_decides(growth, trained, error, decisions, status):
     worst = {"path": WorstEquation("euler", error)}
     assert decide_status(replace(growth.result, status=trained, worst_equation=worst), decisions) == status
+
+
+def test_where_paths_leave_the_box_stands_in_the_summary(case):
+    low, high = (x[0] for x in box(case.economy.model.states))
+    inside = np.linspace(low, high, 96)
+    path = tf.constant(np.concatenate([inside, [low - 1, high + 1, high + 2, np.nan]])[:, None])
+    measured = measure_left_box(replace(case, sets={"path": path}))["left_box"]["k"]
+    assert measured == {"below": 1 / 99, "above": 2 / 99, "lowest": low - 1, "highest": high + 2, "lower": low,
+                        "upper": high}  # fmt: skip
+    assert measure_left_box(replace(case, sets={"path": path[:96]})) == {"left_box": {}}
 
 
 def test_path_errors_and_stability_decide_and_nothing_else(case):

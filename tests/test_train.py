@@ -1,4 +1,5 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -7,7 +8,7 @@ import tensorflow as tf
 from rich.console import Console
 from small_economies import Harvest, Ledgers
 
-from conftest import build, settings
+from conftest import build, economy, settings
 from deqn.economy.members import OneMember
 from deqn.runs.training import build_stages
 from deqn.system.processes import Interrupt
@@ -258,3 +259,32 @@ def test_a_stage_that_fits_its_states_alone_goes_back_and_ends(tmp_path, monkeyp
     assert done.ended == "misled" and "levenberg_marquardt fitted its states to" in done.problem
     assert len(seen) == 5 and sum(done.steps.values()) == 8  # the start, a good report, three bad ones
     np.testing.assert_array_equal(weights(trained), seen[1])
+
+
+def test_another_round_begins_where_one_stalls_or_leads_astray():
+    """Not where the error is near the tolerance, nor where training was told to end."""
+    s = settings("model=growth")
+    rules, ledger = Rules(s.train, Interrupt(), tolerance=1e-4), Ledger([])
+    ordinary = SimpleNamespace(refines=False)
+    ledger.best_error.assign(2e-3)
+    assert not rules.call_for(ordinary, ledger, None, stuck=False)
+    assert rules.call_for(ordinary, ledger, None, stuck=True) and rules.call_for(
+        ordinary, ledger, "astray", stuck=False
+    )
+    ledger.stale.assign(5)
+    assert rules.call_for(ordinary, ledger, None, stuck=False)
+    assert not rules.call_for(ordinary, ledger, "seconds", stuck=False)
+    ledger.best_error.assign(9e-4)
+    assert not rules.call_for(ordinary, ledger, None, stuck=False)
+    assert not rules.lead_astray(lambda: 2e-2, ledger) and ledger.best_error.numpy() == 9e-4
+    assert rules.lead_astray(lambda: 0.1, ledger) and ledger.best_error.numpy() == 0.1
+    assert rules.lead_astray(lambda: np.inf, ledger)
+
+
+def test_the_end_of_long_paths_shows_a_policy_that_leads_away():
+    """At rest and around it the equations hold to rounding; paths that double every date end far from there."""
+    e = economy("model=growth", "network.anchor=steady_state")
+    validator = Validator(e, Sampler(e, settings("model=growth").sampling, 0))
+    near = validator.measure_ends()
+    e.policy.approximator.network.layers[-1].bias.assign([-30.0])  # all is eaten
+    assert near < 0.1 and validator.measure_ends() > 0.5

@@ -79,17 +79,27 @@ def compute_newton_steps(economy: Economy, states: tf.Tensor) -> np.ndarray:
     return np.concatenate(steps)
 
 
-def summarize_constraints(errors: dict[str, np.ndarray], binds: dict[str, Binding]) -> dict[str, ConstraintErrors]:
+def summarize_constraints(
+    errors: dict[str, np.ndarray], binds: dict[str, Binding], paths: int | None = None
+) -> dict[str, ConstraintErrors]:
     """For each multiplier the share of states at which it binds, and the errors where it does and where it does not.
 
-    `share_low` and `share_high` are the shares with all sensitive states on one side of the kink, then on the other.
-    An equation with an entry for each entry of the multiplier is split entry by entry, any other where one binds.
+    `share_low` and `share_high` are the shares with all sensitive states on one side of the kink, then on the other,
+    and two standard errors beyond where the states are those of so many independent `paths`, date after date. An
+    equation with an entry for each entry of the multiplier is split entry by entry, any other where one binds.
     """
     summaries = {}
     for name, (flags, sensitive) in binds.items():
         where = [flags if r.shape == flags.shape else np.broadcast_to(flags.any(0), r.shape) for r in errors.values()]
         pairs = list(zip(errors.values(), where, strict=True))
         sides = (np.concatenate([r[w == side] for r, w in pairs]) for side in (True, False))
-        shares = (float(part.mean()) for part in (flags, flags & ~sensitive, flags | sensitive))
+        share, low, high = (float(part.mean()) for part in (flags, flags & ~sensitive, flags | sensitive))
+        error = 0.0 if paths is None or paths < 2 else measure_standard_error(flags.mean(0), paths)
+        shares = share, max(low - 2 * error, 0.0), min(high + 2 * error, 1.0)
         summaries[name] = ConstraintErrors(*shares, *(compute_statistics(r) if r.size else None for r in sides))
     return summaries
+
+
+def measure_standard_error(values: np.ndarray, paths: int) -> float:
+    """Of the mean of values [dates * paths], date after date, whose paths are independent of each other."""
+    return float(values.reshape(-1, paths).mean(0).std(ddof=1) / np.sqrt(paths))

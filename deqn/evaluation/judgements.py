@@ -24,12 +24,14 @@ from deqn.evaluation import closed_loop, evaluate
 from deqn.evaluation.constraints import find_binding, summarize_constraints
 from deqn.evaluation.reference import Reference, solve_reference
 from deqn.evaluation.summary import ClosedForm, FirstOrder, Summary
+from deqn.model.layout import box, labels
 from deqn.perturbation.first_order import LinearSolution, linear_solution
 from deqn.perturbation.modes import Modes
 from deqn.policies.network import PolicyFunction
 from deqn.settings.schema import Evaluation, Quadrature
 from deqn.system.errors import InputError
 
+ROUNDING = 1e-6  # of the box, by which a state outside it counts as inside
 EXACT_STATES = 1000  # at which a closed form is put into the equations
 log = logging.getLogger("deqn")
 
@@ -157,7 +159,23 @@ def pool_sets(compared: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 def measure_constraints(case: Case) -> dict[str, Any]:
     binding = {where: find_binding(case.finer, states) for where, states in case.sets.items()}
-    return {"constraints": {where: summarize_constraints(case.errors[where], b) for where, b in binding.items()}}
+    paths = {"path": case.evaluation.paths if case.economy.model.shocks else None}
+    measured = {w: summarize_constraints(case.errors[w], b, paths.get(w)) for w, b in binding.items()}
+    return {"constraints": measured}
+
+
+def measure_left_box(case: Case) -> dict[str, Any]:
+    """On which side of the box paths are, on what share of dates, and how far; states that stay inside are left out."""
+    states, declared = case.sets["path"].numpy().astype(float), case.economy.model.states
+    states = states[np.isfinite(states).all(1)]
+    measured = {}
+    for name, x, low, high in zip(labels(declared), states.T, *box(declared), strict=True):
+        margin = ROUNDING * (high - low)
+        below, above = float((x < low - margin).mean()), float((x > high + margin).mean())
+        if below or above:
+            extremes = {"lowest": float(x.min()), "highest": float(x.max()), "lower": low, "upper": high}
+            measured[name] = {"below": below, "above": above, **extremes}
+    return {"left_box": measured}
 
 
 def measure_terciles(case: Case) -> dict[str, Any]:
@@ -173,6 +191,7 @@ JUDGEMENTS = (
     Judgement("closed form", measure_closed_form, applies=lambda case: case.closed_form is not None),
     Judgement("reference", measure_reference, applies=lambda case: case.reference is not None),
     Judgement("constraints", measure_constraints),
+    Judgement("box left", measure_left_box, applies=lambda case: len(case.sets["path"]) > 0),
     Judgement("terciles", measure_terciles),
     Judgement("sample", lambda c: {"sample": evaluate.choose_sample(c.economy.model, c.evaluation, c.loop)}),
 )

@@ -59,6 +59,7 @@ class StartRecord:
     taken: str
     errors: dict[str, float]
     rungs: list[RungRecord]
+    solved: dict[str, float] | None = None  # by start: share of the box at which today's equations are solved
     continuation: list[WaypointRecord] | None = None
 
 
@@ -144,7 +145,7 @@ class ConstraintErrors:
     """The share of states at which a constraint binds, both ends of it, and the errors on either side of the kink."""
 
     share: float
-    share_low: float
+    share_low: float  # errors beside the kink allow for it, and on paths two standard errors of the simulation
     share_high: float
     binding: Statistics | None = None
     slack: Statistics | None = None
@@ -186,6 +187,7 @@ class Summary:
     closed_form: ClosedForm | None = None
     reference: ReferenceSolution | None = None
     constraints: dict[str, dict[str, ConstraintErrors]] | None = None
+    left_box: dict[str, dict[str, float]] | None = None  # by state: shares of path states below and above, extremes
     errors_by_thirds: dict[str, dict[str, list[Statistics]]] | None = None
     sample: Sample | None = None
     overrides: list[str] | None = None

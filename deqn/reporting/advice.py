@@ -9,6 +9,9 @@ from deqn.system.files import format_error, without_nonfinite
 FAR_WORSE = 30  # times: an error on one set that dwarfs the same on the other
 COARSE = 5  # times: an error under the verdict's quadrature that dwarfs the same under training's
 MORE_STATES = "optimizer.states=8000"
+SELDOM = 1e-3, 1e-2  # shares of dates outside the box below which it is not worth a word, of a FAIL and of a PASS
+OFTEN = 0.02  # share of dates outside the box above which it is likely why a run fails
+HARD = 3  # times the tolerance: an error above which an economy is far from solved
 SINGLE = 1e-3  # error up to which single precision may be what holds a run up
 UNIT_ROOTS = {
     "exogenous": "{} has a unit root that no policy moves, a random walk.",
@@ -41,7 +44,8 @@ def describe_stability(s: Stability | None) -> Iterator[str]:
         shares = [f"{at} ({p.share:.0%})" for at, p in zip(shown, s.rest_points, strict=True)]
         together = f"dispersed starts settle at {'; '.join(shares)}"
     elif s.shared_spread is not None and s.shared_spread < CONVERGENCE_SPREAD:
-        together = f"it rests nowhere, and paths with the same shocks end {s.shared_spread:.0e} of the box apart"
+        rest = "paths without shocks do not all return to rest" if s.decaying < 1 else "it rests nowhere"
+        together = f"{rest}, and paths with the same shocks end {s.shared_spread:.0e} of the box apart"
     elif s.tested:
         spread = "-" if s.return_spread is None else f"{s.return_spread:.0e}"
         together = f"dispersed starts end {spread} of the box apart"
@@ -67,13 +71,29 @@ def describe_start(summary: Summary) -> Iterator[str]:
     for waypoint in (start and start.continuation) or ():
         values = ", ".join(f"{name} {value:.4g}" for name, value in waypoint.values.items())
         yield f"Continuation: {values}, mean error {format_error(waypoint.error)}, {waypoint.seconds:.0f} s."
-    if start is None or (len(start.errors) < 2 and all(rung.stage != "time_iteration" for rung in start.rungs)):
+    if start is None or not start.rungs:
         return
+    usual = len(start.errors) < 2 and all(rung.stage != "time_iteration" for rung in start.rungs)
+    if usual and summary.status == "converged":
+        return
+    share = lambda name: f", solves {start.solved[name]:.0%} of the box" if name in (start.solved or {}) else ""
     errors = {name: error for name, error in start.errors.items() if name != start.taken}
-    others = ", ".join(f"{name} {format_error(error)}" for name, error in errors.items())
+    others = "; ".join(f"{name} {format_error(error)}{share(name)}" for name, error in errors.items())
     way = ", ".join(f"{rung.stage} {rung.steps:,} in {rung.seconds:.0f} s" for rung in start.rungs)
     error = format_error(start.errors[start.taken])
-    yield f"Start: {start.taken}, mean error {error}{f' ({others})' if others else ''}; then {way}."
+    yield f"Start: {start.taken}, mean error {error}{share(start.taken)}{f' ({others})' if others else ''}; then {way}."
+
+
+def describe_left_box(summary: Summary) -> Iterator[str]:
+    """On which side paths leave the box, the states that are outside most often first."""
+    sides = []
+    for name, x in (summary.left_box or {}).items():
+        sides.append((x["below"], f"{name} below {x['lower']:.4g} on {{:.1%}} of dates, down to {x['lowest']:.4g}"))
+        sides.append((x["above"], f"{name} above {x['upper']:.4g} on {{:.1%}} of dates, up to {x['highest']:.4g}"))
+    seldom = SELDOM[summary.status == "converged"]
+    shown = [text.format(share) for share, text in sorted(sides, reverse=True) if share >= seldom]
+    if shown:
+        yield f"Paths leave the box: {'; '.join(shown[:3])}."
 
 
 def describe_sample(sample: Sample) -> Iterator[str]:
@@ -143,12 +163,14 @@ def suggest_remedies(summary: Summary) -> Iterator[str]:
         yield "parameters under which what drifts has a resting point: its paths leave every box"
     elif leaves_box(summary):
         yield from suggest_starts(training)
+    elif any(max(x["below"], x["above"]) >= OFTEN for x in (summary.left_box or {}).values()):
+        yield "a box that holds where the paths go, or states that stay in one, such as ratios"
     elif has_coarse_quadrature(summary):
         yield f"expectation.nodes={min(2 * training.nodes - 1, 64)}"
     elif error is None or box is None:
         yield "a box that the paths do not leave"
         yield from suggest_starts(training)
-    elif training.ended == "misled":
+    elif training.ended in ("misled", "astray"):
         yield f"{MORE_STATES}, or another seed: the equations have other zeros on few states"
     elif error > FAR_WORSE * box:
         yield "a wider box, or sampling=ergodic: the paths leave what training saw"
@@ -161,6 +183,8 @@ def suggest_remedies(summary: Summary) -> Iterator[str]:
         binding = training.nodes and summary.constraints.get("path")
         kinks = " and more nodes, since kinks need more of both" if binding else ""
         yield f"network.hidden=[{','.join(str(2 * n) for n in training.hidden)}]{kinks}"
+    if error is None or error > HARD * summary.tolerance:
+        yield "an easier economy first, as with smaller shocks (continuation): under large ones none may exist"
     yield "deqn-check, which looks for faults of the model"
 
 

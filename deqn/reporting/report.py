@@ -130,6 +130,7 @@ def compose_remarks(summary: Summary) -> Iterator[str]:
     if summary.sample is not None:  # an earlier release did not record what these need
         yield from advice.describe_start(summary)
         yield from advice.describe_stability(summary.stability)
+        yield from advice.describe_left_box(summary)
         yield from advice.describe_sample(summary.sample)
         yield from advice.describe_failure(summary)
     phases = ", ".join(f"{phase} {x:.0f}" for phase, x in summary.seconds.items() if phase != "total")

@@ -172,5 +172,5 @@ def begin_summary(job: Job, settings: Settings, start: Start, trained: TrainingR
             hidden=choose_widths(start.economy.model, settings.network), switches=list(start.economy.switches),
         ),
         start=StartRecord(start.name, dict(start.errors), [RungRecord(**vars(rung)) for rung in trained.rungs],
-                          list(start.way) or None),
+                          dict(start.solved) or None, list(start.way) or None),
     )  # fmt: skip

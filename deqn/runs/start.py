@@ -12,12 +12,11 @@ import json
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from deqn.economy.domain import SobolPoints
@@ -59,7 +58,8 @@ class Start:
     """An untrained economy, what validates it, the candidate's `name`, and the mean `errors` of all by name.
 
     An error is over the states with numbers, infinite where these are few. A candidate without an entry was not needed,
-    or does not exist. `way`: the solutions of a continuation, in whose last it started.
+    or does not exist. `way`: the solutions of a continuation, in whose last it started. `solved`: at what share of the
+    box today's equations are solved from a start, where that was asked.
     """
 
     economy: Economy[PolicyNetwork]
@@ -67,6 +67,7 @@ class Start:
     name: str
     errors: dict[str, float]
     way: tuple[WaypointRecord, ...] = ()
+    solved: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def anchor(self) -> str:
@@ -124,20 +125,24 @@ def find_start(
                          "most states; give steady_state or guess, or other bounds")  # fmt: skip
     errors = {start.name: start.error for start in starts}
     log.info("starts: %s", ", ".join(f"{name} {error:.2e}" for name, error in errors.items()))
-    best = starts[0] if starts[0].error <= GOOD else find_solvable([s for s in starts if math.isfinite(s.error)])
+    solved: dict[str, float] = {}
+    best = starts[0]
+    if best.error > GOOD:
+        solved = measure_solved([start for start in starts if math.isfinite(start.error)])
+        best = next(start for start in starts if start.name == max(solved, key=lambda name: solved[name]))
     log.info("start taken: %s", best.name)
-    return replace(best, errors=errors)
+    return replace(best, errors=errors, solved=solved)
 
 
-def find_solvable(starts: Sequence[Start]) -> Start:
-    """The first start from which time iteration solves most states of the box, else that which solves the most."""
-    shares = []
+def measure_solved(starts: Sequence[Start]) -> dict[str, float]:
+    """By name at what share of the box time iteration solves today's equations, up to the first where that is most."""
+    shares: dict[str, float] = {}
     for start in starts:
-        shares.append(measure_solved_share(start.economy, PROBES))
-        log.info("today's equations are solved at %.1f %% of the box from %s", 100 * shares[-1], start.name)
-        if shares[-1] >= SOLVED:
+        shares[start.name] = measure_solved_share(start.economy, PROBES)
+        log.info("today's equations are solved at %.1f %% of the box from %s", 100 * shares[start.name], start.name)
+        if shares[start.name] >= SOLVED:
             break
-    return starts[int(np.argmax(shares))]
+    return shares
 
 
 def measure_start(
@@ -219,7 +224,8 @@ def read_policy_of_run(model: Model, folder: Path) -> PackedPolicy:
 def write_start(folder: Path, start: Start) -> None:
     """Record which start was taken, for a resume. Raises FileError."""
     content = {"name": start.name, "errors": files.without_nonfinite(start.errors),
-               "way": [asdict(record) for record in start.way], "switches": start.economy.switches}  # fmt: skip
+               "way": [asdict(record) for record in start.way], "switches": start.economy.switches,
+               "solved": start.solved}  # fmt: skip
     files.write_json(folder / FILE, content)
 
 
@@ -229,8 +235,9 @@ def restore_start(folder: Path, members: Members, settings: Settings, steady: St
         content = json.loads((folder / FILE).read_text(encoding="utf-8"))
         name, errors = content["name"], content["errors"]
         way = tuple(WaypointRecord(**record) for record in content.get("way", ()))
-        switches = tuple(content.get("switches", ()))
+        switches, solved = tuple(content.get("switches", ())), content.get("solved", {})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FileError(f"{folder / FILE} is missing or damaged: {error}") from error
     start = measure_start(members, fit_kinks(settings, members.model, switches), steady, switches, name_anchor(name))
-    return replace(start, name=name, errors={n: math.inf if e is None else e for n, e in errors.items()}, way=way)
+    errors = {n: math.inf if e is None else e for n, e in errors.items()}
+    return replace(start, name=name, errors=errors, way=way, solved=solved)

@@ -130,7 +130,8 @@ def train(
     lost = f"{trained.lost_paths} times a training path was lost (not finite, or {FAR} widths of the box away)"
     for problem in (*[f"{lost} and drawn anew"] * bool(trained.lost_paths), *trained.problems):
         log.error(problem)
-        console.print(problem, highlight=False, markup=False)
+        if not trained.error <= settings.tolerance:  # else it did no harm
+            console.print(problem, highlight=False, markup=False)
     return trained
 
 

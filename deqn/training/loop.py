@@ -67,7 +67,7 @@ class Loop:
                 continue
             log.info("training ended at an error of %.1e: another round", self.ledger.best_error.numpy())
             if not following.refines:
-                self.ledger.set_aside(restart=self.lost_paths > 0)
+                self.ledger.set_aside(restart=reason == "astray" or self.lost_paths > 0)
             reason = self._run_round(following.stages, following.refines)
         if reason != "diverged":
             self._save()
@@ -78,7 +78,10 @@ class Loop:
         return reason or "steps"
 
     def _run_round(self, stages: Sequence[Stage], refines: bool) -> str | None:
-        """Run one stage after the other; returns why training ended before the last was done, None if it did not."""
+        """Run one stage after the other; returns why training ended before the last was done, None if it did not.
+
+        It is `astray` where long paths lead to where the policy is no solution.
+        """
         reason, before = None, None
         for stage in stages:
             if stage.prepares and before is not None and before.spares_next:
@@ -99,7 +102,8 @@ class Loop:
                 reason = None
             if reason is not None:
                 break
-        return reason
+        ended = reason in ("interrupted", "seconds", "diverged") or refines or len(self.rounds) == 1
+        return reason if ended or not self.rules.lead_astray(self.validator.measure_ends, self.ledger) else "astray"
 
     def _begin(self, stage: Stage) -> None:
         """Let a stage start from the best weights so far, on paths where it may follow them."""

@@ -1,5 +1,7 @@
 """When training ends before its last step (target, patience, time, signals, slow progress, other zeros), or goes on."""
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from deqn.settings.schema import Training
@@ -7,9 +9,12 @@ from deqn.system.processes import Interrupt
 from deqn.training.stage import Round
 from deqn.training.validation import Ledger
 
+STALLED = 5  # reports without improvement at the end of a round, after which another one may do better
+ASTRAY = 30  # times the best error: that at the ends of long paths which training has not seen the like of
 RETURNS = 3  # to the best weights, before a stage ends
 NEAR = 10  # times the tolerance, up to which a policy lacks precision alone and needs no other start
 SAFE = 0.8  # times the tolerance: where a round that refines ends, since the verdict is on other states
+log = logging.getLogger("deqn")
 
 
 @dataclass(frozen=True)
@@ -34,8 +39,19 @@ class Rules:
         error = ledger.best_error.numpy()
         if following.refines:
             return reason is None and SAFE * self.tolerance < error <= NEAR * self.tolerance
-        astray = reason in ("misled", "diverged") or (reason is None and stuck)
+        stuck = stuck or ledger.stale.numpy() >= STALLED
+        astray = reason in ("misled", "diverged", "astray") or (reason is None and stuck)
         return astray and not error <= NEAR * self.tolerance
+
+    def lead_astray(self, measure_ends: Callable[[], float], ledger: Ledger) -> bool:
+        """Whether long paths of the best policy end where it is no solution; its error is then the one there."""
+        ledger.recall()
+        error, best = measure_ends(), ledger.best_error.numpy()
+        if error <= max(ASTRAY * best, NEAR * self.tolerance):
+            return False
+        log.info("long paths end where the error is %.1e, not %.1e", error, best)
+        ledger.best_error.assign(error)
+        return True
 
     def check_reports(self, ledger: Ledger, refines: bool = False) -> str | None:
         """Why the reports so far end the training; read from the ledger, so that a resumed run answers the same.

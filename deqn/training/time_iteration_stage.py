@@ -33,6 +33,7 @@ REPORT = 5  # sweeps
 LASTING = 10  # sweeps at least, and in as many the smallest change is to fall by a tenth; half of it: many policies
 ATTEMPTS = 3  # of other starts, before a state counts as one without a solution
 UNSOLVED = 0.1  # share of the states without a solution that is a problem
+HOPELESS = 0.3  # share without one; after LASTING sweeps in a row with more, no further one is made
 PRECISE = 1e-8  # how near the limit is, where no other stage follows
 log = logging.getLogger("deqn")
 
@@ -59,12 +60,12 @@ class TimeIterationStage(BatchStage):
         self.work = 5.0 * gradients * sampler.states * self.economy.gradient_work + FITS[1] * self.fitting.work
         keep = lambda start: tf.Variable(start, dtype=tf.float64, trainable=False)
         self.changes = keep(np.full(sweeps, np.nan))  # of the policies in each sweep
-        self.loss, self.solved = keep(math.nan), keep(1.0)
+        self.loss, self.solved, self.hopeless = keep(math.nan), keep(1.0), keep(0.0)
         self.problem: str | None = None
 
     @property
     def done(self) -> bool:
-        return self.step >= self.cycles or self._is_settled()
+        return self.step >= self.cycles or self.hopeless.numpy() >= LASTING or self._is_settled()
 
     @property
     def spares_next(self) -> bool:
@@ -144,6 +145,7 @@ class TimeIterationStage(BatchStage):
         known = np.where(np.isfinite(first), first, 0.0)
         self.loss.assign(np.mean(known**2))
         self.solved.assign(solved.mean())
+        self.hopeless.assign(0.0 if solved.mean() >= 1 - HOPELESS else self.hopeless + 1)
         target = np.where(solved[:, None], roots, start)  # a state without a solution keeps its policy
         self.changes.scatter_update(tf.IndexedSlices([np.abs(target - start).mean()], [self.step]))
         if not self.fitting.fit(states, target, FITS[bool(self.step)]):

@@ -7,12 +7,15 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.economy.alignment import align
+from deqn.economy.domain import SobolPoints
 from deqn.economy.economy import Economy, row_means
+from deqn.economy.simulation import simulate_end
 from deqn.optimizers.residual_function import ROUND_OFF, nudge
 from deqn.training.report import Errors
 from deqn.training.sampler import Sampler
 
 DIGITS = 1e4  # times the type's precision: only below it the rounding error is measured
+PATHS, DATES = 512, 200  # of long paths
 SLOW = 5.0  # factor by which the best error is to fall from report to report
 
 
@@ -49,6 +52,20 @@ class Validator:
             if not math.isfinite(self._start.error) and self.sampler.fall_back():
                 self._start = self()
         return self._start
+
+    def measure_ends(self) -> float:
+        """The mean error of the worst equation where long paths from all over the box end; infinite without numbers.
+
+        Training sees some dates of its paths. A policy that solves the equations there may lead away in the long run.
+        """
+        economy, dtype = self.economy, self.economy.policy.dtype
+        starts, generator = SobolPoints(economy.domain, PATHS, 5, dtype).points(), tf.random.Generator.from_seed(5)
+        ends = simulate_end(economy.model, economy.policy, starts, tf.constant(DATES), generator)
+        sizes = economy.euler_errors(ends)
+        kept, _ = economy.split_solvable(sizes)
+        return float(
+            np.nan_to_num(max(mean for _, mean in row_means({n: r[:, kept] for n, r in sizes.items()})), nan=np.inf)
+        )
 
     def _is_exact(self, states: tf.Tensor, sizes: dict[str, np.ndarray], means: dict[str, float]) -> bool:
         """Whether residuals are no larger than what moves them when the states move by a rounding error."""
