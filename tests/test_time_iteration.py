@@ -164,3 +164,22 @@ def test_rounds_of_the_default_optimizer():
     (alone,) = build_rounds(e, settings(*words, "optimizer=time_iteration"))
     assert [s.name for s in alone.stages] == ["time_iteration"]
     assert len(build_stages(e, settings(*words, "optimizer=adam"))) == 1
+
+
+def test_slow_changes_are_no_end_unless_they_are_those_of_the_fit():
+    stage = prepare(economy(*GROWTH), 40)
+    stage.iterations.assign(30)
+    stage.changes.assign(np.full(40, 0.02))
+    stage.misfits.assign(np.full(40, 0.001))
+    assert not stage.done
+    stage.misfits.assign(np.full(40, 0.005))
+    assert stage.done
+
+
+def test_sweeps_end_where_most_states_stay_without_a_solution():
+    stage = prepare(economy(*GROWTH), 40)
+    stage.solved.assign(0.5)
+    stage.hopeless.assign(9)
+    assert not stage.done
+    stage.hopeless.assign(10)
+    assert stage.done

@@ -31,6 +31,7 @@ from deqn.training.stage import BatchStage
 FITS = 30, 10  # least-squares steps of the first fit, and of every later one
 REPORT = 5  # sweeps
 LASTING = 10  # sweeps at least, and in as many the smallest change is to fall by a tenth; half of it: many policies
+FITTED = 5.0  # times the misfit of the network, up to which changes may be those of the fit alone
 ATTEMPTS = 3  # of other starts, before a state counts as one without a solution
 UNSOLVED = 0.1  # share of the states without a solution that is a problem
 HOPELESS = 0.3  # share without one; after LASTING sweeps in a row with more, no further one is made
@@ -61,6 +62,7 @@ class TimeIterationStage(BatchStage):
         keep = lambda start: tf.Variable(start, dtype=tf.float64, trainable=False)
         self.changes = keep(np.full(sweeps, np.nan))  # of the policies in each sweep
         self.loss, self.solved, self.hopeless = keep(math.nan), keep(1.0), keep(0.0)
+        self.misfits = keep(np.full(sweeps, np.nan))  # mean distances of the network from what it was fitted to
         self.problem: str | None = None
 
     @property
@@ -100,6 +102,8 @@ class TimeIterationStage(BatchStage):
         if changes[-1] <= self.precision * (1 - rate) / max(rate, 0.5):
             return True
         recent, before = changes[-lasting:], changes[:-lasting]
+        if recent.min() > FITTED * np.median(self.misfits.numpy()[: self.step][-lasting:]):  # they move, if slowly
+            return False
         return len(before) >= lasting and recent.min() > 0.9 * before.min()
 
     def redraw(self) -> bool:
@@ -150,10 +154,12 @@ class TimeIterationStage(BatchStage):
         self.changes.scatter_update(tf.IndexedSlices([np.abs(target - start).mean()], [self.step]))
         if not self.fitting.fit(states, target, FITS[bool(self.step)]):
             return False
+        misfit = np.abs(self.policy.outputs(states).numpy() - target).mean()
+        self.misfits.scatter_update(tf.IndexedSlices([misfit], [self.step]))
         few = solved.mean() < 1 - UNSOLVED
         self.problem = self._describe_failure(states, roots, sizes, 1 - solved.mean()) if few else None
         log.info("time iteration, sweep %d: %s", self.step + 1, f"{solved.mean():.1%} solved, "
-                 f"change {self.changes.numpy()[self.step]:.2e}")  # fmt: skip
+                 f"change {self.changes.numpy()[self.step]:.2e}, misfit {misfit:.2e}")  # fmt: skip
         return True
 
     def _solve_today(
