@@ -44,6 +44,7 @@ def test_where_paths_leave_the_box_stands_in_the_summary(case):
     assert measured == {"below": 1 / 99, "above": 2 / 99, "lowest": low - 1, "highest": high + 2, "lower": low,
                         "upper": high}  # fmt: skip
     assert measure_left_box(replace(case, sets={"path": path[:96]})) == {"left_box": {}}
+    assert measure_left_box(replace(case, sets={"path": path[-1:]})) == {"left_box": None}
 
 
 def test_path_errors_and_stability_decide_and_nothing_else(case):

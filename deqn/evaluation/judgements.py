@@ -167,8 +167,9 @@ def measure_constraints(case: Case) -> dict[str, Any]:
 def measure_left_box(case: Case) -> dict[str, Any]:
     """On which side of the box paths are, on what share of dates, and how far; states that stay inside are left out."""
     states, declared = case.sets["path"].numpy().astype(float), case.economy.model.states
-    states = states[np.isfinite(states).all(1)]
-    measured = {}
+    states, measured = states[np.isfinite(states).all(1)], {}
+    if not len(states):
+        return {"left_box": None}
     for name, x, low, high in zip(labels(declared), states.T, *box(declared), strict=True):
         margin = ROUNDING * (high - low)
         below, above = float((x < low - margin).mean()), float((x > high + margin).mean())
@@ -191,7 +192,7 @@ JUDGEMENTS = (
     Judgement("closed form", measure_closed_form, applies=lambda case: case.closed_form is not None),
     Judgement("reference", measure_reference, applies=lambda case: case.reference is not None),
     Judgement("constraints", measure_constraints),
-    Judgement("box left", measure_left_box, applies=lambda case: len(case.sets["path"]) > 0),
+    Judgement("box left", measure_left_box),
     Judgement("terciles", measure_terciles),
     Judgement("sample", lambda c: {"sample": evaluate.choose_sample(c.economy.model, c.evaluation, c.loop)}),
 )
