@@ -128,10 +128,10 @@ def train(
         stuck = f"stuck ({where}): no step lowers the error of {trained.error:.1e}" + (f"; {cause}" if cause else "")
         trained = replace(trained, ended="stuck", problems=(*trained.problems, stuck))
     lost = f"{trained.lost_paths} times a training path was lost (not finite, or {FAR} widths of the box away)"
-    for problem in (*[f"{lost} and drawn anew"] * bool(trained.lost_paths), *trained.problems):
+    harmless = trained.error <= settings.tolerance  # that paths were lost
+    for problem in (*[f"{lost} and drawn anew"] * bool(trained.lost_paths and not harmless), *trained.problems):
         log.error(problem)
-        if not trained.error <= settings.tolerance:  # else it did no harm
-            console.print(problem, highlight=False, markup=False)
+        console.print(problem, highlight=False, markup=False)
     return trained
 
 
