@@ -288,3 +288,21 @@ def test_the_end_of_long_paths_shows_a_policy_that_leads_away():
     near = validator.measure_ends()
     e.policy.approximator.network.layers[-1].bias.assign([-30.0])  # all is eaten
     assert near < 0.1 and validator.measure_ends() > 0.5
+
+
+def test_what_hardly_improves_below_the_tolerance_is_the_end_of_the_last_stage():
+    rules, ledger = Rules(settings("train.finish=false").train, Interrupt(), tolerance=1e-4), Ledger([])
+    report = lambda error: ledger.note(SimpleNamespace(error=error, exact=False))
+    for error in (7e-5, 6e-5, 5.5e-5, 5e-5, 6e-5):
+        report(error)
+        assert rules.check_reports(ledger, last=True) is None
+    report(4.5e-5)
+    assert rules.check_reports(ledger, last=True) == "enough" and rules.check_reports(ledger) is None
+    report(3e-5)
+    assert rules.check_reports(ledger, last=True) is None
+    finishing = Rules(settings("train.finish=true").train, Interrupt(), tolerance=1e-4)
+    for _ in range(6):
+        report(3e-5)
+    assert rules.check_reports(ledger, last=True) == "enough" and finishing.check_reports(ledger, last=True) is None
+    ledger.begin_stage()
+    assert rules.check_reports(ledger, last=True) is None

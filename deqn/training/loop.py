@@ -92,7 +92,8 @@ class Loop:
             if stage.step == 0 and not stage.done:
                 self._begin(stage)
             while reason is None and not stage.done:
-                reason = self.rules.check_reports(self.ledger, refines) or self._until_report(stage)
+                last = stage is stages[-1] and len(stages) > 1  # what polishes; alone, a stage has its schedule
+                reason = self.rules.check_reports(self.ledger, refines, last) or self._until_report(stage)
             self.problems += [stage.problem] * bool(stage.problem)
             if stage.step > first:
                 error = float(self.ledger.best_error.numpy())
@@ -107,9 +108,7 @@ class Loop:
 
     def _begin(self, stage: Stage) -> None:
         """Let a stage start from the best weights so far, on paths where it may follow them."""
-        self.ledger.recall()
-        self.ledger.stale.assign(0)
-        self.ledger.returns.assign(0)
+        self.ledger.begin_stage()
         policy, validation = self.validator.economy.policy, self.validator.sampler
         if not stage.lowers_error and not self.ledger.best_error.numpy() <= (self.rules.good_start or 0.0):
             stage.sampler.stay_near()  # a bad policy may lead anywhere; its paths grow from sweep to sweep

@@ -10,6 +10,7 @@ from deqn.training.stage import Round
 from deqn.training.validation import Ledger
 
 STALLED = 5  # reports without improvement at the end of a round, after which another one may do better
+LONG = 5  # reports in which the best error does not fall by half
 ASTRAY = 30  # times the best error: that at the ends of long paths which training has not seen the like of
 RETURNS = 3  # to the best weights, before a stage ends
 NEAR = 10  # times the tolerance, up to which a policy lacks precision alone and needs no other start
@@ -53,15 +54,16 @@ class Rules:
         ledger.best_error.assign(error)
         return True
 
-    def check_reports(self, ledger: Ledger, refines: bool = False) -> str | None:
+    def check_reports(self, ledger: Ledger, refines: bool = False, last: bool = False) -> str | None:
         """Why the reports so far end the training; read from the ledger, so that a resumed run answers the same.
 
-        In a round that `refines`, the tolerance is enough.
+        In a round that `refines`, the tolerance is enough; in the `last` stage, once reports hardly lower the error.
         """
         best, patience = ledger.best_error.numpy(), self.training.patience
         if self.training.target is not None and best <= self.training.target:
             return "target"
-        refined = refines and best <= SAFE * self.tolerance
+        slow = last and not self.training.finish and ledger.since_halved.numpy() >= LONG
+        refined = (refines or slow) and best <= SAFE * self.tolerance
         if refined or ledger.exact.numpy() or (best <= self.enough and ledger.is_slow):
             return "enough"
         if ledger.returns.numpy() >= RETURNS:

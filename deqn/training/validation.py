@@ -94,6 +94,8 @@ class Ledger(tf.Module):
         self.error_before = tf.Variable(np.inf, dtype=tf.float64)  # the best before the newest report
         self.exact = tf.Variable(False)  # whether the newest report found rounding errors alone
         self.stale = tf.Variable(0)  # reports without improvement
+        self.halved_error = tf.Variable(np.inf, dtype=tf.float64)  # the best when it last had fallen by half
+        self.since_halved = tf.Variable(0)  # reports since then, in this stage
         self.returns = tf.Variable(0)  # to the best weights, in this stage
         self.plateau = tf.Variable(0)  # reports without improvement since the learning rate was last reduced
         self.reports = tf.Variable(0)  # rows of metrics.csv
@@ -110,6 +112,17 @@ class Ledger(tf.Module):
         if better:
             self.best_error.assign(errors.error)
             copy(self._weights, self.best_weights)
+        halved = self.best_error.numpy() <= self.halved_error.numpy() / 2
+        if halved:
+            self.halved_error.assign(self.best_error)
+        self.since_halved.assign(0 if halved else self.since_halved + 1)
+
+    def begin_stage(self) -> None:
+        """Start from the best weights and count reports anew."""
+        self.recall()
+        for count in (self.stale, self.returns, self.since_halved):
+            count.assign(0)
+        self.halved_error.assign(self.best_error)
 
     @property
     def is_slow(self) -> bool:
