@@ -1,5 +1,7 @@
 """An economy that rests nowhere: eating a cake, whose exact policy is a constant share (Hotelling's rule)."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -73,3 +75,8 @@ def test_without_a_word_it_is_solved_by_time_iteration(cake):
     assert found.summary["start"]["taken"] == "none" and found.summary["status"] == "converged"
     assert found.summary["start"]["rungs"][0]["stage"] == "time_iteration"
     np.testing.assert_allclose(found.policy({"k": [0.1, 0.5, 1.0]})["s"], 1 - 0.9**0.5, atol=1e-5)
+    content = json.loads((cake / "run" / "summary.json").read_text())
+    content["stability"] = {"rest_points": []}  # as where paths settle, though no steady state was found
+    (cake / "run" / "summary.json").write_text(json.dumps(content))
+    again = deqn.load(cake / "run")
+    assert again.economy.steady is None and again.policy({"k": [0.5]}).equals(found.policy({"k": [0.5]}))

@@ -236,7 +236,7 @@ class Kinked(Recursion):
 def test_a_kink_that_is_not_declared_has_no_reference_closer_than_polynomials_are(size):
     found, rows = compared(Kinked(), Kinked().exact, size)
     if size <= 1e-4:
-        assert not found.policies and found.record.omitted.startswith("No reference for v: two solutions")
+        assert not found.policies and found.record.omitted.startswith("No reference for v: ")
     elif found.policies:
         assert_right(rows)
 

@@ -138,6 +138,8 @@ def judge_policies(
         omitted = (f"No reference for {', '.join(left_out)}: two solutions by projection differ by up to "
                    f"{format_error(agreement[worst]['max'])}, and that is too much to judge a policy that is "
                    f"{format_error(distance[worst]['max'])} from them.")  # fmt: skip
+        if not np.isfinite(agreement[worst]["max"]):
+            omitted = f"No reference for {', '.join(left_out)}: a solution by projection has no numbers at some states."
     judged = tuple(p for p in names if p not in left_out)
     if not judged:
         return Reference(ReferenceSolution(agreement, omitted=omitted))

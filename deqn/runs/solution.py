@@ -1,5 +1,6 @@
 """A solved model: what it answers in a notebook, and how it is loaded from its folder."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -23,7 +24,7 @@ from deqn.families.pseudo_states import gather_members
 from deqn.model.declaration import Model
 from deqn.model.layout import free_policies, labels, width
 from deqn.perturbation.modes import Modes
-from deqn.perturbation.steady_state import SteadyState, find_middle, steady_state
+from deqn.perturbation.steady_state import NoSteadyState, SteadyState, find_middle, steady_state
 from deqn.policies.approximators import Approximator, choose_widths, make_network
 from deqn.policies.network import PolicyNetwork
 from deqn.reporting import html_report, report
@@ -227,7 +228,8 @@ def load_solution(folder: str | Path) -> Solution:
     network = replace(settings.network, hidden=settings.network.hidden or recorded.hidden)
     if network.anchor == "auto":  # what the run chose
         network = replace(network, anchor=recorded.anchor or "linear")
-        steady = steady_state(members.model) if result.stability is not None else None
+        with contextlib.suppress(NoSteadyState):  # its stability was that of where paths settle
+            steady = steady_state(members.model) if result.stability is not None else None
     economy = build_economy(members, network, settings.expectation, settings.seed, settings.dtype, steady)
     economy = replace(economy, switches=switches)
     read_policy(folder, economy.policy.network)
