@@ -81,15 +81,3 @@ class DebtLimit:
             if date == DATES:
                 raise RuntimeError("time iteration did not converge")
             before = c
-
-    def simulate(self, b, c, dates=200_000, discarded=1000, seed=0):
-        """Bonds, incomes and whether the limit binds, [dates] each."""
-        rng, limited = np.random.default_rng(seed), self.limited(b[:, None], self.y)
-        steps, draws = np.cumsum(self.P, 1), rng.uniform(size=dates + discarded)
-        now, j, path = -0.9, len(self.y) // 2, np.empty((dates + discarded, 3))
-        for date, draw in enumerate(draws):
-            chosen = np.interp(now, b, c[:, j])
-            path[date] = now, self.y[j], chosen > np.interp(now, b, limited[:, j]) - 1e-9
-            now = (1 + self.r) * now + self.y[j] - chosen
-            j = min(np.searchsorted(steps[j], draw), len(self.y) - 1)
-        return path[discarded:].T

@@ -93,14 +93,18 @@ def prepare(model):
     return build(settings("network.anchor=linear"), OneMember(model))
 
 
+def find_in(e):
+    return find_switches(e.domain, e.policy)
+
+
 @pytest.mark.parametrize("kind", [Tree, Option, Two])
 def test_a_kink_is_found_wherever_it_stands(kind):
-    assert find_switches(prepare(kind()))
+    assert find_in(prepare(kind()))
 
 
 @pytest.mark.parametrize("kind", [Guarded, Far])
 def test_a_guard_is_no_kink(kind):
-    assert find_switches(prepare(kind())) == ()
+    assert find_in(prepare(kind())) == ()
 
 
 def test_network_and_quadrature_are_those_of_constraints():
@@ -116,7 +120,7 @@ def test_network_and_quadrature_are_those_of_constraints():
 
 def test_the_axis_turns_into_the_direction_of_the_kink():
     model = Two()
-    switches = find_switches(prepare(model))
+    switches = find_in(prepare(model))
     e = build(fit_kinks(settings("network.anchor=linear"), model, switches), OneMember(model))
     align(replace(e, switches=switches), SobolPoints(e.domain, 200, 1, tf.float64).points())
     np.testing.assert_allclose(np.abs(e.expectation.turn.numpy()[0]), [0, 1], atol=0.1)

@@ -268,9 +268,8 @@ def test_another_round_begins_where_one_stalls_or_leads_astray():
     ordinary = SimpleNamespace(refines=False)
     ledger.best_error.assign(2e-3)
     assert not rules.call_for(ordinary, ledger, None, stuck=False)
-    assert rules.call_for(ordinary, ledger, None, stuck=True) and rules.call_for(
-        ordinary, ledger, "astray", stuck=False
-    )
+    assert rules.call_for(ordinary, ledger, None, stuck=True)
+    assert rules.call_for(ordinary, ledger, "astray", stuck=False)
     ledger.stale.assign(5)
     assert rules.call_for(ordinary, ledger, None, stuck=False)
     assert not rules.call_for(ordinary, ledger, "seconds", stuck=False)

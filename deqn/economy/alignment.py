@@ -1,9 +1,9 @@
 """The direction of tomorrow's normal shocks in which constraints come to bind: there the nodes lie close together.
 
 Let e be the shocks, and b = 1 where a constraint binds under them, or a kink that the model's file writes itself is
-passed, else 0. By Stein's lemma E(b e) is the mean gradient
-of b: it points across the kink, and is the longer the likelier the kink is met. The axis is the direction in which
-these vectors, over states and constraints, have the largest second moment.
+passed, else 0. By Stein's lemma E(b e) is the mean gradient of b: it points across the kink, and is the longer the
+likelier the kink is met. The axis is the direction in which these vectors, over states and constraints, have the
+largest second moment.
 """
 
 import numpy as np
@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from deqn.economy.domain import SobolPoints
 from deqn.economy.economy import Economy
-from deqn.economy.kinks import find_sides
 from deqn.economy.simulation import visit_near
 from deqn.equations.residuals import look_ahead
 from deqn.model.layout import multipliers, named_point, pack
@@ -51,7 +50,7 @@ def sum_second_moments(economy: Economy, states: tf.Tensor) -> np.ndarray:
     sides = [getattr(nxt, multiplier.name).numpy() > 0 for multiplier in multipliers(model)]
     if economy.switches:
         later = pack(nxt.__dict__, model.states, expectation.nodes, states.shape[0], states.dtype)
-        sides += [side.reshape(-1, states.shape[0]) for side in find_sides(economy, later).numpy()]
+        sides += [side.reshape(-1, states.shape[0]) for side in economy.sides(later).numpy()]
     for binds in sides:
         gradients = np.einsum("nd,knb->dkb", shocks, weights * binds.reshape(-1, *binds.shape[-2:]))
         moment += np.einsum("ikb,jkb->ij", gradients, gradients)

@@ -11,6 +11,7 @@ import pandas as pd
 import tensorflow as tf
 
 from deqn.economy.domain import Domain
+from deqn.economy.kinks import trace_switches
 from deqn.economy.members import Members
 from deqn.equations.expectation import Expectation
 from deqn.equations.residuals import report_point, residuals
@@ -92,6 +93,12 @@ class Economy(Generic[P]):
             return tabulate_point(point(self.model, self.policy, states))
         parts = [self.report(part) for part in self.slices(states)]
         return pd.concat([tabulate_point(Point(part)) for part in parts], ignore_index=True)
+
+    @cached_property
+    def sides(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """A compiled function: on which side of each of the `switches` packed states [n, n_states] are."""
+        trace = lambda states: tf.gather(trace_switches(self.model, self.policy, states)[0], self.switches)
+        return tf.function(trace, autograph=False)
 
     @cached_property
     def report(self) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:

@@ -11,10 +11,10 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from deqn.economy.domain import SobolPoints
-from deqn.economy.economy import Economy
+from deqn.economy.domain import Domain, SobolPoints
 from deqn.economy.simulation import advance_states, visit_near
 from deqn.equations.residuals import without_risk
+from deqn.model.declaration import Model
 
 POINTS, DATES, REACH = 512, 20, 0.5  # paths, their dates, and widths of the box beyond which an end does not count
 MET = 0.005  # share of the states on the rarer side of a switch that counts
@@ -28,27 +28,20 @@ SIDES: dict[str, Callable[..., tf.Tensor]] = {
 }  # fmt: skip
 
 
-def find_switches(economy: Economy) -> tuple[int, ...]:
+def find_switches(domain: Domain, policy) -> tuple[int, ...]:
     """Which switches, by their place in the graph, bend the equations somewhere among the states that paths visit."""
-    starts = SobolPoints(economy.domain, POINTS, 0, economy.policy.dtype).points()
-    states = visit_near(economy.domain, economy.policy, starts, DATES, REACH)
-    trace = tf.function(lambda states: trace_switches(economy, states), autograph=False)
+    starts = SobolPoints(domain, POINTS, 0, policy.dtype).points()
+    states = visit_near(domain, policy, starts, DATES, REACH)
+    trace = tf.function(lambda states: trace_switches(domain.model, policy, states), autograph=False)
     sides = trace(states)[0].numpy()  # [switches, states]
     shares = sides.mean(1)
     met = np.flatnonzero((shares >= MET) & (shares <= 1 - MET))
-    return tuple(int(i) for i in met[:SWITCHES] if bends(economy, trace, i, states, sides[i]))
+    return tuple(int(i) for i in met[:SWITCHES] if bends(domain, trace, i, states, sides[i]))
 
 
-def find_sides(economy: Economy, states: tf.Tensor) -> tf.Tensor:
-    """On which side of each of the economy's switches packed states are, [switches, n]."""
-    trace = tf.function(lambda states: trace_switches(economy, states)[0], autograph=False)
-    return tf.gather(trace(states), economy.switches)
-
-
-def trace_switches(economy: Economy, states: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def trace_switches(model: Model, policy, states: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """On which side of each switch every state is [switches, n], and the equations [n, values]: tomorrow's states and
     the residuals, without risk."""
-    model, policy = economy.model, economy.policy
     later = advance_states(model, policy, states, None)
     tomorrow, errors = without_risk(model, states, policy(states), later, policy(later))
     n, sides = states.shape[0], [tf.zeros((0, states.shape[0]), tf.bool)]
@@ -61,11 +54,11 @@ def trace_switches(economy: Economy, states: tf.Tensor) -> tuple[tf.Tensor, tf.T
     return tf.concat(sides, 0), tf.concat([tomorrow, *rows], 1)
 
 
-def bends(economy: Economy, trace: Callable, switch: int, states: tf.Tensor, sides: np.ndarray) -> bool:
+def bends(domain: Domain, trace: Callable, switch: int, states: tf.Tensor, sides: np.ndarray) -> bool:
     """Whether the equations have other slopes on the two sides [n] of a switch, between pairs of states."""
     rng = np.random.default_rng(0)
     low, high = (states.numpy()[rng.choice(np.flatnonzero(side), len(sides))] for side in (~sides, sides))
-    for chain in economy.domain.chains:  # between two outcomes there is no state
+    for chain in domain.chains:  # between two outcomes there is no state
         high[:, chain.columns] = low[:, chain.columns]
     evaluate = lambda x: [t.numpy() for t in trace(tf.constant(x, states.dtype))]
     apart = evaluate(high)[0][switch] & ~evaluate(low)[0][switch]

@@ -87,7 +87,7 @@ def choose_start(members: Members, settings: Settings, steady: SteadyState | Non
     no multiplier declares, the network and the quadrature are made for them.
     """
     start = find_start(members, settings, steady)
-    if multipliers(members.model) or not (switches := find_switches(start.economy)):
+    if multipliers(members.model) or not (switches := find_switches(members.domain, start.economy.policy)):
         return start
     log.info("the equations have kinks where paths go: %d of their operations switch there", len(switches))
     return find_start(members, fit_kinks(settings, members.model, switches), steady, switches)

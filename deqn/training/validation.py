@@ -27,7 +27,9 @@ class Validator:
 
     def __call__(self) -> Errors:
         """Errors at newly drawn states, those left out that have no solution."""
-        states = self._draw()
+        return self._measure(self._draw())
+
+    def _measure(self, states: tf.Tensor) -> Errors:
         sizes = self.economy.euler_errors(states)
         if self.economy.unsolvable.numpy() > 0:
             kept, _ = self.economy.split_solvable(sizes)
@@ -61,11 +63,8 @@ class Validator:
         economy, dtype = self.economy, self.economy.policy.dtype
         starts, generator = SobolPoints(economy.domain, PATHS, 5, dtype).points(), tf.random.Generator.from_seed(5)
         ends = simulate_end(economy.model, economy.policy, starts, tf.constant(DATES), generator)
-        sizes = economy.euler_errors(ends)
-        kept, _ = economy.split_solvable(sizes)
-        return float(
-            np.nan_to_num(max(mean for _, mean in row_means({n: r[:, kept] for n, r in sizes.items()})), nan=np.inf)
-        )
+        error = self._measure(ends).error
+        return error if math.isfinite(error) else math.inf
 
     def _is_exact(self, states: tf.Tensor, sizes: dict[str, np.ndarray], means: dict[str, float]) -> bool:
         """Whether residuals are no larger than what moves them when the states move by a rounding error."""
