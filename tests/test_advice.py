@@ -7,11 +7,13 @@ import pytest
 from command_line import LITTLE
 from deqn.evaluation.summary import Summary
 from deqn.reporting.advice import (
+    describe_distance,
     describe_failure,
     describe_left_box,
     describe_sample,
     describe_stability,
     describe_start,
+    explain_distance,
     explain_instability,
 )  # fmt: skip
 
@@ -163,3 +165,18 @@ def test_points_at_which_paths_settle_are_named_with_their_shares():
               {"states": {"k": 0.5237, "z": 0.0}, "share": 0.25, "spectral_radius": 0.43}]  # fmt: skip
     (line,) = describe_stability(changed(stability={**STABLE, "rest_points": points}).stability)
     assert line.endswith("dispersed starts settle at k=2.567, z=0 (75%); k=0.5237, z=0 (25%).")
+
+
+@pytest.mark.parametrize("radius, share, reason, line, advice", [
+    (0.9, 1e-3, [], "estimated: 1.0e-02 in the mean (c, 1.0e-03 of its size)", None),
+    (0.99, 0.16, ["c is about 16% from the solution"], "1.6e-01 of its size", "tolerance=1e-08"),
+    (1.05, 1e-3, ["expectations feed on themselves (eigenvalue 1.0500)"], "by a factor of 1.050", "a stricter rule"),
+])  # fmt: skip
+def test_how_far_the_policies_are_is_told_and_why_that_fails(radius, share, reason, line, advice):
+    far = {"c": {"mean": 1e-2, "max": 1.0, "share": share}, "m": {"mean": 1.0, "max": 1.0, "share": 1.0}}
+    small = {f"worst_equation__{where}__mean": 1e-9 for where in ("path", "box")}
+    summary = changed(distance={"radius": radius, "policies": far, "multipliers": ["m"]}, **small)
+    assert list(explain_distance(summary)) == reason
+    assert line in " ".join(describe_distance(summary))
+    assert advice is None or advice in " ".join(describe_failure(summary))
+    assert not list(describe_distance(changed()))

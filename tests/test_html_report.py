@@ -114,8 +114,9 @@ def test_a_run_that_failed_has_its_page(copied, status):
     (copied / "comparison.csv").unlink()
     shutil.rmtree(copied / "figures")
     text = render_run(copied)
-    assert "<title>FAIL growth" in text and ["path: euler", *"-----"] in Page(text).rows
-    assert ("mean path error -" in text) and (status == "not_converged" or f"{status}; mean" in text)
+    word = "INTERRUPTED" if status == "interrupted" else "FAIL"
+    assert f"<title>{word} growth" in text and ["path: euler", *"-----"] in Page(text).rows
+    assert ("mean path error -" in text) and (status != "diverged" or "diverged; mean" in text)
     assert "<img" not in text and "Distance to" not in text and "nan" not in text.lower()
 
 

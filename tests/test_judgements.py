@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from deqn.evaluation.judgements import JUDGEMENTS, Judgement, decide_status, judge, measure_left_box
-from deqn.evaluation.summary import Sample, WorstEquation
+from deqn.evaluation.records import Distance, Sample, WorstEquation
 from deqn.model.layout import box
 from deqn.runs.verdict import compose_case
 
@@ -47,14 +47,29 @@ def test_where_paths_leave_the_box_stands_in_the_summary(case):
     assert measure_left_box(replace(case, sets={"path": path[-1:]})) == {"left_box": None}
 
 
-def test_path_errors_and_stability_decide_and_nothing_else(case):
+def test_path_errors_stability_and_distance_decide_and_nothing_else(case):
     summary = judge(case)
     decisions = {j.name: j.passes(summary) for j in JUDGEMENTS}
-    assert decisions.pop("path errors") is decisions.pop("stability") is True
+    assert decisions.pop("path errors") is decisions.pop("stability") is decisions.pop("distance") is True
     assert set(decisions.values()) == {None} and summary.status == "converged"
     too_strict = replace(case, trained=replace(case.trained, tolerance=1e-30))
     unstable = [replace(j, measure=lambda case: {"stable": False}) if j.name == "stability" else j for j in JUDGEMENTS]
     assert judge(too_strict).status == judge(case, unstable).status == "not_converged"
+
+
+@pytest.mark.parametrize("radius, mean, share, passes", [
+    (1.03, 1e-9, 1e-9, False),  # expectations feed on themselves
+    (1.01, 1e-9, 1e-9, True),
+    (0.99, 1e-2, 0.06, False),  # six percent of the policy
+    (0.99, 1e-2, 0.04, True),
+    (0.99, 1e-6, 0.06, True),  # of nearly nothing
+])  # fmt: skip
+def test_small_residuals_that_add_up_to_large_distances_do_not_pass(case, radius, mean, share, passes):
+    found = Distance(
+        radius, {"s": {"mean": mean, "max": mean, "share": share}, "m": {"mean": 1.0, "share": 1.0}}, ["m"]
+    )
+    changed = [replace(j, measure=lambda case: {"distance": found}) if j.name == "distance" else j for j in JUDGEMENTS]
+    assert (judge(case, changed).status == "converged") == passes
 
 
 def test_a_judgement_that_does_not_decide_is_measured_and_changes_no_status(case):

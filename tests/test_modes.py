@@ -9,10 +9,11 @@ import tensorflow as tf
 from conftest import build, settings
 from deqn import Model, Normal, Policy, State
 from deqn.checks.diagnosis import check_eigenvalues
+from deqn.economy.domain import Box
 from deqn.economy.members import OneMember
 from deqn.evaluation.closed_loop import assess_stability, find_closed_loop_modes
 from deqn.evaluation.evaluate import choose_sample, find_worst_equation, sample_paths
-from deqn.evaluation.summary import Sample, WorstEquation
+from deqn.evaluation.records import Sample, WorstEquation
 from deqn.perturbation.modes import span_unit_circle, split_reachable
 from deqn.perturbation.steady_state import steady_state
 
@@ -133,7 +134,7 @@ def test_a_drift_by_the_policies_is_named_and_is_no_explosion():
     found, measured = roots(Smoothing())
     assert found == [("drift", ("a",))]
     assert measured.contracts and not measured.tested
-    line = check_eigenvalues(Smoothing(), steady_state(Smoothing()), True)
+    line = check_eigenvalues(Smoothing(), steady_state(Smoothing()), Box(Smoothing()), "auto")
     assert "a: every level is a resting point" in [*line.warnings][0]
 
 

@@ -19,8 +19,8 @@ from deqn.equations.quadrature import build_finer_rule
 from deqn.evaluation import evaluate
 from deqn.evaluation.analysis import slice_policies
 from deqn.evaluation.closed_loop import find_closed_loop_modes
+from deqn.evaluation.records import ReferenceSolution
 from deqn.evaluation.reference import solve_reference
-from deqn.evaluation.summary import ReferenceSolution
 from deqn.model.declaration import Discrete, Model, Normal, Policy, State
 from deqn.models.asset_pricing import AssetPricing
 

@@ -19,7 +19,7 @@ from deqn.equations.quadrature import NormalRule
 from deqn.equations.residuals import residuals, with_shocks
 from deqn.model.declaration import Markov, Model, Point, Policy, State, reports_expectations
 from deqn.model.findings import Finding, Line, call, check
-from deqn.model.layout import outcome_count, point
+from deqn.model.layout import outcome_count, point, probabilities
 from deqn.perturbation.steady_state import SteadyState, find_middle
 from deqn.system.errors import InputError
 
@@ -168,8 +168,8 @@ def check_probabilities(model: Model, domain: Domain, steady: SteadyState | None
     problems = []
     for chain in (s for s in model.shocks if isinstance(s, Markov)):
         name = f"probabilities of shock {next(iter(chain.values))!r}"
-        shares = call(name, lambda chain=chain: np.asarray(chain.probabilities(now)), np.ndarray)
-        if shares.shape not in ((outcome_count(chain), 16), (outcome_count(chain), 1)):
+        shares = call(name, lambda chain=chain: probabilities(chain, now, tf.float64), tf.Tensor).numpy()
+        if shares.shape[1] not in (16, 1):
             problems.append(f"{name} have shape {list(shares.shape)}; expected [{outcome_count(chain)}, batch = 16]")
         elif not (shares >= 0).all() or np.abs(shares.sum(0) - 1).max() > 1e-8:
             problems.append(f"{name} are {shares[:, 0]}, not shares that sum to one")

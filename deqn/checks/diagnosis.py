@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from deqn.checks.undefined import check_box, count_affordable, describe_state
 from deqn.economy.anchors import LOCAL
-from deqn.economy.domain import Domain, SobolPoints, box_states
+from deqn.economy.domain import Domain, SobolPoints, box_states, concerns_rest_alone
 from deqn.economy.economy import Economy
 from deqn.economy.exact import closed_form, exact_residuals, measure_refinement
 from deqn.equations.expectation import Expectation
@@ -17,7 +17,7 @@ from deqn.model.declaration import Model
 from deqn.model.findings import Finding, call
 from deqn.model.layout import labels, limits, width
 from deqn.optimizers.keras_optimizer import build_optimizer
-from deqn.perturbation.first_order import NoLocalSolution, differentiate_equations, linear_solution
+from deqn.perturbation.first_order import differentiate_equations, linear_solution
 from deqn.perturbation.modes import split_equilibrium_modes
 from deqn.perturbation.steady_state import SteadyState, find_middle, spread_points
 from deqn.settings.schema import Evaluation, Optimizer, Quadrature, Schedule, Training
@@ -122,12 +122,12 @@ def check_units(model: Model, steady: SteadyState) -> Finding:
     return Finding(None, f"a variable that moves by 1 % changes {changes}", warnings=problems)
 
 
-def check_eigenvalues(model: Model, steady: SteadyState, anchor: str) -> Finding:
+def check_eigenvalues(model: Model, steady: SteadyState, domain: Domain, anchor: str) -> Finding:
     """Blanchard and Kahn's count. Raises InputError where the `anchor` cannot do with what it says."""
     try:
         found = linear_solution(model, steady)
     except InputError as error:
-        if anchor in LOCAL or (anchor == "auto" and not isinstance(error, NoLocalSolution)):
+        if anchor in LOCAL or (anchor == "auto" and not concerns_rest_alone(error, domain)):
             raise
         return Finding(None, "no first-order solution", warnings=[str(error)])
     n, moduli = len(steady.states), found.moduli

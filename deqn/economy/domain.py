@@ -13,11 +13,14 @@ import numpy as np
 import tensorflow as tf
 from scipy.stats import qmc
 
-from deqn.model.declaration import Markov, Model, Point
-from deqn.model.layout import box, coordinates, fixed, in_logs, labels, mean_shocks, named_point, width
+from deqn.model.declaration import Markov, Model, Normal, Point
+from deqn.model.layout import box, coordinates, fixed, in_logs, labels, mean_shocks, named_point, outcome_count, width
+from deqn.perturbation.first_order import Indeterminate, NoLocalSolution
 from deqn.perturbation.steady_state import find_middle
 from deqn.settings.schema import Evaluation
 from deqn.system.errors import InputError
+
+PLACES = 8  # today, at which tomorrow's states are compared
 
 
 class Domain(Protocol):
@@ -81,21 +84,37 @@ class Box:
 
 
 def find_chains(model: Model) -> list[Chain]:
-    """The Markov shocks whose outcomes are tomorrow's states of the same names, whatever today is."""
-    found, names = [], {s.name: s for s in model.states}
-    for shock in model.shocks:
-        if not isinstance(shock, Markov) or not all(n in names and names[n].size is None for n in shock.values):
-            continue
-        outcomes = np.stack([np.asarray(v, float) for v in shock.values.values()], 1)
-        middle = find_middle(model)
-        now = named_point(model, tf.constant(middle.states[None]), tf.constant(middle.policies[None]))
+    """The Markov shocks whose outcome alone says what some scalar states are tomorrow, whatever today is."""
+    found, scalars = [], [s.name for s in model.states if s.size is None]
+    chains = [shock for shock in model.shocks if isinstance(shock, Markov)]
+    low, high = box(model.states)
+    places = qmc.Sobol(len(low), rng=np.random.default_rng(0)).random(PLACES) if chains else np.zeros((0, len(low)))
+    states, middle = tf.constant(low + (high - low) * places), find_middle(model)
+    now = named_point(model, states, tf.constant(np.repeat(middle.policies[None], len(places), 0)))
+    for shock in chains:
         drawn = {n: tf.constant(np.asarray(v, float)[:, None]) for n, v in shock.values.items()}
-        tomorrow = model.transition(now, Point({**mean_shocks(model, now, tf.float64).__dict__, **drawn}))
-        repeated = [np.broadcast_to(tomorrow[n], (len(outcomes), 1))[:, 0] for n in shock.values]
-        if np.array_equal(np.stack(repeated, 1), outcomes):
-            columns = tuple(labels(model.states).index(n) for n in shock.values)
-            found.append(Chain(columns, outcomes))
+        means = mean_shocks(model, now, tf.float64).__dict__
+        moved = {s.name: means[s.name] + 1.0 for s in model.shocks if isinstance(s, Normal)}
+        shape, states_after = (outcome_count(shock), PLACES), []
+        for others in (means, means | moved):
+            tomorrow = model.transition(now, Point({**others, **drawn}))
+            states_after.append([np.broadcast_to(tomorrow[n], shape) for n in scalars])
+        reached = np.concatenate(states_after, 2)  # [scalar states, outcomes, 2 places]
+        alone = (reached == reached[:, :, :1]).all((1, 2)) & (np.ptp(reached[:, :, 0], 1) > 0)
+        if alone.any():
+            columns = tuple(labels(model.states).index(n) for n, own in zip(scalars, alone, strict=True) if own)
+            outcomes = reached[alone, :, 0].T
+            _, first = np.unique(outcomes, axis=0, return_index=True)
+            found.append(Chain(columns, outcomes[np.sort(first)]))
     return found
+
+
+def concerns_rest_alone(error: InputError, domain: Domain) -> bool:
+    """Whether that there is no first-order solution says nothing of other solutions.
+
+    A rest point that lies between the outcomes of a chain is one where the economy never is.
+    """
+    return isinstance(error, NoLocalSolution) or (isinstance(error, Indeterminate) and bool(domain.chains))
 
 
 def is_inside(domain: Domain, states: tf.Tensor, reach: tf.Tensor | float) -> tf.Tensor:

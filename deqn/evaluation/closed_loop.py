@@ -15,7 +15,7 @@ import tensorflow as tf
 from deqn.economy.domain import SobolPoints, is_inside
 from deqn.economy.economy import Economy
 from deqn.economy.simulation import advance_states, simulate_end
-from deqn.evaluation.summary import Settled, Stability, UnitRoot
+from deqn.evaluation.records import Settled, Stability, UnitRoot
 from deqn.model.declaration import Model
 from deqn.model.layout import box, box_widths, fixed, labels
 from deqn.perturbation.modes import Modes, split_modes, transition_slopes

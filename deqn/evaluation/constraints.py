@@ -10,7 +10,7 @@ import tensorflow as tf
 from deqn.economy.economy import Economy
 from deqn.equations.residuals import distance_to_bound, residuals, stack_rows
 from deqn.evaluation.evaluate import compute_statistics
-from deqn.evaluation.summary import ConstraintErrors
+from deqn.evaluation.records import ConstraintErrors
 from deqn.model.declaration import Multiplier
 from deqn.model.layout import labels, multipliers, output_columns, point
 

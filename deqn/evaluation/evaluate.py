@@ -11,7 +11,7 @@ from deqn.economy.economy import Economy, row_means
 from deqn.economy.exact import Truth
 from deqn.economy.simulation import simulate_end, simulate_path
 from deqn.evaluation.closed_loop import decay_periods
-from deqn.evaluation.summary import Sample, Statistics, WorstEquation
+from deqn.evaluation.records import Sample, Statistics, WorstEquation
 from deqn.model.declaration import Model
 from deqn.model.layout import fixed, point, width
 from deqn.perturbation.modes import Modes

@@ -22,12 +22,14 @@ from deqn.economy.anchors import linear_rule
 from deqn.economy.economy import Economy
 from deqn.evaluation import closed_loop, evaluate
 from deqn.evaluation.constraints import find_binding, summarize_constraints
+from deqn.evaluation.distance import estimate_distance
+from deqn.evaluation.records import ClosedForm, FirstOrder
 from deqn.evaluation.reference import Reference, solve_reference
-from deqn.evaluation.summary import ClosedForm, FirstOrder, Summary
+from deqn.evaluation.summary import Summary
 from deqn.model.layout import box, labels
 from deqn.perturbation.first_order import LinearSolution, linear_solution
 from deqn.perturbation.modes import Modes
-from deqn.policies.network import PolicyFunction
+from deqn.policies.network import PolicyFunction, PolicyNetwork
 from deqn.settings.schema import Evaluation, Quadrature
 from deqn.system.errors import InputError
 
@@ -110,6 +112,17 @@ def measure_stability(case: Case) -> dict[str, Any]:
     return {"stability": measured, "stable": measured.contracts}
 
 
+def measure_distance(case: Case) -> dict[str, Any]:
+    """What the residuals add up to over time, an estimate of how far the policies are from the solution."""
+    return {"distance": estimate_distance(case.finer, case.sets["path"])}
+
+
+def is_near(summary: Summary) -> bool | None:
+    """Whether sweeps of time iteration lead to the policies, and none is far from where they lead; None: unknown."""
+    found = summary.distance
+    return found and found.is_limit and not found.list_far(summary.tolerance)
+
+
 def measure_first_order(case: Case) -> dict[str, Any]:
     """Residuals of the first-order solution on the same states: what the network adds to it."""
     if case.linear is None:
@@ -188,6 +201,7 @@ JUDGEMENTS = (
     Judgement("path errors", partial(measure_errors, "path"), passes=lambda s: s.path_error.mean <= s.tolerance),
     Judgement("box errors", partial(measure_errors, "box"), applies=lambda case: "box" in case.sets),
     Judgement("stability", measure_stability, lambda case: case.loop is not None, lambda s: s.stable),
+    Judgement("distance", measure_distance, lambda case: isinstance(case.economy.policy, PolicyNetwork), is_near),
     Judgement("first order", measure_first_order),
     Judgement("closed form", measure_closed_form, applies=lambda case: case.closed_form is not None),
     Judgement("reference", measure_reference, applies=lambda case: case.reference is not None),

@@ -21,8 +21,8 @@ from deqn.economy.exact import Truth
 from deqn.equations.expectation import build_expectation
 from deqn.equations.quadrature import count_normals, gauss_hermite
 from deqn.evaluation.projection import Policies, Projection, evaluate_on_sets, evaluate_policies, measure_gaps
+from deqn.evaluation.records import ReferenceSolution
 from deqn.evaluation.region import Region, reach_tomorrow
-from deqn.evaluation.summary import ReferenceSolution
 from deqn.model.declaration import Model
 from deqn.model.layout import fixed, free_policies, in_logs, multipliers, width
 from deqn.system.errors import InputError

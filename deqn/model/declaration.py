@@ -89,8 +89,9 @@ class Discrete:
 class Markov:
     """A draw from finitely many joint outcomes whose probabilities depend on today's state.
 
-    `values` as in `Discrete`; `probabilities(now)` returns tomorrow's probabilities, [outcomes, batch], for today's
-    point of shape [1, batch].
+    `values` as in `Discrete`; `probabilities(now)` returns tomorrow's probabilities, [outcomes, batch] or
+    [outcomes, 1, batch], for today's point of shape [1, batch]. States that repeat the outcome, or a function of it,
+    whatever today is, are a regime: they take its values alone.
     """
 
     values: Mapping[str, Any]

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.model.declaration import Discrete, Markov, Model, Multiplier, Normal, Point, Policy, State
+from deqn.system.errors import InputError
 
 Variable = State | Policy | Multiplier
 MANY_POLICIES = 20
@@ -188,7 +189,14 @@ def mean_shock(shock: Normal | Discrete | Markov, now: Point, dtype: tf.DType) -
 
 
 def probabilities(shock: Discrete | Markov, now: Point, dtype: tf.DType) -> tf.Tensor:
-    """The probability of each outcome given today, [outcomes, batch], or [outcomes, 1] where it is the same for all."""
+    """The probability of each outcome given today, [outcomes, batch], or [outcomes, 1] where it is the same for all.
+
+    Raises InputError where a chain gives another shape; an axis for today's one node is left out.
+    """
     if isinstance(shock, Markov):
-        return tf.cast(shock.probabilities(now), dtype)
+        given, count = tf.cast(shock.probabilities(now), dtype), outcome_count(shock)
+        if [*given.shape[:-1]] not in ([count], [count, 1]):
+            raise InputError(f"probabilities of shock {next(iter(shock.values))!r} have shape {list(given.shape)}; "
+                             f"expected [{count}, batch]")  # fmt: skip
+        return tf.reshape(given, (count, -1))
     return tf.constant(np.asarray(shock.probabilities, float)[:, None], dtype)

@@ -36,6 +36,10 @@ class NoLocalSolution(InputError):
     """The equations have no stable solution near the steady state, or no finite derivatives; elsewhere they may."""
 
 
+class Indeterminate(InputError):
+    """The equations have many stable solutions near the steady state."""
+
+
 @dataclass(frozen=True)
 class LinearSolution:
     """The stable solution in levels around the steady state.
@@ -145,7 +149,7 @@ def solve_first_order(
         near = [f"{r:.4g}" for r in moduli[max(0, n - 4) : n + 4]]  # which decide
         listed = ", ".join([*["..."] * (n > 4), *near, *["..."] * (len(moduli) > n + 4)])
         free = max(find_exogenous_moduli(T_s, T_u), default=0.0) < UNIT  # else no policy is stable
-        error = NoLocalSolution if stable <= n and free else InputError
+        error = Indeterminate if stable > n else NoLocalSolution if free else InputError
         raise error(f"near the steady state the model has {stable} stable roots for {n} states, {kind} "
                     f"(Blanchard and Kahn); the moduli of its roots are {listed}")  # fmt: skip
     g_x = np.real(Z[n:, :n] @ np.linalg.inv(Z[:n, :n])) * units[n:, None] / units[:n]

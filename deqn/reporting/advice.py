@@ -3,7 +3,8 @@
 import math
 from collections.abc import Iterator
 
-from deqn.evaluation.summary import CONVERGENCE_SPREAD, UNKNOWN, Sample, Stability, Summary, TrainingRecord
+from deqn.evaluation.records import CONVERGENCE_SPREAD, Sample, Stability, TrainingRecord
+from deqn.evaluation.summary import UNKNOWN, Summary
 from deqn.system.files import format_error, without_nonfinite
 
 FAR_WORSE = 30  # times: an error on one set that dwarfs the same on the other
@@ -74,7 +75,7 @@ def describe_start(summary: Summary) -> Iterator[str]:
     if start is None or not start.rungs:
         return
     usual = len(start.errors) < 2 and all(rung.stage != "time_iteration" for rung in start.rungs)
-    if usual and summary.status == "converged":
+    if usual and summary.status in ("converged", "interrupted"):
         return
     share = lambda name: f", solves {start.solved[name]:.0%} of the box" if name in (start.solved or {}) else ""
     errors = {name: error for name, error in start.errors.items() if name != start.taken}
@@ -90,10 +91,36 @@ def describe_left_box(summary: Summary) -> Iterator[str]:
     for name, x in (summary.left_box or {}).items():
         sides.append((x["below"], f"{name} below {x['lower']:.4g} on {{:.1%}} of dates, down to {x['lowest']:.4g}"))
         sides.append((x["above"], f"{name} above {x['upper']:.4g} on {{:.1%}} of dates, up to {x['highest']:.4g}"))
-    seldom = SELDOM[summary.status == "converged"]
+    seldom = SELDOM[summary.status in ("converged", "interrupted")]
     shown = [text.format(share) for share, text in sorted(sides, reverse=True) if share >= seldom]
     if shown:
         yield f"Paths leave the box: {'; '.join(shown[:3])}."
+
+
+def explain_distance(summary: Summary) -> Iterator[str]:
+    """Why policies that leave small residuals are not the solution, in a few words; nothing where they may be it."""
+    found = summary.distance
+    if found is not None and not found.is_limit:
+        yield f"expectations feed on themselves (eigenvalue {found.radius:.4f})"
+    elif found is not None and (far := found.list_far(summary.tolerance)):
+        yield f"{far[0]} is about {found.policies[far[0]]['share']:.0%} from the solution"
+
+
+def describe_distance(summary: Summary) -> Iterator[str]:
+    """How far the policies are from the solution by the estimate, that one which is farthest for its size; and that
+    they are no limit of finite horizons."""
+    found = summary.distance
+    if found is None:
+        return
+    if not found.is_limit:
+        yield (f"Beside these policies are others that solve the equations as well, or sweeps of time iteration lead "
+               f"away from them: a change of tomorrow's moves today's by a factor of {found.radius:.3f}.")  # fmt: skip
+        return
+    shares = {name: x["share"] for name, x in found.policies.items() if name not in found.multipliers}
+    name = max(shares, key=lambda n: shares[n])
+    mean = found.policies[name]["mean"]
+    size = format_error(shares[name])
+    yield f"Distance from the solution, estimated: {format_error(mean)} in the mean ({name}, {size} of its size)."
 
 
 def describe_sample(sample: Sample) -> Iterator[str]:
@@ -150,7 +177,12 @@ def suggest_remedies(summary: Summary) -> Iterator[str]:
     """What may help, the likeliest first."""
     error, box = mean_errors(summary)
     if error is not None and error <= summary.tolerance:
-        if summary.stability.decaying is not None and summary.stability.decaying < 1:
+        if summary.distance is not None and not summary.distance.is_limit:
+            yield "parameters under which expectations determine the policies, as a stricter rule"
+            yield "optimizer=time_iteration_lm, which finds the limit of finite horizons where there is one"
+        elif summary.distance is not None and summary.distance.list_far(summary.tolerance):
+            yield f"tolerance={summary.tolerance / 100:g}, since small residuals add up over many dates"
+        elif summary.stability.decaying is not None and summary.stability.decaying < 1:
             yield "a box that the paths do not leave: small residuals say nothing outside it"
             yield "deqn-irf, to see where paths from displaced states settle"
         else:

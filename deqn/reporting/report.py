@@ -13,7 +13,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from deqn.evaluation.moments import select_variables
-from deqn.evaluation.summary import ConstraintErrors, Statistics, Summary
+from deqn.evaluation.records import ConstraintErrors, Statistics
+from deqn.evaluation.summary import Summary
 from deqn.reporting import advice
 from deqn.system.files import format_error, write_text
 
@@ -90,8 +91,9 @@ def tabulate_comparison(compared: pd.DataFrame) -> pd.DataFrame:
 
 def print_verdict(console: Console, summary: Summary, folder: Path) -> None:
     """The verdict as a table of at most 80 columns."""
-    colour = "green" if grade(summary) == "PASS" else "red"
-    console.print(f"\n[bold {colour}]{grade(summary)}[/] {summary.model}: {explain_status(summary)}", highlight=False)
+    word = grade(summary)
+    colour = {"PASS": "green", "FAIL": "red"}.get(word, "yellow")
+    console.print(f"\n[bold {colour}]{word}[/] {summary.model}: {explain_status(summary)}", highlight=False)
     columns = [Column(heading, justify="right") for heading in HEADINGS]
     table = Table("absolute residual", *columns, box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for row in compose_rows(summary):
@@ -103,7 +105,8 @@ def print_verdict(console: Console, summary: Summary, folder: Path) -> None:
 
 
 def grade(summary: Summary) -> str:
-    return "PASS" if summary.status == "converged" else "FAIL"
+    """PASS or FAIL; a run that was cut off is neither."""
+    return {"converged": "PASS", "interrupted": "INTERRUPTED"}.get(summary.status, "FAIL")
 
 
 def explain_status(summary: Summary) -> str:
@@ -111,9 +114,11 @@ def explain_status(summary: Summary) -> str:
     worst, several = summary.path_error, len(summary.euler_errors["path"]) > 2
     name = f" ({worst.equation})" if several or "[" in worst.equation else ""
     compared = f"mean path error {format_error(worst.mean)}{name}, tolerance {summary.tolerance:g}"
-    if summary.status in ("diverged", "interrupted"):
-        return f"{summary.status}; {compared}"
-    return compared if summary.stable is not False else f"{compared}; {advice.explain_instability(summary.stability)}"
+    if summary.status == "diverged":
+        return f"diverged; {compared}"
+    if summary.stable is False:
+        return f"{compared}; {advice.explain_instability(summary.stability)}"
+    return "; ".join([compared, *advice.explain_distance(summary)])
 
 
 def compose_remarks(summary: Summary) -> Iterator[str]:
@@ -128,6 +133,7 @@ def compose_remarks(summary: Summary) -> Iterator[str]:
     if summary.status == "interrupted":
         yield "Training goes on from its last checkpoint with resume=FOLDER."
     if summary.sample is not None:  # an earlier release did not record what these need
+        yield from advice.describe_distance(summary)
         yield from advice.describe_start(summary)
         yield from advice.describe_stability(summary.stability)
         yield from advice.describe_left_box(summary)

@@ -66,7 +66,8 @@ def run_checks(members: Members, settings: Settings, tell: Callable[[str], None]
     if "zero residuals" in lines:
         yield check("units", diagnosis.check_units, declared, steady, after=built)
         sound = lines["zero residuals"]
-        yield (roots := check("roots", diagnosis.check_eigenvalues, declared, steady, anchor, after=[sound]))
+        find_roots = partial(diagnosis.check_eigenvalues, domain=members.domain, anchor=anchor)
+        yield (roots := check("roots", find_roots, declared, steady, after=[sound]))
         needed = [declared, roots]
     yield (start := check("start", check_start, members, steady, settings, after=needed))
     if start.value is not None and start.value.economy.switches:

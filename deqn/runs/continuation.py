@@ -21,7 +21,7 @@ from deqn.economy.domain import Box, SobolPoints
 from deqn.equations.expectation import build_expectation
 from deqn.equations.quadrature import choose_rule
 from deqn.equations.residuals import residuals, stack_rows
-from deqn.evaluation.summary import WaypointRecord
+from deqn.evaluation.records import WaypointRecord
 from deqn.model.declaration import Model
 from deqn.runs.solution import Solution, load_solution
 from deqn.runs.start import GOOD, MOST

@@ -15,7 +15,8 @@ from deqn.checks.diagnosis import check_choices, list_concerns
 from deqn.configuration.job import Job, prepare_job
 from deqn.economy.alignment import align_on_paths
 from deqn.equations.quadrature import choose_rule, count_axis_nodes
-from deqn.evaluation.summary import RungRecord, StartRecord, Summary, TrainingRecord
+from deqn.evaluation.records import RungRecord, StartRecord, TrainingRecord
+from deqn.evaluation.summary import Summary
 from deqn.families.pseudo_states import gather_members
 from deqn.model.findings import find_origin, locate_line
 from deqn.policies.approximators import choose_widths

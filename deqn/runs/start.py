@@ -19,16 +19,15 @@ from typing import Any
 
 import tensorflow as tf
 
-from deqn.economy.domain import SobolPoints
+from deqn.economy.domain import SobolPoints, concerns_rest_alone
 from deqn.economy.economy import Economy
 from deqn.economy.kinks import find_switches
 from deqn.economy.members import Members
 from deqn.economy.simulation import visit_near
-from deqn.evaluation.summary import WaypointRecord
+from deqn.evaluation.records import WaypointRecord
 from deqn.model.declaration import Model
 from deqn.model.findings import call
 from deqn.model.layout import free_policies, labels, limits, multipliers, named_point, pack
-from deqn.perturbation.first_order import NoLocalSolution
 from deqn.perturbation.steady_state import SteadyState, find_middle
 from deqn.policies.network import PolicyNetwork
 from deqn.runs.solution import VALIDATION, build_economy, derive_seed, fit_kinks, load_solution
@@ -113,7 +112,9 @@ def find_start(
             continue  # it is that of one economy
         try:
             starts.append(measure(name, guess))
-        except NoLocalSolution as error:
+        except InputError as error:
+            if not concerns_rest_alone(error, members.domain):
+                raise
             if name == CANDIDATES[0]:
                 log.warning("no anchor from the first order: %s", error)
             continue
