@@ -119,6 +119,10 @@ WRONG = {
         {"transition": returning("transition", k=lambda now, shock: None)},
         "transition returned None for 'k'",
     ),
+    "plain numbers alone": (
+        {"definitions": returning("definitions", y=lambda now: now.k * tf.where(now.z > 0, 1.0, 2.0))},
+        "definitions failed.*float32 tensor: write tf.where",
+    ),
     "numpy in an equation": (
         {"definitions": returning("definitions", y=lambda now: np.exp(now.z) * now.k**0.36)},
         "compilation failed.*tf.exp for np.exp",

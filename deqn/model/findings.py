@@ -29,6 +29,11 @@ class Finding:
     warnings: Iterable[str] = ()
 
 
+MIXED = "expected to be a double tensor but is a float", "expected to be a float tensor but is a double"
+MIXED_HINT = ("; plain numbers alone are a float32 tensor: write tf.where(x > 0, 1.0 + 0 * x, 2.0 + 0 * x) with a "
+              "variable x, and tf.constant([1.0, 2.0], x.dtype)")  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Line:
     """A check that was made, or skipped because the check of the name `lacking` failed."""
@@ -68,6 +73,7 @@ def call(function: str, run: Callable[[], Any], returns: Any = Mapping | Point |
         raise
     except Exception as error:
         what = f"{type(error).__name__}: {first_line(error).rstrip('.')}"
+        hint = MIXED_HINT if any(words in what for words in MIXED) else hint
         raise InputError(f"{function} failed{locate_line(error)}: {what}{hint}") from error
     if not isinstance(result, returns):
         raise InputError(f"{function} returned {type(result).__name__}, not named values")
