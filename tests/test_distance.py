@@ -61,10 +61,10 @@ def test_what_residuals_add_up_to_is_the_distance_from_the_solution(stay):
     model = Rule(stay=stay)
     e = build(settings("network.anchor=none"), OneMember(model))
     states = sample(e)
-    found = estimate_distance(e, states[:512])
+    found = estimate_distance(e, states[:256])
     rules = np.array([model.active, model.passive])
     a = np.linalg.solve(np.diag(rules) - model.rho * model.chain, np.ones(2))
-    truth = np.abs(np.where(states[:512, 1] > 1.5, *a) * states[:512, 0])
+    truth = np.abs(np.where(states[:256, 1] > 1.5, *a) * states[:256, 0])
     assert found.policies["pi"]["mean"] == pytest.approx(truth.mean(), rel=1e-6)
     assert found.policies["pi"]["max"] == pytest.approx(truth.max(), rel=1e-6)
     radius = np.abs(np.linalg.eigvals(model.chain / rules[:, None])).max()
@@ -98,7 +98,7 @@ def price(z):
 def test_multipliers_and_prices_are_measured_in_their_own_units():
     """All three policies rest at zero, and stay there."""
     e = build(settings("network.anchor=steady_state"), OneMember(Walls()))
-    z = 0.05 / 0.6 * np.random.default_rng(0).standard_normal((512, 1))  # its stationary distribution
+    z = 0.05 / 0.6 * np.random.default_rng(0).standard_normal((256, 1))  # its stationary distribution
     found, z = estimate_distance(e, tf.constant(z)), z[:, 0]
     assert found.radius == pytest.approx(0.95, abs=1e-3)
     assert found.policies["x"]["mean"] == pytest.approx(np.abs(np.maximum(z, -0.05)).mean(), rel=1e-6)
@@ -112,7 +112,7 @@ def test_the_estimate_is_the_distance_from_a_closed_form():
     start = SobolPoints(e.domain, 64, 5, tf.float64).points()
     generator = tf.random.Generator.from_seed(0, alg="philox")
     states = tf.reshape(simulate_path(e.model, e.policy, start, 40, generator)[20:], (-1, 2))
-    chosen = tf.gather(states, np.linspace(0, len(states) - 1, 512).astype(int))
+    chosen = tf.gather(states, np.linspace(0, len(states) - 1, 256).astype(int))
     found, (k, z) = estimate_distance(e, states), chosen.numpy().T
     truth = (1 - model.alpha * model.beta) * np.exp(z) * k**model.alpha
     error = np.abs(e.policy(chosen).numpy()[:, 0] - truth).mean()

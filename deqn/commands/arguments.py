@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from hydra._internal.utils import get_args_parser  # there is no public way to the options of hydra.main
 
 from deqn.configuration.composition import find_value
+from deqn.configuration.gallery import find_folder, find_place
 from deqn.configuration.loading import check_own_folder, to_hydra_syntax
 from deqn.sweeps.launch import run_hydra
 from deqn.system.errors import FileError, InputError, to_deqn_error
@@ -115,13 +116,17 @@ def read_words(arguments: list[str]) -> dict[str, str]:
     return given
 
 
-def take_run_folder(given: dict[str, str]) -> Path:
-    """The folder of the run, taken out of the words. Raises InputError where none is named, FileError where none is."""
+def take_run_folder(given: dict[str, str]) -> tuple[Path, Path]:
+    """The folder of the run, taken out of the words, and that for answers about it.
+
+    Raises InputError where none is named, FileError where none is.
+    """
     if "run" not in given:
         raise InputError(
             "run=... is missing: the folder of a solved model, as in run=outputs/growth/2026-01-31_12-00-00"
         )
-    folder = Path(given.pop("run"))
+    run = given.pop("run")
+    folder = find_folder(run)
     if not (folder / "summary.json").exists():
         raise FileError(f"run={folder}: there is no finished run in this folder")
-    return folder
+    return folder, find_place(run)

@@ -5,14 +5,14 @@
   deqn-evaluate run=outputs/growth/... evaluation.box_scale=1.5    a wider box
   deqn-evaluate run=outputs/growth/... expectation.nodes=20 tolerance=1e-7
 
-  run            folder of a solution
+  run            folder of a solution, or gallery:NAME
   evaluation.*   paths, periods, burn_in, box, box_scale, reference
   expectation.*  the very rule that judges; without, a finer one than training's
   seed           of the states and shocks
   tolerance      of the mean path error
 
 Prints the verdict, and writes its tables into a new folder evaluations/<time>
-in that of the run, which stays as it is.
+in that of the run (outputs/NAME for gallery:NAME), which stays as it is.
 Exit codes: 0 PASS, 2 bad input, 4 FAIL, 5 files, 6 too little memory.
 """
 
@@ -37,7 +37,7 @@ def run_evaluate(arguments: list[str]) -> int:
     if not arguments or set(arguments) & {"-h", "--help"}:
         print(__doc__, end="")
         return 0
-    folder = take_run_folder(read_words(arguments))
+    folder, answers = take_run_folder(read_words(arguments))
     given = [a for a in arguments if not a.startswith("run=")]
     config = compose(*recall_overrides(given, None, folder)).config
     chosen, _ = validate(config)
@@ -63,7 +63,7 @@ def run_evaluate(arguments: list[str]) -> int:
             finer = replace(finer, expectation=other)
         case = verdict.compose_case(solved, finer)
         summary = judge(case)
-    place = Path(claim_new_folder(f"{folder}/evaluations/{datetime.now():%Y-%m-%d_%H-%M-%S}"))
+    place = Path(claim_new_folder(f"{answers}/evaluations/{datetime.now():%Y-%m-%d_%H-%M-%S}"))
     verdict.write_errors(place, summary, case.compared)
     summary = replace(summary, seconds=clock.seconds())
     verdict.write_summary(place, summary)

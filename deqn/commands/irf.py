@@ -5,7 +5,7 @@
   deqn-irf run=outputs/growth/... shock=k size=0.1    a state, 10 % above rest
   deqn-irf run=outputs/olg_analytic/... shock=delta outcome=1    an outcome
 
-  run      folder of a solution
+  run      folder of a solution, or gallery:NAME
   shock    a shock, or a state; an entry of a vector as eps[2]; a name of both
            means the shock
   size     standard deviations, or of a state a share of its value (1)
@@ -14,7 +14,7 @@
   others   parameters of a family, beta=0.97; those of the model where left out
 
 Writes impulse_responses/<shock>_<size>.csv and .png (outcome and parameters in
-the name, too) into the run's folder: the path with the shock, the path without
+the name, too) into the run's folder, or outputs/NAME: the path with the shock, the path without
 it, and the deviation, all in levels.
 Exit codes: 0 done, 2 bad input, 5 files, 6 too little memory.
 """
@@ -55,7 +55,7 @@ def run_irf(arguments: list[str]) -> int:
         print(__doc__, end="")
         return 0
     given = read_words(arguments)
-    folder, asked = take_run_folder(given), read_request(given)
+    (folder, answers), asked = take_run_folder(given), read_request(given)
     console = start_engine()
     from deqn.evaluation import analysis
     from deqn.reporting import figures, report
@@ -73,7 +73,7 @@ def run_irf(arguments: list[str]) -> int:
     label = ", ".join(asked.describe("+"))
     if lost := [name for name in shocked if not math.isfinite(shocked[name].to_numpy().sum())]:
         raise InputError(f"the response to {label} leads to where {lost[0]} is no number; take a smaller size")
-    place = folder / "impulse_responses"
+    place = answers / "impulse_responses"
     make_folder(place, exist_ok=True)
     path = place / f"{'_'.join(asked.describe(''))}.csv"
     write_text(path, report.tabulate_responses(shocked, baseline).to_csv(index=False))

@@ -23,7 +23,7 @@ from deqn.evaluation.records import Distance
 from deqn.model.layout import multipliers, width
 from deqn.policies.network import PolicyNetwork
 
-STATES, NUMBERS = 512, 2**26  # states at most, and numbers in all derivatives
+STATES, NUMBERS = (256, 512), 2**24  # states, as many as the functions ask for; and numbers in all derivatives
 UNKNOWNS, SUPPORT = 600, 4  # of the projected map at most, and states for each function at least
 DEFINED = 0.5  # share of the states at which numbers are needed
 SINGULAR = 1e-12  # of the largest singular value of an equation's slopes, below which a direction moves nothing
@@ -56,16 +56,22 @@ class Slopes:
     response: np.ndarray
 
 
-def estimate_distance(economy: Economy[PolicyNetwork], states: tf.Tensor) -> Distance | None:
+def estimate_distance(
+    economy: Economy[PolicyNetwork], states: tf.Tensor, finer: Economy[PolicyNetwork] | None = None
+) -> Distance | None:
     """How far the policies are from the solution at simulated states [n, n_states]; None where there are no numbers, or
-    the economy is too large for it."""
+    the economy is too large for it.
+
+    `finer`: the same under the expectation by which residuals are judged, many more nodes than the slopes need.
+    """
     m, nodes = economy.policy.anchor.outputs, economy.expectation.nodes
-    count = min(STATES, NUMBERS // (nodes * m * m), states.shape[0])
-    chosen = np.linspace(0, states.shape[0] - 1, count).astype(int) if count else []
-    degree = choose_degree(states.shape[1], m, count)
+    available = min(NUMBERS // (nodes * m * m), states.shape[0])
+    degree = choose_degree(states.shape[1], m, min(available, STATES[1]))
     if degree is None:
         return None
-    parts = [measure_slopes(economy, part) for part in economy.slices(tf.gather(states, chosen))]
+    count = min(available, int(np.clip(2 * SUPPORT * count_functions(states.shape[1], degree), *STATES)))
+    chosen = np.linspace(0, states.shape[0] - 1, count).astype(int)
+    parts = [measure_slopes(economy, part, finer or economy) for part in economy.slices(tf.gather(states, chosen))]
     at = Slopes(*(np.concatenate(x) for x in zip(*(vars(part).values() for part in parts), strict=True)))
     defined = np.isfinite(at.response).all((1, 2, 3)) & np.isfinite(at.step).all(1)
     if defined.mean() < DEFINED:
@@ -77,8 +83,11 @@ def estimate_distance(economy: Economy[PolicyNetwork], states: tf.Tensor) -> Dis
                     [m.name for m in multipliers(economy.model)])  # fmt: skip
 
 
-def measure_slopes(economy: Economy[PolicyNetwork], states: tf.Tensor) -> Slopes:
-    """The derivatives of today's equations at packed states: one backward pass an equation serves all states."""
+def measure_slopes(economy: Economy[PolicyNetwork], states: tf.Tensor, finer: Economy[PolicyNetwork]) -> Slopes:
+    """The derivatives of today's equations at packed states: one backward pass an equation serves all states.
+
+    The equations' values are those of the `finer` expectation.
+    """
     n, m, nodes = states.shape[0], economy.policy.anchor.outputs, economy.expectation.nodes
     outputs = economy.policy.outputs(states)
     with tf.GradientTape(persistent=True) as tape:
@@ -89,11 +98,17 @@ def measure_slopes(economy: Economy[PolicyNetwork], states: tf.Tensor) -> Slopes
     slopes = [tape.gradient(row, (outputs, policy.outputs), unconnected_gradients="zero") for row in rows]
     today = np.stack([own.numpy() for own, _ in slopes], 1).astype(float)  # [n, m, m]
     later = np.stack([next_.numpy().reshape(nodes, n, m) for _, next_ in slopes]).astype(float)  # [m, nodes, n, m]
-    values = np.stack([row.numpy() for row in rows], 1).astype(float)
+    values = measure_residuals(finer, states)
     inverse = invert(today)
     tomorrow = np.swapaxes(policy.states.numpy().reshape(nodes, n, -1), 0, 1)
     step, response = -np.einsum("pij,pj->pi", inverse, values), -np.einsum("pij,jvpk->pivk", inverse, later)
     return Slopes(states.numpy(), tomorrow, outputs.numpy().astype(float), step, response)
+
+
+def measure_residuals(economy: Economy[PolicyNetwork], states: tf.Tensor) -> np.ndarray:
+    """The residuals of all equations at packed states, [n, equations]."""
+    parts = [stack_rows(economy.residuals(part), part.shape[0]).numpy() for part in economy.slices(states)]
+    return np.concatenate(parts, 1).T.astype(float)
 
 
 def invert(slopes: np.ndarray) -> np.ndarray:
@@ -138,14 +153,20 @@ def compare_policies(economy: Economy, before: np.ndarray, after: np.ndarray) ->
     for declared in economy.model.policies:
         columns = slice(first, first := first + width(declared))
         difference, size = np.abs(after - before)[:, columns], np.abs(before[:, columns]).mean()
-        mean = float(difference.mean())
-        found[declared.name] = {"mean": mean, "max": float(difference.max()), "share": mean / size if size > 0 else 0.0}
+        mean, share = difference.mean(), difference.mean() / size if size > 0 else 0.0
+        found[declared.name] = {"mean": float(mean), "max": float(difference.max()), "share": float(share)}
     return found
+
+
+def count_functions(n_states: int, degree: int) -> int:
+    """Of polynomials up to a degree in so many states."""
+    return (n_states + 1) * (n_states + 2) // 2 if degree == 2 else n_states + 1
 
 
 def choose_degree(n_states: int, outputs: int, states: int) -> int | None:
     """The degree of the polynomials: two where that is affordable and the states suffice, else one, or None."""
-    for degree, functions in ((2, (n_states + 1) * (n_states + 2) // 2), (1, n_states + 1)):
+    for degree in (2, 1):
+        functions = count_functions(n_states, degree)
         if functions * outputs <= UNKNOWNS and SUPPORT * functions <= states:
             return degree
     return None

@@ -114,7 +114,7 @@ def measure_stability(case: Case) -> dict[str, Any]:
 
 def measure_distance(case: Case) -> dict[str, Any]:
     """What the residuals add up to over time, an estimate of how far the policies are from the solution."""
-    return {"distance": estimate_distance(case.finer, case.sets["path"])}
+    return {"distance": estimate_distance(case.economy, case.sets["path"], case.finer)}
 
 
 def is_near(summary: Summary) -> bool | None:

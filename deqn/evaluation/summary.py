@@ -29,34 +29,34 @@ from deqn.system.typed_json import from_content, to_content
 class Summary:
     """The content of summary.json. Sets are `path` and `box`; errors are absolute residuals (shares) by equation."""
 
-    model: str
-    parameters: dict[str, Any]
-    pseudo_states: dict[str, list[float]]
-    changed: dict[str, Any]
-    status: str
-    tolerance: float
-    seed: int
-    dtype: str
-    seconds: dict[str, float]
-    steps: dict[str, int]
-    states_visited: int
-    training: TrainingRecord | None = None
-    start: StartRecord | None = None
-    worst_equation: dict[str, WorstEquation] | None = None
-    euler_errors: dict[str, dict[str, Statistics]] | None = None
-    policy_errors: dict[str, dict[str, Statistics]] | None = None
-    stability: Stability | None = None
-    stable: bool | None = None
-    distance: Distance | None = None
-    first_order: FirstOrder | None = None
-    closed_form: ClosedForm | None = None
-    reference: ReferenceSolution | None = None
-    constraints: dict[str, dict[str, ConstraintErrors]] | None = None
+    model: str  # the name in model=NAME
+    parameters: dict[str, Any]  # of the model, as it was solved
+    pseudo_states: dict[str, list[float]]  # the interval of each parameter that is a state of a family
+    changed: dict[str, Any]  # settings that differ from the recommended ones
+    status: str  # converged, not_converged, diverged, interrupted, or evaluated
+    tolerance: float  # of the mean path error of the worst equation
+    seed: int  # of network, training states and evaluation
+    dtype: str  # float64 or float32
+    seconds: dict[str, float]  # by phase, and in total
+    steps: dict[str, int]  # of each stage of the training
+    states_visited: int  # states at which residuals were computed in training
+    training: TrainingRecord | None = None  # how training ended
+    start: StartRecord | None = None  # where training began, and its stages
+    worst_equation: dict[str, WorstEquation] | None = None  # by set; its mean on `path` decides
+    euler_errors: dict[str, dict[str, Statistics]] | None = None  # by set and equation, and over `all`
+    policy_errors: dict[str, dict[str, Statistics]] | None = None  # by kind of reference and policy, in its own unit
+    stability: Stability | None = None  # of the closed loop
+    stable: bool | None = None  # whether it contracts; null where nothing tells
+    distance: Distance | None = None  # what the residuals add up to over the dates to come
+    first_order: FirstOrder | None = None  # the linear solution on the same states
+    closed_form: ClosedForm | None = None  # how well the model's closed form solves its equations
+    reference: ReferenceSolution | None = None  # how well the solution by projection is known
+    constraints: dict[str, dict[str, ConstraintErrors]] | None = None  # by set and multiplier
     left_box: dict[str, dict[str, float]] | None = None  # by state: shares of path states below and above, extremes
-    errors_by_thirds: dict[str, dict[str, list[Statistics]]] | None = None
-    sample: Sample | None = None
-    overrides: list[str] | None = None
-    signal: int | None = None
+    errors_by_thirds: dict[str, dict[str, list[Statistics]]] | None = None  # by set and parameter of a family
+    sample: Sample | None = None  # how the paths were drawn
+    overrides: list[str] | None = None  # of deqn-evaluate
+    signal: int | None = None  # which ended the run; null where none did
     final: bool = False  # the run came to its end, so that `signal` says what ended it, None where nothing did
 
     @property

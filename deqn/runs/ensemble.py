@@ -118,6 +118,8 @@ def measure_spread(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 def load(folder: str | Path | Sequence[str | Path]) -> Solution | Ensemble:
     """The solution that a run left in its folder, or the ensemble of those in several folders.
 
+    `gallery:NAME` is a folder, too: that of a solved economy which comes with the package.
+
     Raises FileError where a folder is incomplete or damaged, InputError where the solutions are not of one economy.
     """
     if isinstance(folder, str | Path):

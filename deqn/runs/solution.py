@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from deqn.configuration.gallery import find_folder
 from deqn.configuration.job import load_stored
 from deqn.economy import anchors, domain
 from deqn.economy.alignment import align_on_paths
@@ -214,8 +215,8 @@ def build_economy(
 
 
 def load_solution(folder: str | Path) -> Solution:
-    """The solution that a run left in its folder. Raises FileError where it is incomplete or damaged."""
-    folder = Path(folder)
+    """The solution that a run left in its folder, or `gallery:NAME`. Raises FileError where it is not whole."""
+    folder = find_folder(folder)
     settings, model = load_stored(folder)
     try:
         result = read_summary(folder)

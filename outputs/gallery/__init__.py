@@ -1,0 +1,1 @@
+"""Solved economies, `gallery:NAME`, and pictures of the README; made by scripts/gallery.py."""
