@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gallery_pages
 import yaml
 
 from deqn.evaluation import records
@@ -29,6 +30,7 @@ DOCS, CONFIGS, ENGINE = ROOT / "docs", ROOT / "configs", ROOT / "deqn"
 COMMENTED = re.compile(r"^(?P<indent> *)(?P<key>\w+):(?P<value> [^#]*)?(?:#\s*(?P<comment>.*))?$")
 GROUPS = ("network", "expectation", "sampling", "loss", "optimizer", "schedule")  # folders of configs/
 KEY = re.compile(r"(?<![\w./=\[{,-])((?:" + "|".join(GROUPS) + r"|train|evaluation)\.\w+)")
+UNSEEN = "trial", "finer rule"  # steps of deqn-check that print no line
 CHECKED = ENGINE / "checks", ENGINE / "runs" / "check.py"
 
 
@@ -50,7 +52,8 @@ def write_pages(folder: Path) -> None:
         text, page = describe(), folder / f"{name}.md"
         if not page.exists() or page.read_text(encoding="utf-8") != text:  # an unchanged page is not read again
             page.write_text(text, encoding="utf-8")
-    for page in sorted(DOCS.glob("*.md")):
+    gallery_pages.write_pages(folder / "gallery")
+    for page in (ROOT / "README.md", *sorted(DOCS.glob("*.md"))):
         check_keys(page.read_text(encoding="utf-8"), page.name)
 
 
@@ -237,7 +240,7 @@ def describe_checks() -> str:
                 calls.setdefault(name, []).extend(n for n in names if n in functions)
     for name, used in calls.items():
         nodes = [functions[n] for n in dict.fromkeys(used)]
-        if not nodes:
+        if not nodes or name in UNSEEN:
             continue
         lines += [f"## {name}", ""]
         for node in nodes:

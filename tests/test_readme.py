@@ -1,4 +1,4 @@
-"""The README keeps its word: the guide to an own model, the commands and the Python snippet all run."""
+"""README and guide keep their word: the guide to an own model, the commands and the Python snippets all run."""
 
 import re
 import shlex
@@ -19,7 +19,9 @@ from deqn.configuration.validation import validate
 from deqn.sweeps.space import declare_search
 from deqn.system.extras import check_launcher
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 SHORT = (
     "optimizer.iterations=3",
     "optimizer.polish=0",
@@ -31,8 +33,9 @@ SHORT = (
 
 
 def blocks(language):
-    """The fenced blocks of one language, in order."""
-    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", README.read_text(encoding="utf-8"), re.M | re.S)
+    """The fenced blocks of one language, in order, those of the README first."""
+    pages = [page.read_text(encoding="utf-8") for page in PAGES]
+    fenced = [pair for text in pages for pair in re.findall(r"^```([^\s`]*)[^\n]*\n(.*?)^```$", text, re.M | re.S)]
     return [text for name, text in fenced if name == language]
 
 
@@ -42,7 +45,7 @@ def test_the_first_screen_has_the_two_commands():
 
 
 def test_the_guides_own_numerics_are_read(tmp_path, monkeypatch):
-    text = README.read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "write_a_model.md").read_text(encoding="utf-8")
     (tmp_path / "conf" / "model").mkdir(parents=True)
     (tmp_path / "mine.py").write_text(next(b for b in blocks("python") if "class Mine" in b))
     indented = re.search(r"^  ```yaml\n(.*?)^  ```$", text, re.M | re.S)[1]
@@ -97,7 +100,8 @@ def test_every_sweep_is_accepted():
 
 def test_every_search_is_accepted():
     searches = [declare_search(words, None) for words in commands("deqn-tune")]
-    assert len(searches) >= 2 and f"{searches[0].folder} tuned=best" in README.read_text(encoding="utf-8")
+    guide = (ROOT / "docs" / "sweeps.md").read_text(encoding="utf-8")
+    assert len(searches) >= 2 and f"{searches[0].folder} tuned=best" in guide
 
 
 @pytest.mark.slow
@@ -137,6 +141,21 @@ def test_every_question_to_a_run_is_answered(stochastic, tmp_path, monkeypatch, 
     assert list(run.glob("evaluations/*/summary.json") if program == "deqn-evaluate" else run.glob("impulse*/*.png"))
 
 
-@pytest.mark.parametrize("link", re.findall(r"\]\(([^)h][^)]*)\)", README.read_text(encoding="utf-8")))
-def test_every_link_leads_somewhere(link):
-    assert (README.parent / link).exists()
+@pytest.mark.slow
+def test_the_snippet_on_the_gallery_runs():
+    names = {}
+    exec(next(b for b in blocks("python") if "gallery:" in b), names)
+    assert len(names["sol"].policy({"k": [5.0, 6.0, 7.0], "z": 0.1})) == 3
+
+
+def links():
+    """Every link to a file, and the page that has it; the pages that the site generates are not there."""
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)h#][^)#]*)", page.read_text(encoding="utf-8")):
+            if not link.startswith("generated/"):
+                yield pytest.param(page, link, id=f"{page.name}: {link}")
+
+
+@pytest.mark.parametrize("page, link", list(links()))
+def test_every_link_leads_somewhere(page, link):
+    assert (page.parent / link).exists()

@@ -66,8 +66,9 @@ def run_checks(members: Members, settings: Settings, tell: Callable[[str], None]
     if "zero residuals" in lines:
         yield check("units", diagnosis.check_units, declared, steady, after=built)
         sound = lines["zero residuals"]
-        find_roots = partial(diagnosis.check_eigenvalues, domain=members.domain, anchor=anchor)
-        yield (roots := check("roots", find_roots, declared, steady, after=[sound]))
+        roots = check("roots", partial(diagnosis.check_eigenvalues, domain=members.domain, anchor=anchor),
+                      declared, steady, after=[sound])  # fmt: skip
+        yield roots
         needed = [declared, roots]
     yield (start := check("start", check_start, members, steady, settings, after=needed))
     if start.value is not None and start.value.economy.switches:
