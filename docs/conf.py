@@ -6,11 +6,11 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-import generate  # noqa: E402
 from docutils import nodes  # noqa: E402
 from latex2mathml.converter import convert  # noqa: E402
 
 import deqn  # noqa: E402
+import generate  # noqa: E402
 
 project, author, copyright = "deqn", "the deqn authors", "The deqn developers"
 release = version = deqn.__version__

@@ -94,7 +94,7 @@ def describe_index(entries: list[Entry]) -> str:
         cells = [f"[{entry.name}]({entry.name}.md)", report.grade(entry.summary),
                  *(format_error(errors[key]) for key in ("mean", "p999", "max")), entry.distance,
                  f"{entry.record['seconds']:.0f}", entry.record["versions"]["deqn"]]  # fmt: skip
-        lines.append(f"| {' | '.join(cells)} |")
+        lines.append(f"| {' | '.join(cells)} |".replace("e-", "e\u2011"))  # a number stays on its line
     lines += ["", "## Economies", "", "::::{grid} 1 2 2 3"]
     for entry in sorted(entries, key=lambda e: e.name):
         first = " ".join(read_docstring(entry.module).split("\n\n")[0].split())
@@ -109,7 +109,7 @@ def describe_entry(entry: Entry) -> str:
     head, _, rest = read_docstring(entry.module).partition("\n\n")
     lines = [f"# {entry.name}", "", " ".join(head.split()), "", "```text", entry.record["command"], "```", ""]
     if rest:
-        lines += ["## Equations", "", "```text", rest.strip(), "```", ""]
+        lines += ["## Equations", "", "```{code-block} text", ":class: equations", "", rest.strip(), "```", ""]
     lines += [
         "## Verdict",
         "",

@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import gallery_pages
 import yaml
 
+import gallery_pages
 from deqn.evaluation import records
 from deqn.evaluation.summary import Summary
 from deqn.settings import schema

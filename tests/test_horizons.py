@@ -2,12 +2,12 @@
 
 from itertools import islice
 
-import debt_limit
 import numpy as np
 import pytest
 import tensorflow as tf
 from test_time_iteration import prepare
 
+import debt_limit
 import irreversible_investment
 from conftest import build, economy, settings
 from deqn.configuration.model_class import find_model_class
