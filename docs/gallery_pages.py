@@ -86,8 +86,8 @@ def describe_index(entries: list[Entry]) -> str:
              "seconds:", "", "```python", "import deqn", "", 'sol = deqn.load("gallery:stochastic_growth")', "```", "",
              "```text", "deqn-evaluate run=gallery:stochastic_growth", "```", "",
              "## Status", "", "The worst rows first, by the mean path error of the worst equation over its tolerance. "
-             "Errors are those of all equations on simulated paths.", "",
-             "| economy | verdict | mean | p99.9 | max | distance of a policy | seconds | version |",
+             "Errors are those of all equations on simulated paths; s are seconds.", "",
+             "| economy | verdict | mean | p99.9 | max | distance of a policy | s | version |",
              "|---|---|---|---|---|---|---|---|"]  # fmt: skip
     for entry in entries:
         errors = entry.summary.euler_errors["path"]["all"]

@@ -47,7 +47,8 @@ def write_pages(folder: Path) -> None:
     none."""
     folder.mkdir(exist_ok=True)
     pages = {"configuration": describe_settings, "commands": describe_commands, "checks": describe_checks,
-             "summary": describe_summary, "exit_codes": describe_exit_codes, "models": describe_models}  # fmt: skip
+             "summary": describe_summary, "exit_codes": describe_exit_codes, "models": describe_models,
+             "replications": describe_replications}  # fmt: skip
     for name, describe in pages.items():
         text, page = describe(), folder / f"{name}.md"
         if not page.exists() or page.read_text(encoding="utf-8") != text:  # an unchanged page is not read again
