@@ -2,18 +2,18 @@
 
 from itertools import islice
 
-import debt_limit
 import numpy as np
 import pytest
 import tensorflow as tf
 from test_time_iteration import prepare
 
+import debt_limit
 import irreversible_investment
+from cases.table import MODELS
 from conftest import build, economy, settings
 from deqn.configuration.model_class import find_model_class
 from deqn.economy.domain import SobolPoints
 from deqn.economy.members import OneMember
-from replications import MODELS
 
 
 def sweep(e, sweeps):
