@@ -34,3 +34,29 @@ def brock_mirman() -> Iterator[Row]:
         here, first_order = (s.policy({"k": k})["k_next"].iloc[0] / k**0.36 for s in (solution, linear))
         yield Row("Brock and Mirman (1972), formula", f"k' / y at {share:g} times rest", 0.3564, here, 1e-8,
                   first_order)  # fmt: skip
+
+
+def gali() -> Iterator[Row]:
+    """Responses to a monetary shock and to technology under the interest rate rule, which is linear as printed.
+
+    With one shock the solution is y = psi v and so on by undetermined coefficients, formulas (28) and (29) in section
+    3.4.1: gap -(1 - beta rho) Lambda v, inflation -kappa Lambda v, Lambda = 1 / ((1 - beta rho)(sigma (1 - rho) +
+    phi_y) + kappa (phi_pi - rho)).
+    """
+    solution = solve("gali")
+    m, linear = solution.economy.model, linearize(solution)
+
+    def Lambda(rho: float) -> float:
+        return 1 / ((1 - m.beta * rho) * (m.sigma * (1 - rho) + m.phi_y) + m.kappa * (m.phi_pi - rho))
+
+    v, a = Lambda(m.rho_v), -m.psi_ya * (m.phi_y + m.sigma * (1 - m.rho_a)) * Lambda(m.rho_a)
+    formulas = {
+        "output gap by monetary shock": ("gap", "v", -(1 - m.beta * m.rho_v) * v),
+        "inflation by monetary shock": ("pi", "v", -m.kappa * v),
+        "output gap by technology": ("gap", "a", (1 - m.beta * m.rho_a) * a),
+        "inflation by technology": ("pi", "a", m.kappa * a),
+    }
+    at = {"a": 0.0, "v": 0.0}
+    for quantity, (policy, state, formula) in formulas.items():
+        here, first_order = (s.policy(at | {state: 0.01})[policy].iloc[0] / 0.01 for s in (solution, linear))
+        yield Row("Gali (2015), chapter 3, formula", quantity, formula, here, 1e-6, first_order)
