@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from cases import closed_forms, growth
+from cases import closed_forms, growth, open_economy
 from cases.table import Row
 
 COLUMNS = ["source", "quantity", "printed", "here", "first_order", "seconds", "file"]  # come first
@@ -36,6 +36,7 @@ CASES = {
     "gali": Case(closed_forms.gali, "scripts/models/gali.py"),
     "hansen": Case(growth.hansen, "scripts/models/hansen.py"),
     "schmitt_grohe_uribe": Case(growth.schmitt_grohe_uribe, "scripts/models/schmitt_grohe_uribe.py"),
+    "schmitt_grohe_uribe_2003": Case(open_economy.schmitt_grohe_uribe_2003, "scripts/models/small_open_economy.py"),
 }
 
 
