@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from cases import closed_forms, growth, open_economy
+from cases import closed_forms, constraints, growth, open_economy
 from cases.table import Row
 
 COLUMNS = ["source", "quantity", "printed", "here", "first_order", "seconds", "file"]  # come first
@@ -37,6 +37,7 @@ CASES = {
     "hansen": Case(growth.hansen, "scripts/models/hansen.py"),
     "schmitt_grohe_uribe": Case(growth.schmitt_grohe_uribe, "scripts/models/schmitt_grohe_uribe.py"),
     "schmitt_grohe_uribe_2003": Case(open_economy.schmitt_grohe_uribe_2003, "scripts/models/small_open_economy.py"),
+    "petrosky_nadeau_zhang": Case(constraints.petrosky_nadeau_zhang, "scripts/models/search_frictions.py"),
 }
 
 
