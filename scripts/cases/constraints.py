@@ -7,6 +7,9 @@ import numpy as np
 
 from cases.table import OWN, Row, linearize, solve
 from matching import Matching
+from two_outcomes import TwoOutcomes
+
+ZERO = 1e-9  # investment below it is none
 
 
 def petrosky_nadeau_zhang() -> Iterator[Row]:
@@ -39,3 +42,22 @@ def describe(series: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     spread = np.sqrt(squares.mean())
     errors = series.mean(0).std(ddof=1), squares.std(ddof=1) / (2 * spread)
     return 100 * np.array([mean, spread]), 100 * np.array(errors) / np.sqrt(paths)
+
+
+def christiano_fisher() -> Iterator[Row]:
+    """Investment by capital and outcome, and how often it is zero. The parameters are ours."""
+    solution = solve("christiano_fisher")
+    own, linear = TwoOutcomes(**asdict(solution.economy.model)), linearize(solution)
+    k, i = own.solve()
+    rest, source = solution.economy.steady.states[0], f"Christiano and Fisher (2000), {OWN}"
+    for share, outcome in ((0.9, 0), (1.0, 0), (1.1, 0), (1.0, 1)):
+        at = {"k": share * rest, "theta": own.outcomes[outcome]}
+        here, first_order = (s.policy(at)["i"].iloc[0] for s in (solution, linear))
+        yield Row(source, f"investment at {share:g} times rest, {('low', 'high')[outcome]} outcome",
+                  np.interp(at["k"], k, i[:, outcome]), here, 1e-4, first_order)  # fmt: skip
+    truth, here, first_order = (
+        describe((invested < ZERO).astype(float))
+        for invested in (own.simulate(k, i), *(by_path(s.simulate(400, 1000), "i") for s in (solution, linear)))
+    )
+    yield Row(source, "share of dates without investment, %", truth[0][0], here[0][0], 0.05, first_order[0][0],
+              here[1][0], truth[1][0])  # fmt: skip
