@@ -33,6 +33,7 @@ CASES = {
     "brock_mirman": Case(closed_forms.brock_mirman, "models/growth.py"),
     "burnside": Case(closed_forms.burnside, "models/asset_pricing.py"),
     "krueger_kubler": Case(closed_forms.krueger_kubler, "models/olg_analytic.py"),
+    "long_plosser": Case(closed_forms.long_plosser, "scripts/models/long_plosser.py"),
     "gali": Case(closed_forms.gali, "scripts/models/gali.py"),
     "hansen": Case(growth.hansen, "scripts/models/hansen.py"),
     "schmitt_grohe_uribe": Case(growth.schmitt_grohe_uribe, "scripts/models/schmitt_grohe_uribe.py"),

@@ -60,3 +60,31 @@ def gali() -> Iterator[Row]:
     for quantity, (policy, state, formula) in formulas.items():
         here, first_order = (s.policy(at | {state: 0.01})[policy].iloc[0] / 0.01 for s in (solution, linear))
         yield Row("Gali (2015), chapter 3, formula", quantity, formula, here, 1e-6, first_order)
+
+
+def long_plosser() -> Iterator[Row]:
+    """Shares of outputs that are used up, hours, and the autoregression of log outputs, whose matrix is that of inputs.
+
+    With gamma_j = theta_j + beta sum_i gamma_i a_ij the paper has X_ij = beta gamma_i a_ij / gamma_j Y_j and L_i =
+    beta gamma_i b_i / (theta_0 + beta sum gamma b). Training starts at constants: the first-order solution is exact.
+    """
+    solution, source = solve("long_plosser"), "Long and Plosser (1983), formula"
+    m, linear, n = solution.economy.model, linearize(solution), solution.economy.model.n
+    a, b, rest = np.array(m.a), np.array(m.b), m.steady_state()["Y"]
+    gamma = np.linalg.solve(np.eye(n) - m.beta * a.T, m.theta)
+    at = rest * np.array([0.85, 1.2])
+    here, first_order = (s.policy({"Y": at}).iloc[0] for s in (solution, linear))
+    for i in range(n):
+        hours = m.beta * gamma[i] * b[i] / (m.theta_0 + m.beta * gamma @ b)
+        yield Row(source, f"hours in sector {i + 1}", hours, here[f"L[{i}]"], 1e-5, first_order[f"L[{i}]"])
+        for j in range(n):
+            used, X = m.beta * gamma[i] * a[i, j] / gamma[j], f"X[{n * i + j}]"
+            yield Row(source, f"share of good {j + 1} used in sector {i + 1}", used, here[X] / at[j], 1e-5,
+                      first_order[X] / at[j])  # fmt: skip
+    for j in range(n):
+        moved = rest * np.exp(0.1 * (np.arange(n) == j))
+        logs = [np.log(s.policy({"Y": np.stack([rest, moved], 1)})) for s in (solution, linear)]
+        for i in range(n):
+            slope, of_first_order = (np.diff(x[f"product[{i}]"])[0] / 0.1 for x in logs)
+            yield Row(source, f"log output {i + 1} by log output {j + 1} a year before", a[i, j], slope, 1e-4,
+                      of_first_order)  # fmt: skip
