@@ -38,6 +38,7 @@ CASES = {
     "hansen": Case(growth.hansen, "scripts/models/hansen.py"),
     "schmitt_grohe_uribe": Case(growth.schmitt_grohe_uribe, "scripts/models/schmitt_grohe_uribe.py"),
     "schmitt_grohe_uribe_2003": Case(open_economy.schmitt_grohe_uribe_2003, "scripts/models/small_open_economy.py"),
+    "den_haan_judd_juillard": Case(open_economy.den_haan_judd_juillard, "models/irbc.py"),
     "petrosky_nadeau_zhang": Case(constraints.petrosky_nadeau_zhang, "scripts/models/search_frictions.py"),
     "christiano_fisher": Case(constraints.christiano_fisher, "scripts/models/christiano_fisher.py"),
 }

@@ -7,7 +7,8 @@ import pandas as pd
 from scipy.linalg import solve_discrete_lyapunov
 
 import deqn
-from cases.table import Row, linearize, solve
+from cases.table import OWN, Row, linearize, solve
+from countries import Countries
 from deqn.perturbation.first_order import linear_solution
 
 STEP = 1e-5  # of states, for the derivatives of definitions at rest
@@ -58,3 +59,16 @@ def schmitt_grohe_uribe_2003() -> Iterator[Row]:
         reason = "the paper's is of first order; logarithms of investment are skewed" if word == "investment" else ""
         yield Row("Schmitt-Grohe and Uribe (2003), table 3, model 2", f"standard deviation of {word}, %", printed[i],
                   100 * spread[i], 0.05, linear[i], 100 * errors[i], reason=reason)  # fmt: skip
+
+
+def den_haan_judd_juillard() -> Iterator[Row]:
+    """Two countries far from rest, almost without risk, beside their perfect foresight path."""
+    calm = ["model.sigma=1e-6", "model.z_box=10000", "sampling=mixture"]
+    solution = solve("irbc", *calm)
+    m, linear = solution.economy.model, linearize(solution)
+    own = Countries(m.N, m.zeta, m.delta, m.beta, m.kappa, m.rho)
+    for k, z in ((np.array([0.85, 1.15]), np.zeros(2)), (np.array([1.1, 1.1]), np.array([-0.03, 0.03]))):
+        here, first_order = (s.policy({"k": k, "z": z}).iloc[0] for s in (solution, linear))
+        for name, truth in zip(("i[0]", "i[1]", "lam"), own.choose(k, z), strict=True):
+            yield Row(f"Den Haan, Judd and Juillard (2011), {OWN}", f"{name} at k = {k}, z = {z}", truth, here[name],
+                      1e-5, first_order[name])  # fmt: skip
