@@ -36,6 +36,7 @@ CASES = {
     "long_plosser": Case(closed_forms.long_plosser, "scripts/models/long_plosser.py"),
     "gali": Case(closed_forms.gali, "scripts/models/gali.py"),
     "hansen": Case(growth.hansen, "scripts/models/hansen.py"),
+    "aruoba": Case(growth.aruoba, "scripts/models/aruoba.py"),
     "schmitt_grohe_uribe": Case(growth.schmitt_grohe_uribe, "scripts/models/schmitt_grohe_uribe.py"),
     "schmitt_grohe_uribe_2003": Case(open_economy.schmitt_grohe_uribe_2003, "scripts/models/small_open_economy.py"),
     "den_haan_judd_juillard": Case(open_economy.den_haan_judd_juillard, "models/irbc.py"),

@@ -1,11 +1,13 @@
 """Business cycles and growth, whose papers print moments and derivatives."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import numpy as np
 
 import deqn
-from cases.table import Row, detrended, linearize, solve
+from cases.table import OWN, Row, detrended, linearize, solve
+from leisure import Leisure
 
 STEP = 0.04  # in logarithms, of the differences that stand for derivatives
 FINE = 1e-5  # of those of the first-order solution
@@ -58,3 +60,15 @@ def schmitt_grohe_uribe() -> Iterator[Row]:
     for quantity, (printed, number) in derivatives.items():
         yield Row("Schmitt-Grohe and Uribe (2004), 5.1", f"derivative of log {quantity}", printed, number, 5e-5,
                   first_order.get(quantity, np.nan))  # fmt: skip
+
+
+def aruoba() -> Iterator[Row]:
+    """Hours far from rest, beside a solution by collocation, whose own error is below 1e-8."""
+    solution = solve("aruoba")
+    own, linear = Leisure(**asdict(solution.economy.model)), linearize(solution)
+    (rest, _), hours = own.rest(), own.solve()
+    source = f"Aruoba, Fernandez-Villaverde and Rubio-Ramirez (2006), {OWN}"
+    for share, z in ((0.8, 0.0), (1.0, 0.0), (1.2, 0.0), (1.0, 0.06)):
+        here, first_order = (s.policy({"k": share * rest, "z": z})["l"].iloc[0] for s in (solution, linear))
+        yield Row(source, f"hours at {share:g} times rest, z = {z:g}", float(hours(share * rest, z)), here, 1e-6,
+                  first_order)  # fmt: skip
