@@ -9,11 +9,11 @@ from test_time_iteration import prepare
 
 import debt_limit
 import irreversible_investment
+from cases.table import MODELS
 from conftest import build, economy, settings
 from deqn.configuration.model_class import find_model_class
 from deqn.economy.domain import SobolPoints
 from deqn.economy.members import OneMember
-from replications import MODELS
 
 
 def sweep(e, sweeps):
