@@ -24,6 +24,7 @@ from deqn.evaluation import records
 from deqn.evaluation.summary import Summary
 from deqn.settings import schema
 from deqn.system import errors
+from replication_pages import describe_replications
 
 ROOT = Path(__file__).parents[1]
 DOCS, CONFIGS, ENGINE = ROOT / "docs", ROOT / "configs", ROOT / "deqn"

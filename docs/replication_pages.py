@@ -14,11 +14,11 @@ def describe_replications() -> str:
     lines = ["# Numbers of other people", "", f"`python scripts/replications.py` solves {table['case'].nunique()} "
              f"economies and compares {len(table)} numbers, of {papers} papers those that are printed. Where a paper's "
              "numbers are not at hand, an independent solution of the same economy takes their place, and the source "
-             "ends with *own solution*. A number agrees within its rounding and two standard errors of the simulations.",
-             ""]  # fmt: skip
+             "ends with *own solution*. A number agrees within its rounding and two standard errors of the "
+             "simulations.", ""]  # fmt: skip
     for source, rows in table.groupby("source", sort=False):
         first = rows.iloc[0]
-        lines += [f"## {source}", "", f"`{first['file']}`, {first['seconds']:.0f} s for the case `{first['case']}`.", "",
+        lines += [f"## {source}", "", f"`{first['file']}`, case `{first['case']}`, {first['seconds']:.0f} s.", "",
                   "| quantity | there | here | first order | agrees |", "|---|---|---|---|---|"]  # fmt: skip
         for _, row in rows.iterrows():
             why = f"no: {row['reason']}" if isinstance(row.get("reason"), str) and row["reason"] else "no"

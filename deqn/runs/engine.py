@@ -18,7 +18,7 @@ def import_engine(quiet: bool = False) -> "Console":
     """Import TensorFlow and what is built on it, and compute nothing; returns the console on which the user saw why."""
     from rich.console import Console
 
-    # A notebook asks for colours by FORCE_COLOR, which makes rich take a pipe for a terminal and turn its spinner there.
+    # A notebook sets FORCE_COLOR, by which rich takes a pipe for a terminal and turns its spinner there.
     console = Console(quiet=quiet, force_terminal=None if sys.stdout.isatty() else False)
     with console.status("importing TensorFlow"):
         import_tensorflow()
