@@ -40,6 +40,7 @@ CASES = {
     "schmitt_grohe_uribe": Case(growth.schmitt_grohe_uribe, "scripts/models/schmitt_grohe_uribe.py"),
     "schmitt_grohe_uribe_2003": Case(open_economy.schmitt_grohe_uribe_2003, "scripts/models/small_open_economy.py"),
     "den_haan_judd_juillard": Case(open_economy.den_haan_judd_juillard, "models/irbc.py"),
+    "aguiar_gopinath": Case(open_economy.aguiar_gopinath, "scripts/models/trend_shocks.py"),
     "petrosky_nadeau_zhang": Case(constraints.petrosky_nadeau_zhang, "scripts/models/search_frictions.py"),
     "christiano_fisher": Case(constraints.christiano_fisher, "scripts/models/christiano_fisher.py"),
 }

@@ -1,6 +1,7 @@
 """Small open economies, and countries that share risk."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import deqn
 from cases.table import OWN, Row, linearize, solve
 from countries import Countries
 from deqn.perturbation.first_order import linear_solution
+from trend import Trend
 
 STEP = 1e-5  # of states, for the derivatives of definitions at rest
 
@@ -72,3 +74,22 @@ def den_haan_judd_juillard() -> Iterator[Row]:
         for name, truth in zip(("i[0]", "i[1]", "lam"), own.choose(k, z), strict=True):
             yield Row(f"Den Haan, Judd and Juillard (2011), {OWN}", f"{name} at k = {k}, z = {z}", truth, here[name],
                       1e-5, first_order[name])  # fmt: skip
+
+
+def aguiar_gopinath() -> Iterator[Row]:
+    """Choices after large shocks to productivity and to its trend, without risk, beside the perfect foresight path.
+
+    The printed moments could not be had.
+    """
+    solution = solve("trend_shocks")
+    m, linear = solution.economy.model, linearize(solution)
+    k, b, l, r = m.rest
+    c = m.gamma / (1 - m.gamma) * m.alpha * (1 - l) / l * k ** (1 - m.alpha) * (np.exp(m.mu) * l) ** m.alpha
+    parameters = {f.name: getattr(m, f.name) for f in fields(Trend) if f.name not in ("rest", "r")}
+    own, source = Trend(**parameters, rest=(k, b, c, l), r=r), f"Aguiar and Gopinath (2007), {OWN}"
+    for z, g in ((0.03, m.mu), (0.0, m.mu - 0.05), (-0.03, m.mu + 0.05)):
+        at = {"k": 0.95 * k, "b": b, "z": z, "g": g}
+        here, first_order = (s.policy(at).iloc[0] for s in (solution, linear))
+        for name, truth in zip(("k_next", "b_next", "c", "l"), own.choose(**at), strict=True):
+            where = f"{name} at z = {z:g}, g = mu {g - m.mu:+g}"
+            yield Row(source, where, truth, here[name], 5e-5, first_order[name])
