@@ -24,7 +24,7 @@ def describe_replications() -> str:
             why = f"no: {row['reason']}" if isinstance(row.get("reason"), str) and row["reason"] else "no"
             error = f" (s.e. {row['error']:.1g})" if row["error"] > 0 else ""
             first_order = "-" if pd.isna(row["first_order"]) else f"{row['first_order']:.6g}"
-            cells = [row["quantity"].replace("|", "\\|"), f"{row['printed']:.10g}", f"{row['here']:.6g}{error}",
+            cells = [row["quantity"].replace("|", "\\|"), f"{row['printed']:.10g}", f"{row['here']:.8g}{error}",
                      first_order, "yes" if row["agrees"] else why]  # fmt: skip
             lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
