@@ -12,12 +12,14 @@ import pytest
 
 from deqn.evaluation.summary import Summary
 from deqn.settings.schema import allow
+from replications import CASES
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 sys.path.insert(0, str(DOCS))
 
 import generate  # noqa: E402
+from replication_pages import describe_replications  # noqa: E402
 
 
 def test_every_setting_has_its_row():
@@ -103,3 +105,12 @@ def test_the_site_is_built_without_a_warning(tmp_path):
     assert "euler" in index and json.dumps("error") in index.replace("'", '"')
     pages = "".join(page.read_text(encoding="utf-8") for page in (tmp_path / "site").rglob("*.html"))
     assert not [key for key in generate.list_keys() if key not in pages]
+
+
+def test_the_table_of_replications_is_whole():
+    """Every case has its rows, and a number that disagrees has its reason."""
+    table = pd.read_csv(ROOT / "outputs" / "gallery" / "replications.csv", keep_default_na=False)
+    assert set(table["case"]) == set(CASES)
+    assert not len(table[(table["agrees"].astype(str) != "True") & (table["reason"] == "")])
+    text = describe_replications()
+    assert all(f"## {source}" in text for source in table["source"])
