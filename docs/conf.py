@@ -6,11 +6,11 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-import generate  # noqa: E402
 from docutils import nodes  # noqa: E402
 from latex2mathml.converter import convert  # noqa: E402
 
 import deqn  # noqa: E402
+import generate  # noqa: E402
 
 project, author, copyright = "deqn", "the deqn authors", "The deqn developers"
 release = version = deqn.__version__
@@ -18,7 +18,7 @@ extensions = ["myst_nb", "sphinx_design", "sphinx.ext.autodoc", "sphinx.ext.napo
 myst_enable_extensions = ["colon_fence", "dollarmath", "deflist"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # a notebook's outputs are stored with it
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "jupyter_execute"]
 nitpick_ignore_regex = [("py:class", r"(?!deqn\.[A-Z]).*")]  # types that are no names of the package
 html_math_renderer = "mathml"
 html_theme = "furo"

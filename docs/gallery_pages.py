@@ -86,15 +86,15 @@ def describe_index(entries: list[Entry]) -> str:
              "seconds:", "", "```python", "import deqn", "", 'sol = deqn.load("gallery:stochastic_growth")', "```", "",
              "```text", "deqn-evaluate run=gallery:stochastic_growth", "```", "",
              "## Status", "", "The worst rows first, by the mean path error of the worst equation over its tolerance. "
-             "Errors are those of all equations on simulated paths.", "",
-             "| economy | verdict | mean | p99.9 | max | distance of a policy | seconds | version |",
+             "Errors are those of all equations on simulated paths; s are seconds.", "",
+             "| economy | verdict | mean | p99.9 | max | distance of a policy | s | version |",
              "|---|---|---|---|---|---|---|---|"]  # fmt: skip
     for entry in entries:
         errors = entry.summary.euler_errors["path"]["all"]
         cells = [f"[{entry.name}]({entry.name}.md)", report.grade(entry.summary),
                  *(format_error(errors[key]) for key in ("mean", "p999", "max")), entry.distance,
                  f"{entry.record['seconds']:.0f}", entry.record["versions"]["deqn"]]  # fmt: skip
-        lines.append(f"| {' | '.join(cells)} |")
+        lines.append(f"| {' | '.join(cells)} |".replace("e-", "e\u2011"))  # a number stays on its line
     lines += ["", "## Economies", "", "::::{grid} 1 2 2 3"]
     for entry in sorted(entries, key=lambda e: e.name):
         first = " ".join(read_docstring(entry.module).split("\n\n")[0].split())
@@ -109,7 +109,7 @@ def describe_entry(entry: Entry) -> str:
     head, _, rest = read_docstring(entry.module).partition("\n\n")
     lines = [f"# {entry.name}", "", " ".join(head.split()), "", "```text", entry.record["command"], "```", ""]
     if rest:
-        lines += ["## Equations", "", "```text", rest.strip(), "```", ""]
+        lines += ["## Equations", "", "```{code-block} text", ":class: equations", "", rest.strip(), "```", ""]
     lines += [
         "## Verdict",
         "",

@@ -17,13 +17,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import gallery_pages
 import yaml
 
+import gallery_pages
 from deqn.evaluation import records
 from deqn.evaluation.summary import Summary
 from deqn.settings import schema
 from deqn.system import errors
+from replication_pages import describe_replications
 
 ROOT = Path(__file__).parents[1]
 DOCS, CONFIGS, ENGINE = ROOT / "docs", ROOT / "configs", ROOT / "deqn"
@@ -47,7 +48,8 @@ def write_pages(folder: Path) -> None:
     none."""
     folder.mkdir(exist_ok=True)
     pages = {"configuration": describe_settings, "commands": describe_commands, "checks": describe_checks,
-             "summary": describe_summary, "exit_codes": describe_exit_codes, "models": describe_models}  # fmt: skip
+             "summary": describe_summary, "exit_codes": describe_exit_codes, "models": describe_models,
+             "replications": describe_replications}  # fmt: skip
     for name, describe in pages.items():
         text, page = describe(), folder / f"{name}.md"
         if not page.exists() or page.read_text(encoding="utf-8") != text:  # an unchanged page is not read again

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from functools import partial
 
 import tensorflow as tf
-from benchmark_step import matrix_product
 
+from benchmark_step import matrix_product
 from deqn.configuration.composition import compose
 from deqn.configuration.model_class import build_model, find_model_class
 from deqn.configuration.validation import validate

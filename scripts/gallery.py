@@ -24,12 +24,11 @@ ROOT = Path(__file__).parents[1]
 GALLERY, SOLVED = ROOT / "outputs" / "gallery", ROOT / "outputs" / "solved"
 WORDS = {  # what is not `model=NAME` alone
     "olg_analytic": ("model.head=level", "optimizer.polish=4000"),
-    "irbc_15": ("model=irbc", "model.N=15", "optimizer.iterations=20", "optimizer.polish=0", "tolerance=2e-5"),
     "growth_family": (
         "model=stochastic_growth", "pseudo_states.beta=[0.94,0.99]", "pseudo_states.gamma=[1,5]", "tolerance=1e-5",
     ),
 }  # fmt: skip
-NAMES = sorted([file.stem for file in (ROOT / "configs" / "model").glob("*.yaml")] + ["irbc_15", "growth_family"])
+NAMES = sorted([file.stem for file in (ROOT / "configs" / "model").glob("*.yaml")] + ["growth_family"])
 KEPT = ("config.yaml", "summary.json", "environment.json", "figures/policies.png", "figures/distribution.png")
 
 

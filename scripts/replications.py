@@ -10,7 +10,7 @@ stay, with the reason.
 
 import argparse
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,22 +47,25 @@ CASES = {
 }
 
 
-def replicate(cases: Sequence[str]) -> pd.DataFrame:
-    """A row for each number, with the seconds that its case took."""
-    tables = []
-    for name in cases:
-        case, began = CASES[name], time.monotonic()
-        rows = [vars(row) | {"agrees": row.agrees} for row in case.rows()]
-        seconds = round(time.monotonic() - began, 1)
-        tables.append(pd.DataFrame(rows).assign(case=name, seconds=seconds, file=case.file))
-        shown = tables[-1][["quantity", "printed", "here", "first_order", "error", "agrees"]]
-        print(shown.to_string(index=False), flush=True)
-    table = pd.concat(tables, ignore_index=True)
-    return table[COLUMNS + [column for column in table if column not in COLUMNS]]
+def replicate(name: str) -> pd.DataFrame:
+    """A row for each number of a case, with the seconds that it took."""
+    case, began = CASES[name], time.monotonic()
+    rows = [vars(row) | {"agrees": row.agrees} for row in case.rows()]
+    seconds = round(time.monotonic() - began, 1)
+    return pd.DataFrame(rows).assign(case=name, seconds=seconds, file=case.file)
+
+
+def store(rows: pd.DataFrame, file: Path) -> None:
+    """Put the rows of a case into the table, in the place of those that it has there."""
+    stored = pd.read_csv(file) if file.exists() else rows
+    others = stored[stored["case"] != rows["case"].iloc[0]]
+    table = pd.concat([others, rows], ignore_index=True) if len(others) else rows
+    table = table.sort_values("case", key=lambda column: column.map(list(CASES).index), kind="stable")
+    table[COLUMNS + [column for column in table if column not in COLUMNS]].to_csv(file, index=False)
 
 
 def main() -> None:
-    """Replicate the chosen cases and write the table."""
+    """Replicate the chosen cases, one after the other, each stored once it is done."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", default=",".join(CASES), help="of " + ", ".join(CASES))
     parser.add_argument("--out", type=Path, default=Path("outputs/gallery"))
@@ -70,9 +73,13 @@ def main() -> None:
     chosen = arguments.cases.split(",")
     if unknown := set(chosen) - set(CASES):
         parser.error(f"no case {', '.join(sorted(unknown))}; there are {', '.join(CASES)}")
-    table = replicate(chosen)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    table.to_csv(arguments.out / "replications.csv", index=False)
+    for name in chosen:
+        rows = replicate(name)
+        print(
+            rows[["quantity", "printed", "here", "first_order", "error", "agrees"]].to_string(index=False), flush=True
+        )
+        store(rows, arguments.out / "replications.csv")
 
 
 if __name__ == "__main__":

@@ -20,9 +20,8 @@ def signature(function) -> str:
 
 def list_public_names() -> dict[str, list[str]]:
     """Commands, keys, exit codes, keys of summary.json, the Python API and the interface of a model, by kind."""
-    import generate
-
     import deqn
+    import generate
     from deqn.evaluation.summary import Summary
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

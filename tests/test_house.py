@@ -43,7 +43,7 @@ def test_there_is_no_circle_of_files():
 
 def test_each_room_says_in_a_line_what_lives_there_and_is_packed():
     packed = tomllib.loads((HOUSE.parent / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    assert {p.removeprefix("deqn.") for p in packed} == {*ROOMS, "deqn", "configs", "models"}
+    assert {p.removeprefix("deqn.") for p in packed} == {*ROOMS, "deqn", "configs", "gallery", "models"}
     assert {p.parent.name for p in HOUSE.glob("*/__init__.py")} == set(ROOMS)
     for room in ROOMS:
         doc = ast.get_docstring(ast.parse((HOUSE / room / "__init__.py").read_text()))

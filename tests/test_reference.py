@@ -286,3 +286,12 @@ def test_figures_leave_it_out_where_it_does_not_hold(stochastic):
     found = solve_reference(worse, {"path": states[states[:, 1] > 0]})
     slices = slice_policies(stochastic.economy, exact=found.exact)
     assert slices["z"]["exact s"].isna().any() and slices["z"]["exact s"].notna().any()
+
+
+def test_paths_that_lead_to_where_there_are_no_numbers_have_no_reference():
+    """As of a debt that explodes: what is left of the paths may be no state at all."""
+    built = build(settings("model=growth"), OneMember(AssetPricing()))
+    states = box_states(built.domain, settings().evaluation, 4, tf.float64)
+    for path in (states * np.nan, tf.concat([states[:9], states[:1] * np.inf], 0)):
+        found = solve_reference(built, {"path": path, "box": states})
+        assert not found.policies and "where there are no numbers" in found.record.omitted

@@ -14,8 +14,8 @@
   others   parameters of a family, beta=0.97; those of the model where left out
 
 Writes impulse_responses/<shock>_<size>.csv and .png (outcome and parameters in
-the name, too) into the run's folder, or outputs/NAME: the path with the shock, the path without
-it, and the deviation, all in levels.
+the name, too) into the run's folder, or outputs/NAME for gallery:NAME: the path
+with the shock, the path without it, and the deviation, all in levels.
 Exit codes: 0 done, 2 bad input, 5 files, 6 too little memory.
 """
 

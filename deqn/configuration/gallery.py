@@ -37,6 +37,11 @@ def find_folder(run: str | Path) -> Path:
     return entries[name]
 
 
+def name_run(folder: Path) -> str:
+    """`gallery:NAME` for an entry's folder, else the folder itself."""
+    return f"{PREFIX}{folder.name}" if folder in list_entries().values() else str(folder)
+
+
 def find_place(run: str | Path) -> Path:
     """The folder into which answers about a run go: its own, or outputs/NAME for an entry of the gallery."""
     return Path("outputs") / str(run).removeprefix(PREFIX) if str(run).startswith(PREFIX) else Path(run)

@@ -24,7 +24,7 @@ from deqn.evaluation.projection import Policies, Projection, evaluate_on_sets, e
 from deqn.evaluation.records import ReferenceSolution
 from deqn.evaluation.region import Region, reach_tomorrow
 from deqn.model.declaration import Model
-from deqn.model.layout import fixed, free_policies, in_logs, multipliers, width
+from deqn.model.layout import coordinates, fixed, free_policies, in_logs, multipliers, width
 from deqn.system.errors import InputError
 from deqn.system.files import format_error
 
@@ -60,6 +60,10 @@ def solve_reference(economy: Economy, sets: Mapping[str, tf.Tensor]) -> Referenc
     """
     model, path = economy.model, sets["path"].numpy().astype(float)
     reason = find_obstacle(model) if economy.steady is not None else "it starts from the solution near a steady state"
+    with np.errstate(invalid="ignore", divide="ignore"):
+        numbers = np.isfinite(coordinates(path, in_logs(model.states))).all()
+    if reason is None and not numbers:
+        reason = "some simulated paths lead to where there are no numbers"
     if reason is not None:
         return Reference.omit(reason)
     region = Region.enclose(path, in_logs(model.states))

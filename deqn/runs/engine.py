@@ -1,5 +1,6 @@
 """The engine is imported, seconds of TensorFlow, once a job is sure to run; then the job runs in its folder."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,8 @@ def import_engine(quiet: bool = False) -> "Console":
     """Import TensorFlow and what is built on it, and compute nothing; returns the console on which the user saw why."""
     from rich.console import Console
 
-    console = Console(quiet=quiet)
+    # A notebook sets FORCE_COLOR, by which rich takes a pipe for a terminal and turns its spinner there.
+    console = Console(quiet=quiet, force_terminal=None if sys.stdout.isatty() else False)
     with console.status("importing TensorFlow"):
         import_tensorflow()
         import deqn.runs.run  # noqa: F401

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from deqn.configuration.gallery import find_folder
+from deqn.configuration.gallery import find_folder, name_run
 from deqn.configuration.job import load_stored
 from deqn.economy import anchors, domain
 from deqn.economy.alignment import align_on_paths
@@ -57,7 +57,8 @@ class Solution:
 
     def __repr__(self) -> str:
         error = format_error(self.result.path_error.mean)
-        return f"Solution({report.grade(self.result)} {self.result.model}, mean path error {error}, {self.folder})"
+        word, place = report.grade(self.result), name_run(self.folder)
+        return f"Solution({word} {self.result.model}, mean path error {error}, {place})"
 
     def _repr_html_(self) -> str:
         return html_report.render_page("notebook.html", **html_report.describe_verdict(self.result))
