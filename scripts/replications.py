@@ -43,6 +43,7 @@ CASES = {
     "aguiar_gopinath": Case(open_economy.aguiar_gopinath, "scripts/models/trend_shocks.py"),
     "petrosky_nadeau_zhang": Case(constraints.petrosky_nadeau_zhang, "scripts/models/search_frictions.py"),
     "christiano_fisher": Case(constraints.christiano_fisher, "scripts/models/christiano_fisher.py"),
+    "bianchi": Case(constraints.bianchi, "scripts/models/bianchi.py"),
 }
 
 

@@ -6,10 +6,12 @@ from dataclasses import asdict
 import numpy as np
 
 from cases.table import OWN, Row, linearize, solve
+from debt_limit import DebtLimit
 from matching import Matching
 from two_outcomes import TwoOutcomes
 
-ZERO = 1e-9  # investment below it is none
+ZERO = 1e-9  # investment or a multiplier below it is none
+NEAR = 1e-5  # to the limit, where lines between points of a grid stand for a solution
 
 
 def petrosky_nadeau_zhang() -> Iterator[Row]:
@@ -61,3 +63,43 @@ def christiano_fisher() -> Iterator[Row]:
     )
     yield Row(source, "share of dates without investment, %", truth[0][0], here[0][0], 0.05, first_order[0][0],
               here[1][0], truth[1][0])  # fmt: skip
+
+
+def bianchi() -> Iterator[Row]:
+    """Tradable consumption by bonds and income, mean bonds and how often the limit binds, of the decentralized economy.
+
+    There is no first-order solution: the limit binds at rest. Income is the chain of our file, not that of the paper.
+    """
+    alone = ("optimizer=time_iteration", "network.hidden=[24,24]", "optimizer.sweeps=30", "tolerance=1e-3")
+    solution, source = solve("bianchi", *alone), f"Bianchi (2011), {OWN}"
+    y, P = solution.economy.model.chain
+    b, c = DebtLimit(y, P).solve(points=2001)
+    for bonds, j in ((-0.9, 0), (-0.9, 2), (-0.8, 4), (-0.6, 2)):
+        here = solution.policy({"b": bonds, "y": y[j]})["cT"].iloc[0]
+        yield Row(source, f"tradable consumption at b = {bonds:g}, income {j + 1} of {len(y)}",
+                  np.interp(bonds, b, c[:, j]), here, 4e-4)  # fmt: skip
+    table = solution.simulate(400, 1000)
+    truth = simulate_debt(DebtLimit(y, P), b, c)
+    for name, own, here in zip(
+        ("mean bonds, % of tradable output", "share of dates at the limit, %"), truth,
+        (by_path(table, "b"), (by_path(table, "mu") > ZERO).astype(float)), strict=True,
+    ):  # fmt: skip
+        (number, _), (error, _) = describe(here)
+        (mean, _), (own_error, _) = describe(own)
+        yield Row(source, name, mean, number, 0.1, np.nan, error, own_error)
+
+
+def simulate_debt(
+    economy: DebtLimit, b: np.ndarray, c: np.ndarray, dates: int = 400, paths: int = 2000
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bonds and whether the limit binds [dates, paths] along simulated paths of the own solution."""
+    rng, now, at = np.random.default_rng(0), np.full(paths, -0.85), np.full(paths, len(economy.y) // 2)
+    bonds, binding = [], []
+    for _ in range(dates + 100):
+        spent = np.stack([np.interp(now, b, c[:, j]) for j in range(len(economy.y))])[at, np.arange(paths)]
+        income = economy.y[at]
+        bonds.append(now)
+        now = (1 + economy.r) * now + income - spent
+        binding.append((now + economy.kappa * (income + economy.price(spent)) < NEAR).astype(float))
+        at = (rng.random(paths)[:, None] > economy.P.cumsum(1)[at]).sum(1)
+    return np.stack(bonds[100:]), np.stack(binding[100:])
