@@ -12,6 +12,7 @@ from conftest import build, settings
 from deqn.economy.domain import SobolPoints
 from deqn.economy.members import OneMember
 from deqn.economy.simulation import simulate_path
+from deqn.evaluation import distance
 from deqn.evaluation.distance import choose_degree, estimate_distance
 from deqn.model.declaration import Markov, Model, Multiplier, Normal, Policy, State
 
@@ -70,6 +71,18 @@ def test_what_residuals_add_up_to_is_the_distance_from_the_solution(stay):
     radius = np.abs(np.linalg.eigvals(model.chain / rules[:, None])).max()
     assert found.radius == pytest.approx(radius, rel=1e-6)
     assert (found.radius > 1) == (stay == 0.97)
+
+
+def test_an_economy_is_called_indeterminate_at_many_states_alone(monkeypatch):
+    """A few dates of a persistent economy may have an eigenvalue beyond one by chance."""
+    counts, estimate = [], distance.estimate_at
+    monkeypatch.setattr(distance, "estimate_at", lambda e, states, *rest: (counts.append(len(states)),
+                                                                           estimate(e, states, *rest))[1])  # fmt: skip
+    for stay, expected in ((0.9, [256]), (0.97, [256, 2000])):
+        e = build(settings("network.anchor=none"), OneMember(Rule(stay=stay)))
+        distance.estimate_distance(e, sample(e))
+        assert counts == expected
+        counts.clear()
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from deqn.model.layout import multipliers, width
 from deqn.policies.network import PolicyNetwork
 
 STATES, NUMBERS = (256, 512), 2**24  # states, as many as the functions ask for; and numbers in all derivatives
+MANY = 8192  # states before an economy is called indeterminate
 UNKNOWNS, SUPPORT = 600, 4  # of the projected map at most, and states for each function at least
 DEFINED = 0.5  # share of the states at which numbers are needed
 SINGULAR = 1e-12  # of the largest singular value of an equation's slopes, below which a direction moves nothing
@@ -70,8 +71,22 @@ def estimate_distance(
     if degree is None:
         return None
     count = min(available, int(np.clip(2 * SUPPORT * count_functions(states.shape[1], degree), *STATES)))
-    chosen = np.linspace(0, states.shape[0] - 1, count).astype(int)
-    parts = [measure_slopes(economy, part, finer or economy) for part in economy.slices(tf.gather(states, chosen))]
+    found = estimate_at(economy, spread_evenly(states, count), finer or economy, degree)
+    if found is not None and not found.is_limit:  # few states may err where the economy is persistent and skewed
+        found = estimate_at(economy, spread_evenly(states, min(available, MANY)), finer or economy, degree)
+    return found
+
+
+def spread_evenly(states: tf.Tensor, count: int) -> tf.Tensor:
+    """So many of packed states [n, n_states], over all of them."""
+    return tf.gather(states, np.linspace(0, states.shape[0] - 1, count).astype(int))
+
+
+def estimate_at(
+    economy: Economy[PolicyNetwork], states: tf.Tensor, finer: Economy[PolicyNetwork], degree: int
+) -> Distance | None:
+    """The estimate at given states, by polynomials of a degree; None where there are no numbers."""
+    parts = [measure_slopes(economy, part, finer) for part in economy.slices(states)]
     at = Slopes(*(np.concatenate(x) for x in zip(*(vars(part).values() for part in parts), strict=True)))
     defined = np.isfinite(at.response).all((1, 2, 3)) & np.isfinite(at.step).all(1)
     if defined.mean() < DEFINED:
