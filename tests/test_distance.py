@@ -62,7 +62,7 @@ def test_what_residuals_add_up_to_is_the_distance_from_the_solution(stay):
     model = Rule(stay=stay)
     e = build(settings("network.anchor=none"), OneMember(model))
     states = sample(e)
-    found = estimate_distance(e, states[:256])
+    found = estimate_distance(e, states[:256], e)
     rules = np.array([model.active, model.passive])
     a = np.linalg.solve(np.diag(rules) - model.rho * model.chain, np.ones(2))
     truth = np.abs(np.where(states[:256, 1] > 1.5, *a) * states[:256, 0])
@@ -80,7 +80,7 @@ def test_an_economy_is_called_indeterminate_at_many_states_alone(monkeypatch):
                                                                            estimate(e, states, *rest))[1])  # fmt: skip
     for stay, expected in ((0.9, [256]), (0.97, [256, 2000])):
         e = build(settings("network.anchor=none"), OneMember(Rule(stay=stay)))
-        distance.estimate_distance(e, sample(e))
+        distance.estimate_distance(e, sample(e), e)
         assert counts == expected
         counts.clear()
 
@@ -112,7 +112,7 @@ def test_multipliers_and_prices_are_measured_in_their_own_units():
     """All three policies rest at zero, and stay there."""
     e = build(settings("network.anchor=steady_state"), OneMember(Walls()))
     z = 0.05 / 0.6 * np.random.default_rng(0).standard_normal((256, 1))  # its stationary distribution
-    found, z = estimate_distance(e, tf.constant(z)), z[:, 0]
+    found, z = estimate_distance(e, tf.constant(z), e), z[:, 0]
     assert found.radius == pytest.approx(0.95, abs=1e-3)
     assert found.policies["x"]["mean"] == pytest.approx(np.abs(np.maximum(z, -0.05)).mean(), rel=1e-6)
     assert found.policies["m"]["mean"] == pytest.approx(np.maximum(-0.05 - z, 0).mean(), rel=1e-6)
@@ -126,7 +126,7 @@ def test_the_estimate_is_the_distance_from_a_closed_form():
     generator = tf.random.Generator.from_seed(0, alg="philox")
     states = tf.reshape(simulate_path(e.model, e.policy, start, 40, generator)[20:], (-1, 2))
     chosen = tf.gather(states, np.linspace(0, len(states) - 1, 256).astype(int))
-    found, (k, z) = estimate_distance(e, states), chosen.numpy().T
+    found, (k, z) = estimate_distance(e, states, e), chosen.numpy().T
     truth = (1 - model.alpha * model.beta) * np.exp(z) * k**model.alpha
     error = np.abs(e.policy(chosen).numpy()[:, 0] - truth).mean()
     assert error > 1e-5 and found.policies["c"]["mean"] == pytest.approx(error, rel=0.1)
@@ -140,4 +140,4 @@ def test_an_economy_that_is_too_large_or_without_numbers_has_none():
             return {"wall": now.x - now.z - now.m, "price": tf.math.log(now.z) * E(nxt.p) - now.p}
 
     e = build(settings("network.anchor=none"), OneMember(Nowhere()))
-    assert estimate_distance(e, sample(e, 64) - 1.0) is None
+    assert estimate_distance(e, sample(e, 64) - 1.0, e) is None

@@ -85,13 +85,15 @@ class Box:
 
 def find_chains(model: Model) -> list[Chain]:
     """The Markov shocks whose outcome alone says what some scalar states are tomorrow, whatever today is."""
+    shocks = [shock for shock in model.shocks if isinstance(shock, Markov)]
+    if not shocks:
+        return []
     found, scalars = [], [s.name for s in model.states if s.size is None]
-    chains = [shock for shock in model.shocks if isinstance(shock, Markov)]
     low, high = box(model.states)
-    places = qmc.Sobol(len(low), rng=np.random.default_rng(0)).random(PLACES) if chains else np.zeros((0, len(low)))
+    places = qmc.Sobol(len(low), rng=np.random.default_rng(0)).random(PLACES)
     states, middle = tf.constant(low + (high - low) * places), find_middle(model)
-    now = named_point(model, states, tf.constant(np.repeat(middle.policies[None], len(places), 0)))
-    for shock in chains:
+    now = named_point(model, states, tf.constant(np.repeat(middle.policies[None], PLACES, 0)))
+    for shock in shocks:
         drawn = {n: tf.constant(np.asarray(v, float)[:, None]) for n, v in shock.values.items()}
         means = mean_shocks(model, now, tf.float64).__dict__
         moved = {s.name: means[s.name] + 1.0 for s in model.shocks if isinstance(s, Normal)}

@@ -58,7 +58,7 @@ class Slopes:
 
 
 def estimate_distance(
-    economy: Economy[PolicyNetwork], states: tf.Tensor, finer: Economy[PolicyNetwork] | None = None
+    economy: Economy[PolicyNetwork], states: tf.Tensor, finer: Economy[PolicyNetwork]
 ) -> Distance | None:
     """How far the policies are from the solution at simulated states [n, n_states]; None where there are no numbers, or
     the economy is too large for it.
@@ -71,9 +71,9 @@ def estimate_distance(
     if degree is None:
         return None
     count = min(available, int(np.clip(2 * SUPPORT * count_functions(states.shape[1], degree), *STATES)))
-    found = estimate_at(economy, spread_evenly(states, count), finer or economy, degree)
+    found = estimate_at(economy, spread_evenly(states, count), finer, degree)
     if found is not None and not found.is_limit:  # few states may err where the economy is persistent and skewed
-        found = estimate_at(economy, spread_evenly(states, min(available, MANY)), finer or economy, degree)
+        found = estimate_at(economy, spread_evenly(states, min(available, MANY)), finer, degree)
     return found
 
 

@@ -112,7 +112,7 @@ def measure_stability(case: Case) -> dict[str, Any]:
     return {"stability": measured, "stable": measured.contracts}
 
 
-def measure_distance(case: Case) -> dict[str, Any]:
+def measure_nearness(case: Case) -> dict[str, Any]:
     """What the residuals add up to over time, an estimate of how far the policies are from the solution."""
     return {"distance": estimate_distance(case.economy, case.sets["path"], case.finer)}
 
@@ -201,7 +201,7 @@ JUDGEMENTS = (
     Judgement("path errors", partial(measure_errors, "path"), passes=lambda s: s.path_error.mean <= s.tolerance),
     Judgement("box errors", partial(measure_errors, "box"), applies=lambda case: "box" in case.sets),
     Judgement("stability", measure_stability, lambda case: case.loop is not None, lambda s: s.stable),
-    Judgement("distance", measure_distance, lambda case: isinstance(case.economy.policy, PolicyNetwork), is_near),
+    Judgement("distance", measure_nearness, lambda case: isinstance(case.economy.policy, PolicyNetwork), is_near),
     Judgement("first order", measure_first_order),
     Judgement("closed form", measure_closed_form, applies=lambda case: case.closed_form is not None),
     Judgement("reference", measure_reference, applies=lambda case: case.reference is not None),

@@ -115,10 +115,14 @@ class Distance:
     policies: dict[str, dict[str, float]]
     multipliers: list[str]
 
+    @property
+    def choices(self) -> dict[str, dict[str, float]]:
+        """The policies without the multipliers."""
+        return {name: x for name, x in self.policies.items() if name not in self.multipliers}
+
     def list_far(self, tolerance: float) -> list[str]:
         """The policies that are further away than the tolerance, and than FAR of their mean size, farthest first."""
-        names = [n for n, x in self.policies.items() if n not in self.multipliers]
-        far = [n for n in names if self.policies[n]["mean"] > tolerance and self.policies[n]["share"] > FAR]
+        far = [n for n, x in self.choices.items() if x["mean"] > tolerance and x["share"] > FAR]
         return sorted(far, key=lambda n: -self.policies[n]["share"])
 
     @property

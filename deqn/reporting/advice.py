@@ -116,11 +116,9 @@ def describe_distance(summary: Summary) -> Iterator[str]:
         yield (f"Beside these policies are others that solve the equations as well, or sweeps of time iteration lead "
                f"away from them: a change of tomorrow's moves today's by a factor of {found.radius:.3f}.")  # fmt: skip
         return
-    shares = {name: x["share"] for name, x in found.policies.items() if name not in found.multipliers}
-    name = max(shares, key=lambda n: shares[n])
-    mean = found.policies[name]["mean"]
-    size = format_error(shares[name])
-    yield f"Distance from the solution, estimated: {format_error(mean)} in the mean ({name}, {size} of its size)."
+    name, farthest = max(found.choices.items(), key=lambda named: named[1]["share"])
+    mean, share = (format_error(farthest[key]) for key in ("mean", "share"))
+    yield f"Distance from the solution, estimated: {mean} in the mean ({name}, {share} of its size)."
 
 
 def describe_sample(sample: Sample) -> Iterator[str]:
