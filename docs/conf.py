@@ -12,7 +12,7 @@ from latex2mathml.converter import convert  # noqa: E402
 import deqn  # noqa: E402
 import generate  # noqa: E402
 
-project, author, copyright = "deqn", "the deqn authors", "The deqn developers"
+project, author, copyright = "deqn", "the deqn authors", "the deqn authors"
 release = version = deqn.__version__
 extensions = ["myst_nb", "sphinx_design", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_enable_extensions = ["colon_fence", "dollarmath", "deflist"]

@@ -43,8 +43,7 @@ class Entry:
         estimated = self.summary.distance
         if estimated is None:
             return "-"
-        own = [x["mean"] for n, x in estimated.policies.items() if n not in estimated.multipliers]
-        return f"{format_error(max(own))} (estimated)"
+        return f"{format_error(max(x['mean'] for x in estimated.choices.values()))} (estimated)"
 
 
 def read_entries() -> list[Entry]:
@@ -70,7 +69,7 @@ def write_pages(folder: Path) -> None:
 
 
 def write(page: Path, text: str) -> None:
-    """Write a page if it changed."""
+    """Write a page if it changed: Sphinx does not read an unchanged one again."""
     if not page.exists() or page.read_text(encoding="utf-8") != text:
         page.write_text(text, encoding="utf-8")
 

@@ -32,7 +32,7 @@ COMMENTED = re.compile(r"^(?P<indent> *)(?P<key>\w+):(?P<value> [^#]*)?(?:#\s*(?
 GROUPS = ("network", "expectation", "sampling", "loss", "optimizer", "schedule")  # folders of configs/
 KEY = re.compile(r"(?<![\w./=\[{,-])((?:" + "|".join(GROUPS) + r"|train|evaluation)\.\w+)")
 UNSEEN = "trial", "finer rule"  # steps of deqn-check that print no line
-CHECKED = ENGINE / "checks", ENGINE / "runs" / "check.py"
+CHECKED = *sorted((ENGINE / "checks").glob("*.py")), ENGINE / "runs" / "check.py"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,9 +51,7 @@ def write_pages(folder: Path) -> None:
              "summary": describe_summary, "exit_codes": describe_exit_codes, "models": describe_models,
              "replications": describe_replications}  # fmt: skip
     for name, describe in pages.items():
-        text, page = describe(), folder / f"{name}.md"
-        if not page.exists() or page.read_text(encoding="utf-8") != text:  # an unchanged page is not read again
-            page.write_text(text, encoding="utf-8")
+        gallery_pages.write(folder / f"{name}.md", describe())
     gallery_pages.write_pages(folder / "gallery")
     for page in (ROOT / "README.md", *sorted(DOCS.glob("*.md"))):
         check_keys(page.read_text(encoding="utf-8"), page.name)
@@ -230,11 +228,10 @@ def describe_checks() -> str:
              "Each check is a line of `deqn-check model=NAME`. A message names the function, the variable and the "
              "value, and most of them say what to write instead. Braces stand for what is filled in.", ""]  # fmt: skip
     functions, calls = {}, {}
-    files = [*sorted(CHECKED[0].glob("*.py")), CHECKED[1]]
-    trees = {file: ast.parse(file.read_text(encoding="utf-8")) for file in files}
-    for tree in trees.values():
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in CHECKED]
+    for tree in trees:
         functions |= {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-    for tree in trees.values():
+    for tree in trees:
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "check":
                 name, function = node.args[0].value, node.args[1]

@@ -18,7 +18,8 @@ import pandas as pd
 
 import deqn
 from deqn.configuration.gallery import hash_model, hash_settings
-from deqn.configuration.job import Job, prepare_job
+from deqn.configuration.job import prepare_job
+from deqn.system.files import write_json
 
 ROOT = Path(__file__).parents[1]
 GALLERY, SOLVED = ROOT / "outputs" / "gallery", ROOT / "outputs" / "solved"
@@ -38,14 +39,12 @@ def write_words(name: str) -> list[str]:
     return list(given) if any(word.startswith("model=") for word in given) else [f"model={name}", *given]
 
 
-def describe_entry(name: str, job: Job, summary: dict) -> dict:
-    """entry.json: how the solution came about, and what shows that it is out of date."""
-    versions = json.loads((SOLVED / name / "environment.json").read_text(encoding="utf-8"))["versions"]
-    return {
-        "command": " ".join(["deqn-solve", *write_words(name)]), "model_hash": hash_model(job),
-        "settings_hash": hash_settings(job), "versions": versions, "seconds": summary["seconds"]["total"],
-        "machine": f"{os.cpu_count()} cores", "date": time.strftime("%Y-%m-%d"),
-    }  # fmt: skip
+def identify(name: str) -> dict[str, str]:
+    """What an entry of today would be solved from: it tells one that is out of date."""
+    words = write_words(name)
+    job = prepare_job(words)
+    return {"command": " ".join(["deqn-solve", *words]), "model_hash": hash_model(job),
+            "settings_hash": hash_settings(job)}  # fmt: skip
 
 
 def find_changes(name: str) -> list[str]:
@@ -53,10 +52,8 @@ def find_changes(name: str) -> list[str]:
     file = GALLERY / name / "entry.json"
     if not file.exists():
         return ["there is no entry"]
-    entry, job = json.loads(file.read_text(encoding="utf-8")), prepare_job(write_words(name))
-    today = {"command": " ".join(["deqn-solve", *write_words(name)]), "model_hash": hash_model(job),
-             "settings_hash": hash_settings(job)}  # fmt: skip
-    return [f"{key.replace('_hash', '')} changed" for key, value in today.items() if entry[key] != value]
+    entry = json.loads(file.read_text(encoding="utf-8"))
+    return [f"{key.removesuffix('_hash')} changed" for key, value in identify(name).items() if entry[key] != value]
 
 
 def solve(name: str) -> dict:
@@ -80,9 +77,10 @@ def store(name: str, summary: dict) -> None:
         shutil.copy(file, to)
     environment = place / "environment.json"
     content = json.loads(environment.read_text(encoding="utf-8")) | {"command_line": ["deqn-solve", *write_words(name)]}
-    environment.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    entry = describe_entry(name, prepare_job(write_words(name)), summary)
-    (place / "entry.json").write_text(json.dumps(entry, indent=1) + "\n", encoding="utf-8")
+    write_json(environment, content)
+    made = {"versions": content["versions"], "seconds": summary["seconds"]["total"],
+            "machine": f"{os.cpu_count()} cores", "date": time.strftime("%Y-%m-%d")}  # fmt: skip
+    write_json(place / "entry.json", identify(name) | made)
 
 
 def main(names: list[str]) -> None:

@@ -31,14 +31,16 @@ class Matching:
     rho: float
     sigma: float
 
+    def cost(self, x):
+        """Of a vacancy."""
+        return self.kappa_K * x + self.kappa_W * x**self.xi
+
     def tightness(self, J, x):
-        kappa = self.kappa_K * x + self.kappa_W * x**self.xi
-        return (np.maximum(J / kappa, 1) ** self.iota - 1) ** (1 / self.iota)
+        return (np.maximum(J / self.cost(x), 1) ** self.iota - 1) ** (1 / self.iota)
 
     def profit(self, J, x):
         """Output less the wage."""
-        kappa = self.kappa_K * x + self.kappa_W * x**self.xi
-        return (1 - self.eta) * (x - self.b) - self.eta * kappa * self.tightness(J, x)
+        return (1 - self.eta) * (x - self.b) - self.eta * self.cost(x) * self.tightness(J, x)
 
     def solve(self, points=401, nodes=15, tolerance=1e-12) -> CubicSpline:
         """J as a function of ln x."""
