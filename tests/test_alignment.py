@@ -46,6 +46,16 @@ def test_the_axis_points_across_the_kink(load):
     assert abs(turn[0] @ load) > 0.98 * np.linalg.norm(load)
 
 
+def test_the_axis_does_not_depend_on_where_it_was():
+    """A run judges under the axis under which its solution is loaded, whatever axis training ended with."""
+    e, turns = solved(load=(0.3, 0.3, 0.3)), []
+    for before in (np.eye(3), complete_basis(np.array([0.6, 0.0, -0.8]))):
+        e.expectation.turn.assign(before)
+        align_on_paths(e)
+        turns.append(e.expectation.turn.numpy())
+    np.testing.assert_array_equal(*turns)
+
+
 def test_shocks_that_are_turned_keep_their_moments():
     e = solved(load=(0.1, 0.3, 0.2))
     align_on_paths(e)

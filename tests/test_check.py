@@ -343,7 +343,7 @@ def test_the_guide_is_checked_in_an_empty_folder(tmp_path):
     done = deqn_check(tmp_path, *line.split()[1:])
     assert done.returncode == 2 and "FAIL mine: " in done.stdout and "Traceback" not in done.stderr
     printed = [row.rstrip() for row in done.stdout.splitlines()]
-    shown = next(b for b in blocks("") if "check            result" in b)
+    shown = next(b for b in blocks("text") if "check            result" in b)
     assert all(row in printed for row in shown.splitlines()) and "residuals failed (mine.py, line " in shown
 
 

@@ -15,6 +15,7 @@ from deqn.economy.simulation import visit_near
 from deqn.equations.residuals import look_ahead
 from deqn.model.layout import multipliers, named_point, pack
 
+PASSES = 2  # the first from axes that no one turned, where the nodes lie far apart along the direction sought
 STATES, DATES = 512, 20  # at which the direction is measured, at most; dates of the paths that lead to them
 REACH = 0.5  # widths of the box beyond which an end does not count
 UNMET = 1e-12  # second moment below which no kink is met
@@ -32,11 +33,18 @@ def align(economy: Economy, states: tf.Tensor) -> None:
 
 
 def align_on_paths(economy: Economy) -> None:
-    """Align at the ends of paths that start all over the box, at their starts where they leave it."""
-    if economy.expectation.turn is None:
+    """Align at the ends of paths that start all over the box, at their starts where they leave it.
+
+    The axis is that of the policy alone: it does not depend on where training had turned it.
+    """
+    turn = economy.expectation.turn
+    if turn is None:
         return
     starts = SobolPoints(economy.domain, STATES, 0, economy.policy.dtype).points()
-    align(economy, visit_near(economy.domain, economy.policy, starts, DATES, REACH))
+    ends = visit_near(economy.domain, economy.policy, starts, DATES, REACH)
+    turn.assign(np.eye(turn.shape[0]))
+    for _ in range(PASSES):
+        align(economy, ends)
 
 
 def sum_second_moments(economy: Economy, states: tf.Tensor) -> np.ndarray:
