@@ -11,15 +11,16 @@ from latex2mathml.converter import convert  # noqa: E402
 
 import deqn  # noqa: E402
 import generate  # noqa: E402
+import inventories  # noqa: E402
 
 project, author, copyright = "deqn", "the deqn authors", "the deqn authors"
 release = version = deqn.__version__
-extensions = ["myst_nb", "sphinx_design", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_nb", "sphinx_design", "sphinx.ext.autodoc", "sphinx.ext.intersphinx", "sphinx.ext.napoleon"]
 myst_enable_extensions = ["colon_fence", "dollarmath", "deflist"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # a notebook's outputs are stored with it
 exclude_patterns = ["_build", "jupyter_execute"]
-nitpick_ignore_regex = [("py:class", r"(?!deqn\.[A-Z]).*")]  # types that are no names of the package
+nitpick_ignore_regex = [("py:class", r"deqn\.[a-z].*")]  # types of the engine, which are not public
 html_math_renderer = "mathml"
 html_theme = "furo"
 html_title = "deqn"
@@ -31,6 +32,7 @@ autodoc_typehints = "description"
 autodoc_default_options = {"members": True}
 
 generate.write_pages(HERE / "generated")
+intersphinx_mapping = inventories.write_inventories(HERE / "generated" / "inventories")
 
 
 def render_math(display: str):

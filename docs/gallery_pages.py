@@ -108,7 +108,7 @@ def describe_entry(entry: Entry) -> str:
     head, _, rest = read_docstring(entry.module).partition("\n\n")
     lines = [f"# {entry.name}", "", " ".join(head.split()), "", "```text", entry.record["command"], "```", ""]
     if rest:
-        lines += ["## Equations", "", "```{code-block} text", ":class: equations", "", rest.strip(), "```", ""]
+        lines += ["## Equations", "", rest.strip(), ""]
     lines += [
         "## Verdict",
         "",

@@ -1,9 +1,13 @@
-"""The price of a claim to dividends, whose closed form depends on risk (Burnside 1998).
+r"""The price of a claim to dividends, whose closed form depends on risk (Burnside 1998).
 
-Dividend growth x' = xbar + rho (x - xbar) + sigma eps; the price-dividend ratio solves
-v(x) = beta E[exp((1-gamma) x') (1 + v(x'))]. The exact v is a sum of exponentials with sigma in each term, so that this
-economy, unlike those whose solution holds shock by shock, sees a wrong expectation. It has no feedback of the policy on
-the states, so it says nothing of simulated training states.
+Dividend growth $x$ and the price-dividend ratio $v$ solve
+
+$$x' = \bar x + \rho (x - \bar x) + \sigma \varepsilon', \qquad
+v(x) = \beta E\left[e^{(1-\gamma) x'} (1 + v(x'))\right].$$
+
+The exact $v$ is a sum of exponentials with $\sigma$ in each term, so that this economy, unlike those whose solution
+holds shock by shock, sees a wrong expectation. It has no feedback of the policy on the states, so it says nothing of
+simulated training states.
 """
 
 from dataclasses import dataclass

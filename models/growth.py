@@ -1,7 +1,8 @@
-"""Deterministic growth: the planner chooses tomorrow's capital; log utility with full depreciation has a closed form.
+r"""Deterministic growth: the planner chooses tomorrow's capital; log utility with full depreciation has a closed form.
 
-max sum_t beta^t u(c_t),  k' + c = k^alpha + (1 - delta) k,  u'(c) = c^-gamma.
-Reference: Brock and Mirman (1972); with gamma = delta = 1 the exact policy is k' = alpha beta k^alpha.
+$$\max \sum_t \beta^t u(c_t), \qquad k' + c = k^\alpha + (1 - \delta) k, \qquad u'(c) = c^{-\gamma}.$$
+
+Reference: Brock and Mirman (1972); with $\gamma = \delta = 1$ the exact policy is $k' = \alpha \beta k^\alpha$.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,11 @@
-"""Stochastic growth with a labour choice, and with a cap on hours that binds where work pays most.
+r"""Stochastic growth with a labour choice, and with a cap on hours that binds where work pays most.
 
-Utility ln c - psi L^(1+theta) / (1+theta); y = e^z k^alpha L^(1-alpha), w = (1-alpha) y / L. At delta = 1 hours do not
-move and savings are alpha beta y: a check of the equations, not of the expectation, as it holds shock by shock, nor of
-hours that move. Reference: Hansen (1985), King, Plosser and Rebelo (1988).
+Utility is $\ln c - \psi L^{1+\theta} / (1+\theta)$; output and the wage are
+
+$$y = e^z k^\alpha L^{1-\alpha}, \qquad w = (1-\alpha) y / L.$$
+
+At $\delta = 1$ hours do not move and savings are $\alpha \beta y$: a check of the equations, not of the expectation, as
+it holds shock by shock, nor of hours that move. Reference: Hansen (1985), King, Plosser and Rebelo (1988).
 """
 
 from dataclasses import dataclass

@@ -1,11 +1,20 @@
-"""International real business cycles: N countries, complete markets, capital adjustment costs.
+r"""International real business cycles: N countries, complete markets, capital adjustment costs.
 
-y^j = A e^z^j k^j^zeta, g = k'/k - 1, cost kappa/2 k g^2, z^j' = rho z^j + sigma (eps^j + eps^0). With the planner's
-multiplier lambda, consumption is c^j = (lambda / tau^j)^(-ies^j), and for each country
-lambda (1 + kappa g) = beta E[lambda' (A e^z' zeta k'^(zeta-1) + 1 - delta + kappa/2 g' (g' + 2))] (+ mu, and
--(1-delta) mu' inside E, where investment cannot be negative). A scales output so that k = lambda = 1 at rest.
-No closed form: countries that start apart must return to one steady state, and small errors in the resource constraint
-alone would not show a wrong one. Reference: Kollmann, Maliar, Malin and Pichler (2011), Brumm and Scheidegger (2017).
+Each country $j$ has
+
+$$y_j = A e^{z_j} k_j^\zeta, \qquad g_j = k_j' / k_j - 1, \qquad
+z_j' = \rho z_j + \sigma (\varepsilon_j' + \varepsilon_0'),$$
+
+and adjustment costs $\frac{\kappa}{2} k_j g_j^2$. With the planner's multiplier $\lambda$, consumption is
+$c_j = (\lambda / \tau_j)^{-\eta_j}$, $\eta_j$ the elasticity `ies`, and for each country
+
+$$\lambda (1 + \kappa g_j) = \beta E\left[\lambda' \left(A e^{z_j'} \zeta {k_j'}^{\zeta-1} + 1 - \delta
++ \frac{\kappa}{2} g_j' (g_j' + 2)\right)\right],$$
+
+plus $\mu_j$, and $-(1-\delta) \mu_j'$ in the expectation, where investment cannot be negative. $A$ scales output so
+that $k = \lambda = 1$ at rest. No closed form: countries that start apart must return to one steady state, and small
+errors in the resource constraint alone would not show a wrong one. Reference: Kollmann, Maliar, Malin and Pichler
+(2011), Brumm and Scheidegger (2017).
 """
 
 from dataclasses import dataclass

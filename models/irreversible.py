@@ -1,9 +1,12 @@
-"""Stochastic growth with irreversible investment and discount shocks.
+r"""Stochastic growth with irreversible investment and discount shocks.
 
-y = a k^alpha, k' = I + (1-delta) k, c = y - I, I >= 0 with multiplier mu:
-c^-tau - mu = beta E[d' (c'^-tau (alpha a' k'^(alpha-1) + 1 - delta) - (1-delta) mu')].
-At delta = tau = 1 the constraint never binds and 1 / (1 - s) is the sum of (alpha beta)^n E[d_1 ... d_n], where that
-converges, which depends on sigma_d: a check of the expectation, not of the constraint. For the constraint
+Output is $y = a k^\alpha$, $k' = I + (1-\delta) k$, $c = y - I$, and $I \ge 0$ has the multiplier $\mu$:
+
+$$c^{-\tau} - \mu = \beta E\left[d' \left({c'}^{-\tau} (\alpha a' {k'}^{\alpha-1} + 1 - \delta)
+- (1-\delta) \mu'\right)\right].$$
+
+At $\delta = \tau = 1$ the constraint never binds and $1 / (1 - s)$ is the sum of $(\alpha \beta)^n E[d_1 \cdots d_n]$,
+where that converges, which depends on $\sigma_d$: a check of the expectation, not of the constraint. For the constraint
 scripts/irreversible_investment.py solves the model on a grid, an independent check of policies and of the share of
 dates at which it binds. Reference: Christiano and Fisher (2000).
 """

@@ -1,10 +1,16 @@
-"""Overlapping generations with a closed form (Krueger and Kubler 2004).
+r"""Overlapping generations with a closed form (Krueger and Kubler 2004).
 
-A cohorts with log utility, of whom only the first works; productivity eta and depreciation delta are i.i.d. over four
-equally likely states. With K = sum_h k^h, R = alpha eta K^(alpha-1) + 1 - delta and w = (1-alpha) eta K^alpha, cohort h
-earns w or R k^h and saves a^h, which is its capital k^(h+1) tomorrow. Each saves the constant share
-beta (1 - beta^(A-h)) / (1 - beta^(A-h+1)) of its income. The solution holds shock by shock, so it proves the plumbing
-over many states and equations, not the expectation.
+$A$ cohorts have log utility, of whom only the first works; productivity $\eta$ and depreciation $\delta$ are i.i.d.
+over four equally likely states. Prices are
+
+$$K = \sum_h k^h, \qquad R = \alpha \eta K^{\alpha-1} + 1 - \delta, \qquad w = (1-\alpha) \eta K^\alpha.$$
+
+Cohort $h$ earns $w$ or $R k^h$ and saves $a^h$, which is its capital $k^{h+1}$ tomorrow. Each saves a constant share of
+its income,
+
+$$\beta \frac{1 - \beta^{A-h}}{1 - \beta^{A-h+1}}.$$
+
+The solution holds shock by shock, so it proves the plumbing over many states and equations, not the expectation.
 """
 
 from dataclasses import dataclass

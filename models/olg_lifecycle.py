@@ -1,9 +1,14 @@
-"""Overlapping generations over a life cycle, with borrowing constraints: six cohorts of ten years each.
+r"""Overlapping generations over a life cycle, with borrowing constraints: six cohorts of ten years each.
 
-Cohort h supplies labour l^h and brings capital k^h (the first none); y = e^z K^alpha L^(1-alpha), r = alpha y / K,
-w = (1-alpha) y / L, cash^h = l^h w + (1 + r - delta) k^h, k'^(h+1) = s^h cash^h >= 0, log utility. Young cohorts, whose
-income rises, would borrow. No closed form; the steady state is found by the engine and checked against an independent
-one. Reference: the life-cycle example of the public deep equilibrium nets course material.
+Cohort $h$ supplies labour $l^h$ and brings capital $k^h$ (the first none). With log utility and savings shares $s^h$,
+
+$$y = e^z K^\alpha L^{1-\alpha}, \qquad r = \alpha y / K, \qquad w = (1-\alpha) y / L,$$
+
+$$m^h = l^h w + (1 + r - \delta) k^h, \qquad {k'}^{h+1} = s^h m^h \ge 0,$$
+
+$m^h$ the cash on hand. Young cohorts, whose income rises, would borrow. No closed form; the steady state is found by
+the engine and checked against an independent one. Reference: the life-cycle example of the public deep equilibrium
+nets course material.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,10 @@
-"""Stochastic growth with CRRA utility: the workhorse of business cycle theory.
+r"""Stochastic growth with CRRA utility: the workhorse of business cycle theory.
 
-max E sum_t beta^t u(c_t),  k' + c = y + (1 - delta) k,  y = e^z k^alpha,  z' = rho z + sigma eps,  u'(c) = c^-gamma.
-Reference: Brock and Mirman (1972); with gamma = delta = 1 the exact policy is k' = alpha beta e^z k^alpha for any rho
-and sigma. It holds shock by shock, so it proves the plumbing, not the expectation.
+$$\max E \sum_t \beta^t u(c_t), \qquad k' + c = y + (1 - \delta) k, \qquad y = e^z k^\alpha, \qquad
+z' = \rho z + \sigma \varepsilon', \qquad u'(c) = c^{-\gamma}.$$
+
+Reference: Brock and Mirman (1972); with $\gamma = \delta = 1$ the exact policy is $k' = \alpha \beta e^z k^\alpha$ for
+any $\rho$ and $\sigma$. It holds shock by shock, so it proves the plumbing, not the expectation.
 """
 
 from dataclasses import dataclass

@@ -251,7 +251,9 @@ class Insured(Model):
         return {"q": m * norm.cdf(m / self.sigma) + self.sigma * norm.pdf(m / self.sigma) + self.wrong}
 
 
-@pytest.mark.parametrize("shocks", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "shocks", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)]
+)
 def test_a_kinked_closed_form_is_not_accused_of_the_rules_error(shocks):
     """With the nodes of the evaluation the exact price seems off; a price that is off is refused."""
     lines = {

@@ -168,7 +168,7 @@ def check_probabilities(model: Model, domain: Domain, steady: SteadyState | None
     problems = []
     for chain in (s for s in model.shocks if isinstance(s, Markov)):
         name = f"probabilities of shock {next(iter(chain.values))!r}"
-        shares = call(name, lambda chain=chain: probabilities(chain, now, tf.float64), tf.Tensor).numpy()
+        shares = probabilities(chain, now, tf.float64).numpy()
         if shares.shape[1] not in (16, 1):
             problems.append(f"{name} have shape {list(shares.shape)}; expected [{outcome_count(chain)}, batch = 16]")
         elif not (shares >= 0).all() or np.abs(shares.sum(0) - 1).max() > 1e-8:

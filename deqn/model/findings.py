@@ -4,6 +4,7 @@ Checks are plain functions that return a `Finding`. An argument may be the line 
 its value, and is skipped if it failed.
 """
 
+import sysconfig
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from deqn.system.errors import InputError, first_line
 
 ENGINE = Path(__file__).parents[1]
 MODELS = ENGINE / "models"  # of the package, where it is installed
+LIBRARIES = [Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")]
 FUNCTIONS = ("states", "policies", "shocks", "definitions", "transition", "residuals", "expectations", "steady_state",
              "guess", "closed_form", "__post_init__")  # fmt: skip
 
@@ -92,9 +94,21 @@ def is_engine_file(file: str) -> bool:
     return Path(file).is_relative_to(ENGINE) and not Path(file).is_relative_to(MODELS)
 
 
+def is_called_back(caller: traceback.FrameSummary, frame: traceback.FrameSummary) -> bool:
+    """Whether the engine called a function that stands in no library."""
+    return is_engine_file(caller.filename) and not any(Path(frame.filename).is_relative_to(p) for p in LIBRARIES)
+
+
 def locate_line(error: BaseException) -> str:
-    """The deepest line of the model's own file on the way to an error, " (mine.py, line 12)"; empty where unknown."""
-    frames = [f for f in traceback.extract_tb(find_origin(error).__traceback__) if not is_engine_file(f.filename)]
-    files = [f.filename for f in frames if f.name in FUNCTIONS]
+    """The deepest line of the model's own file on the way to an error, " (mine.py, line 12)"; empty where unknown.
+
+    The file is that of a model's function, or one that is no library and whose function the engine called: a chain's
+    probabilities have any name.
+    """
+    frames = traceback.extract_tb(find_origin(error).__traceback__)
+    files = [
+        f.filename for caller, f in zip([None, *frames], frames, strict=False)
+        if not is_engine_file(f.filename) and (f.name in FUNCTIONS or (caller and is_called_back(caller, f)))
+    ]  # fmt: skip
     own = [f for f in frames if f.filename in files[-1:]]
     return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.model.declaration import Discrete, Markov, Model, Multiplier, Normal, Point, Policy, State
+from deqn.model.findings import call
 from deqn.system.errors import InputError
 
 Variable = State | Policy | Multiplier
@@ -191,12 +192,13 @@ def mean_shock(shock: Normal | Discrete | Markov, now: Point, dtype: tf.DType) -
 def probabilities(shock: Discrete | Markov, now: Point, dtype: tf.DType) -> tf.Tensor:
     """The probability of each outcome given today, [outcomes, batch], or [outcomes, 1] where it is the same for all.
 
-    Raises InputError where a chain gives another shape; an axis for today's one node is left out.
+    Raises InputError where a chain's own function fails, or gives another shape; an axis for today's one node is left
+    out.
     """
     if isinstance(shock, Markov):
-        given, count = tf.cast(shock.probabilities(now), dtype), outcome_count(shock)
+        name, count = f"probabilities of shock {next(iter(shock.values))!r}", outcome_count(shock)
+        given = call(name, lambda: tf.cast(shock.probabilities(now), dtype), tf.Tensor)
         if [*given.shape[:-1]] not in ([count], [count, 1]):
-            raise InputError(f"probabilities of shock {next(iter(shock.values))!r} have shape {list(given.shape)}; "
-                             f"expected [{count}, batch]")  # fmt: skip
+            raise InputError(f"{name} have shape {list(given.shape)}; expected [{count}, batch]")
         return tf.reshape(given, (count, -1))
     return tf.constant(np.asarray(shock.probabilities, float)[:, None], dtype)

@@ -50,4 +50,5 @@ def choose_exit_code(status: str, signal: int | None) -> int:
 
 def first_line(error: BaseException) -> str:
     """What an exception says: its first line, at most 200 characters, or its type where it says nothing."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:200]
+    line = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return line.split(" [Op:")[0][:200]  # less the operation's name in TensorFlow
