@@ -62,6 +62,33 @@ class Switching(Borrowing):
         return {"b": now.target + now.y, "y": shock.y}
 
 
+@dataclass(frozen=True)
+class Saving(Switching):
+    """Debt that decays at the rate `rho`, and income that is a regime."""
+
+    rho: float = 0.9
+
+    def limit(self, b):
+        return self.rho * b
+
+    def transition(self, now, shock):
+        return {"b": now.target + (1 - self.rho) * now.y, "y": shock.y}
+
+    def steady_state(self):
+        return {"b": 0.076, "y": 0.076, "target": self.rho * 0.076}
+
+
+@dataclass(frozen=True)
+class Between(Saving):
+    """The same, with a policy that is steep where income is at neither of its outcomes."""
+
+    rho: float = 0.5
+
+    def transition(self, now, shock):
+        steep = tf.where(tf.abs(now.y) < 0.15, 3.5 + 0 * now.y, 0 * now.y)
+        return {"b": now.target + steep * (now.b - 0.076) + 0.5 * now.y, "y": shock.y}
+
+
 class Exact:
     """The policy function that solves the model."""
 
@@ -74,17 +101,47 @@ class Exact:
         return self.model.limit(states[:, :1])
 
 
-def judge(model):
+def judge(model, steady=True):
     e = build(settings("model=growth", "network.anchor=steady_state"), OneMember(model))
-    e = replace(e, policy=Exact(model))
+    e = replace(e, policy=Exact(model), steady=e.steady if steady else None)
     return assess_stability(e, find_closed_loop_modes(e))
 
 
 @pytest.mark.parametrize("kind", [Borrowing, Switching])
 def test_a_bounded_economy_that_forgets_its_start_is_stable(kind):
     found = judge(kind())
-    assert found.spectral_radius == pytest.approx(1.5) and found.shared_spread < 1e-6 and found.contracts
-    assert "paths with the same shocks end" in next(describe_stability(found))
+    assert found.spectral_radius is None and found.shared_spread < 1e-6 and found.contracts
+    assert next(describe_stability(found)).startswith("It rests nowhere; paths with the same shocks end")
+
+
+@pytest.mark.parametrize("rho", [0.5, 0.95])
+def test_paths_come_together_at_the_rate_of_the_slowest_state(rho):
+    """A regime's mean is none of its outcomes: nothing is read from the policy there."""
+    found = judge(Saving(rho=rho))
+    assert found.spectral_radius is None and found.contracts and found.decaying == pytest.approx(rho, rel=1e-6)
+
+
+def test_a_regime_whose_paths_leave_is_not_stable():
+    found = judge(Saving(rho=1.02))
+    assert not found.contracts and explain_instability(found) == "paths lead out of the box"
+
+
+def test_a_policy_that_is_unstable_between_the_outcomes_alone_is_stable():
+    """At the regime's mean, which no path visits, its slope is 4."""
+    found = judge(Between())
+    assert found.contracts and found.decaying == pytest.approx(0.5, rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", [Borrowing, Switching])
+def test_without_a_steady_state_paths_are_judged_all_the_same(kind):
+    found = judge(kind(), steady=False)
+    assert found.contracts and found.rests_nowhere
+
+
+def test_without_a_steady_state_nothing_is_said_of_paths_that_keep_apart():
+    """A unit root, or an unstable loop: which of the two, only the first-order solution tells."""
+    e = build(settings("model=growth", "network.anchor=none"), OneMember(Borrowing(sigma=1e-9)))
+    assert find_closed_loop_modes(replace(e, steady=None, policy=Exact(Borrowing(sigma=1e-9)))) is None
 
 
 def test_one_that_rests_is_judged_there():

@@ -84,24 +84,25 @@ def compile_paths(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor
 
 @compile_paths
 def simulate_path(
-    model: Model, policy, states: tf.Tensor, periods: int, generator: tf.random.Generator | None
+    model: Model, policy, states: tf.Tensor, periods: int, generator: tf.random.Generator | None, common: bool = False
 ) -> tf.Tensor:
-    """`periods` consecutive dates from `states` [paths, n_states] on, itself left out: [periods, paths, n_states]."""
+    """`periods` consecutive dates from `states` [paths, n_states] on, itself left out: [periods, paths, n_states];
+    `common` as in `advance_states`."""
     visited = tf.TensorArray(states.dtype, size=periods, element_shape=states.shape)
     for t in tf.range(periods):
-        states = advance_states(model, policy, states, generator)
+        states = advance_states(model, policy, states, generator, common=common)
         visited = visited.write(t, states)
     return visited.stack()
 
 
 @compile_paths
 def simulate_end(
-    model: Model, policy, states: tf.Tensor, periods: int, generator: tf.random.Generator | None, common: bool = False
+    model: Model, policy, states: tf.Tensor, periods: int, generator: tf.random.Generator | None
 ) -> tf.Tensor:
-    """The states [paths, n_states] after `periods` dates; `common` as in `advance_states`."""
+    """The states [paths, n_states] after `periods` dates."""
     t = tf.constant(0)
     while t < periods:
-        states, t = advance_states(model, policy, states, generator, common=common), t + 1
+        states, t = advance_states(model, policy, states, generator), t + 1
     return states
 
 

@@ -14,8 +14,8 @@ import tensorflow as tf
 
 from deqn.economy.domain import SobolPoints, is_inside
 from deqn.economy.economy import Economy
-from deqn.economy.simulation import advance_states, simulate_end
-from deqn.evaluation.records import Settled, Stability, UnitRoot
+from deqn.economy.simulation import advance_states, simulate_end, simulate_path
+from deqn.evaluation.records import CONVERGENCE_SPREAD, Settled, Stability, UnitRoot
 from deqn.model.declaration import Model
 from deqn.model.layout import box, box_widths, fixed, labels
 from deqn.perturbation.modes import Modes, split_modes, transition_slopes
@@ -24,6 +24,7 @@ from deqn.system.errors import InputError
 STARTS = 128  # dispersed
 MEETING = 1000  # dates in which paths with the same shocks are to meet
 SHORT, LONGEST = 200, 5000  # dates that paths from them are followed: at first, and at most
+MET = 1e-4  # of what they were: distances between paths that have met
 SETTLED, SAME = 1e-6, 1e-3  # of the box: the last move of a path at rest, and between ends that are one
 BESIDE, MANY = 0.5, 8  # widths of the box up to which a rest point belongs to it; rest points at most
 
@@ -40,14 +41,22 @@ class RestPoint:
 def find_closed_loop_modes(economy: Economy) -> Modes | None:
     """The modes of the closed loop at the steady state; in a family those of the member with the largest modulus.
 
-    Where there is no steady state, or the loop is unstable there, those of the slowest point at which paths settle;
-    None where they do not settle either.
+    Where there is no steady state, or the loop is unstable there, those of the slowest point at which paths settle.
+    Where they settle nowhere, as those of a regime, whose mean is none of its outcomes, the one mode is the rate at
+    which paths with the same shocks come together. None where they do not come together either, and nothing is known.
     """
     modes = None if economy.steady is None else find_modes_at_steady_state(economy)
-    if modes is not None and (modes.decaying < 1 or modes.drifts):
+    regimes = bool(economy.domain.chains) and (modes is None or not modes.unit_roots)
+    if modes is not None and (modes.decaying < 1 or modes.drifts) and not regimes:
         return modes
     points = find_rest_points(economy)
-    return max((p.modes for p in points), key=lambda m: m.spectral_radius) if points else modes
+    if points:
+        return max((p.modes for p in points), key=lambda m: m.spectral_radius)
+    met = measure_meeting(economy)
+    if met is not None and (met.spread < CONVERGENCE_SPREAD or regimes):
+        return Modes(np.zeros(0), np.array([met.rate]), np.zeros((len(box_widths(economy.model.states)), 0)), (),
+                     met.spread)  # fmt: skip
+    return modes
 
 
 def find_modes_at_steady_state(economy: Economy) -> Modes:
@@ -116,32 +125,36 @@ def assess_stability(economy: Economy, loop: Modes) -> Stability:
     Where they do not come together near the steady state, that of the points at which they settle; where they settle
     nowhere, paths with the same shocks are to come together.
     """
+    if loop.shared_spread is not None:
+        return Stability(None, loop.decaying, [], True, None, None, decay_periods(loop.decaying, MET), 0.0,
+                         shared_spread=loop.shared_spread, rests_nowhere=True)  # fmt: skip
     at_rest = None if economy.steady is None else assess_return(economy, loop)
     if at_rest is not None and (at_rest.contracts or loop.drifts):
         return at_rest
     points = find_rest_points(economy)
     if not points:
-        return at_rest and replace(at_rest, shared_spread=measure_meeting(economy))
+        met = measure_meeting(economy)
+        return at_rest and replace(at_rest, shared_spread=None if met is None else met.spread)
     slowest = max((p.modes for p in points), key=lambda m: m.spectral_radius)
     names = labels(economy.model.states)
     settled = [
         Settled(dict(zip(names, map(float, p.states), strict=True)), p.share, p.modes.spectral_radius) for p in points
     ]
-    periods = max(50.0, decay_periods(slowest.decaying, 1e-4))
+    periods = max(50.0, decay_periods(slowest.decaying, MET))
     return Stability(slowest.spectral_radius, slowest.decaying, [], True, 0.0, None, periods, 0.0, settled)
 
 
 def assess_return(economy: Economy, loop: Modes) -> Stability:
     """The same around the steady state alone."""
     model, policy = economy.model, economy.policy
-    unit_roots, needed = [UnitRoot(r.kind, list(r.states)) for r in loop.unit_roots], decay_periods(loop.decaying, 1e-4)
+    unit_roots, needed = [UnitRoot(r.kind, list(r.states)) for r in loop.unit_roots], decay_periods(loop.decaying, MET)
     if needed > LONGEST or loop.drifts:
         return Stability(loop.spectral_radius, loop.decaying, unit_roots, False, None, None, needed, 0.0)
     rests = stack_rests(economy)
     box, periods = SobolPoints(economy.domain, STARTS, 3, policy.dtype), max(50, math.ceil(needed))
     starts = tf.concat([project_out(model, box.points(of=rest[None]), rest[None], loop.kept) for rest in rests], 0)
     low, high = (x.numpy() for x in economy.domain.corners(rests))
-    ends = follow_paths(economy, starts, periods).reshape(len(rests), STARTS, -1)
+    ends = simulate_end(model, policy, starts, tf.constant(periods), None).numpy().reshape(len(rests), STARTS, -1)
     with np.errstate(invalid="ignore"):
         spread = float(np.max((ends.max(1) - ends.min(1)) / (high - low)))
         distance = float(np.max(np.abs(ends - rests.numpy()[:, None]) / (high - low)[:, None]))
@@ -149,38 +162,38 @@ def assess_return(economy: Economy, loop: Modes) -> Stability:
     return Stability(loop.spectral_radius, loop.decaying, unit_roots, True, spread, distance, periods, lost)
 
 
-def follow_paths(economy: Economy, starts: tf.Tensor, periods: int) -> np.ndarray:
-    """The ends [n, n_states] of paths without risk. Where the outcomes of a chain are states, none of which is a mean,
-    all paths have the same shocks."""
-    if economy.domain.chains:
-        return share_shocks(economy, starts, periods)
-    return simulate_end(economy.model, economy.policy, starts, tf.constant(periods), None).numpy()
+@dataclass(frozen=True)
+class Meeting:
+    """How paths with the same shocks come together: their largest distance in the end, in widths of the box, infinite
+    where one leaves it, and the mean factor a date by which it shrinks until it is MET."""
+
+    spread: float
+    rate: float
 
 
-def share_shocks(economy: Economy, starts: tf.Tensor, periods: int) -> np.ndarray:
-    """The ends [n, n_states] of paths under risk that all have the same shocks, and start in the same outcome of a
-    chain."""
-    generator = tf.random.Generator.from_seed(0, alg="philox")
-    if economy.domain.chains:
-        columns = np.concatenate([chain.columns for chain in economy.domain.chains])
-        starts = tf.where(np.isin(np.arange(starts.shape[1]), columns), starts[:1], starts)
-    return simulate_end(economy.model, economy.policy, starts, tf.constant(periods), generator, True).numpy()
-
-
-def measure_meeting(economy: Economy) -> float | None:
-    """How far paths with the same shocks stay apart that start all over the box, in widths of the box; infinite where
-    one leaves it. None for a family, and without shocks.
+def measure_meeting(economy: Economy) -> Meeting | None:
+    """How paths with the same shocks that start all over the box, in the same outcome of a regime, come together. None
+    for a family, and without shocks.
 
     An economy may be unstable at a point without risk that it never rests at, as where a debt limit that falls with
     debt binds there, and still forget where it began.
     """
     if economy.members.parameters.names or not economy.model.shocks:
         return None
-    starts = SobolPoints(economy.domain, STARTS, 3, economy.policy.dtype).points()
-    ends = share_shocks(economy, starts, MEETING)
-    if not np.isfinite(ends).all() or not np.all(is_inside(economy.domain, tf.constant(ends), BESIDE)):
-        return math.inf
-    return float(np.max((ends.max(0) - ends.min(0)) / box_widths(economy.model.states)))
+    model, policy = economy.model, economy.policy
+    starts = SobolPoints(economy.domain, STARTS, 3, policy.dtype).points()
+    columns = [column for chain in economy.domain.chains for column in chain.columns]
+    starts = tf.where(np.isin(np.arange(starts.shape[1]), columns), starts[:1], starts)
+    generator = tf.random.Generator.from_seed(0, alg="philox")
+    visited = simulate_path(model, policy, starts, MEETING, generator, True)
+    ends = visited[-1]
+    if not np.isfinite(visited).all() or not np.all(is_inside(economy.domain, ends, BESIDE)):
+        return Meeting(math.inf, math.inf)
+    spreads = (np.ptp(np.concatenate([starts[None], visited]), 1) / box_widths(model.states)).max(1)  # [dates]
+    met = np.flatnonzero(spreads <= MET * spreads[0])
+    date = int(met[0]) if len(met) else MEETING
+    share = max(spreads[date] / spreads[0], np.finfo(float).tiny) if spreads[0] > 0 else 0.0
+    return Meeting(float(spreads[-1]), float(share ** (1 / date)) if date else 0.0)
 
 
 def project_out(model: Model, states: tf.Tensor, rest: tf.Tensor, kept: np.ndarray) -> tf.Tensor:

@@ -19,6 +19,7 @@ class TrainingRecord:
     anchor: str
     nodes: int | None
     hidden: list[int] | None
+    rests: bool | None = None  # whether a steady state was known; None: not recorded
     switches: list[int] | None = None  # places of the equations with kinks that no multiplier declares
 
 
@@ -84,7 +85,7 @@ class Settled:
 class Stability:
     """Eigenvalues of the closed loop, and how far paths from dispersed starts stay apart, shocks at their means."""
 
-    spectral_radius: float  # the largest modulus
+    spectral_radius: float | None  # the largest modulus; None where the economy rests nowhere
     decaying: float  # the largest modulus beside the unit roots of the equations
     unit_roots: list[UnitRoot]
     tested: bool  # whether paths can be followed for the `return_periods`
@@ -93,7 +94,8 @@ class Stability:
     return_periods: float  # in which the slowest mode shrinks distances by 1e-4
     lost: float  # share of starts that lead to where there are no numbers
     rest_points: list[Settled] | None = None  # where paths settle, if that is not the steady state alone
-    shared_spread: float | None = None  # under risk, between paths with the same shocks, where they rest nowhere
+    shared_spread: float | None = None  # under risk, between paths with the same shocks; infinite where they leave
+    rests_nowhere: bool = False  # `decaying` is then the rate at which paths with the same shocks come together
 
     @property
     def contracts(self) -> bool:

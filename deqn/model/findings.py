@@ -31,7 +31,8 @@ class Finding:
     warnings: Iterable[str] = ()
 
 
-MIXED = "expected to be a double tensor but is a float", "expected to be a float tensor but is a double"
+MIXED = ("expected to be a double tensor but is a float", "expected to be a float tensor but is a double",
+         "type float64 that does not match type float32", "type float32 that does not match type float64")  # fmt: skip
 MIXED_HINT = ("; plain numbers alone are a float32 tensor: write tf.where(x > 0, 1.0 + 0 * x, 2.0 + 0 * x) with a "
               "variable x, and tf.constant([1.0, 2.0], x.dtype)")  # fmt: skip
 

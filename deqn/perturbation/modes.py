@@ -47,12 +47,15 @@ class Modes:
 
     `kept` [n_states, k]: the combinations of states, in widths of the box, that stay what they were (unit roots that no
     policy moves). `unit_roots`: what is on the circle, by name; drifts are those of the first-order solution.
+    `shared_spread`: where the economy rests nowhere, and the one mode is the rate at which paths with the same shocks
+    come together, the distance between them in the end, in widths of the box; None where it rests.
     """
 
     exogenous: np.ndarray
     endogenous: np.ndarray
     kept: np.ndarray
     unit_roots: tuple[UnitRoot, ...]
+    shared_spread: float | None = None
 
     @property
     def spectral_radius(self) -> float:

@@ -24,6 +24,8 @@ UNIT_ROOTS = {
 
 def explain_instability(s: Stability) -> str:
     """Why the closed loop is not stable, in a few words."""
+    if s.rests_nowhere:
+        return describe_meeting(s)
     slowest = s.spectral_radius if s.decaying is None else s.decaying  # that of an earlier release
     if slowest is None:
         return "paths leave the steady state (eigenvalue not finite)"
@@ -35,18 +37,27 @@ def explain_instability(s: Stability) -> str:
     return f"dispersed starts end {format_error(s.return_spread)} of the box apart"
 
 
+def describe_meeting(s: Stability) -> str:
+    """How far paths with the same shocks end from each other."""
+    if s.shared_spread is None or not math.isfinite(s.shared_spread):
+        return "paths lead out of the box"
+    return f"paths with the same shocks end {s.shared_spread:.0e} of the box apart"
+
+
 def describe_stability(s: Stability | None) -> Iterator[str]:
     """The eigenvalues, whether paths come together, and what unit roots mean for the numbers."""
     if s is None:
         yield "There is no steady state at which stability could be judged."
+        return
+    if s.rests_nowhere:
+        yield f"It rests nowhere; {describe_meeting(s)}."
         return
     if s.rest_points is not None:
         shown = [", ".join(f"{n}={x:.4g}" for n, x in list(p.states.items())[:4]) for p in s.rest_points]
         shares = [f"{at} ({p.share:.0%})" for at, p in zip(shown, s.rest_points, strict=True)]
         together = f"dispersed starts settle at {'; '.join(shares)}"
     elif s.shared_spread is not None and s.shared_spread < CONVERGENCE_SPREAD:
-        rest = "paths without shocks do not all return to rest" if s.decaying < 1 else "it rests nowhere"
-        together = f"{rest}, and paths with the same shocks end {s.shared_spread:.0e} of the box apart"
+        together = f"paths without shocks do not all return to rest, and {describe_meeting(s)}"
     elif s.tested:
         spread = "-" if s.return_spread is None else f"{s.return_spread:.0e}"
         together = f"dispersed starts end {spread} of the box apart"

@@ -230,8 +230,9 @@ def load_solution(folder: str | Path) -> Solution:
     network = replace(settings.network, hidden=settings.network.hidden or recorded.hidden)
     if network.anchor == "auto":  # what the run chose
         network = replace(network, anchor=recorded.anchor or "linear")
-        with contextlib.suppress(NoSteadyState):  # its stability was that of where paths settle
-            steady = steady_state(members.model) if result.stability is not None else None
+        rests = result.stability is not None if recorded.rests is None else recorded.rests
+        with contextlib.suppress(NoSteadyState):  # an earlier release's stability was that of where paths settle
+            steady = steady_state(members.model) if rests else None
     economy = build_economy(members, network, settings.expectation, settings.seed, settings.dtype, steady)
     economy = replace(economy, switches=switches)
     read_policy(folder, economy.policy.network)
