@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from deqn import Model, Multiplier, Normal, Policy, State, fischer_burmeister
+from deqn import Markov, Model, Multiplier, Normal, Policy, State, fischer_burmeister
 
 
 @dataclass(frozen=True)
@@ -145,3 +145,43 @@ class Search(Model):
         worth = tf.exp(nxt.a) - nxt.wage + (1 - self.s) * (self.kappa / nxt.q - nxt.mu)
         errors = {"vacancies": (self.kappa / now.q - now.mu - self.beta * E(now.c / nxt.c * worth)) / self.kappa}
         return errors | ({"slack": fischer_burmeister(now.v, now.mu)} if self.by_hand else {})
+
+
+@dataclass(frozen=True)
+class Household(Model):
+    """A household with two incomes that cannot borrow: without risk it rests at the limit, and to first order it knows
+    nothing of the other side. The multiplier is in units of marginal utility."""
+
+    beta: float = 0.95
+    r: float = 0.02
+    low: float = 0.8
+    high: float = 1.2
+    stay: float = 0.9
+    guessed: bool = False
+
+    policies = (Policy("s", 0, 1), Multiplier("m", of="s"))
+
+    @property
+    def states(self):
+        return (State("a", 0, 3), State("y", self.low, self.high))
+
+    @property
+    def shocks(self):
+        return (Markov({"y1": [self.low, self.high]}, self.chances),)
+
+    def chances(self, now):
+        high = 1 - self.stay + (2 * self.stay - 1) * (now.y - self.low) / (self.high - self.low)
+        return tf.concat([1 - high, high], 0)
+
+    def definitions(self, now):
+        cash = (1 + self.r) * now.a + now.y
+        return {"cash": cash, "c": (1 - now.s) * cash}
+
+    def transition(self, now, shock):
+        return {"a": now.s * now.cash, "y": shock.y1}
+
+    def residuals(self, now, nxt, E):
+        return {"euler": 1 - 1 / (now.c * self.beta * (1 + self.r) * E(1 / nxt.c)) + now.m}
+
+    def guess(self, now):
+        return {"s": 0.5 * now.a / (1 + now.a)} if self.guessed else None

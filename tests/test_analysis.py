@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from conftest import build, economy, settings
 from deqn.economy.members import OneMember
-from deqn.evaluation.analysis import find_resting_point, impulse_response, place_slice
+from deqn.evaluation.analysis import place_slice
+from deqn.evaluation.responses import find_resting_point, impulse_response
 from deqn.model.declaration import Markov, Model, Normal, Policy, State
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from small_economies import Household
 
 import deqn
 
@@ -40,3 +41,32 @@ def test_without_a_linear_rule(model, tmp_path):
     found = deqn.solve(model, words, folder=tmp_path / "run", quiet=True)
     assert found.summary["status"] == "converged"  # to the tolerance of the shelf
     assert found.summary["start"]["taken"] == "steady_state"
+
+
+def save_on_a_grid(model, points=2001, top=6.0):
+    """What a household with two incomes saves, [incomes, points], by the endogenous grid method."""
+    grid, incomes = np.linspace(0, top, points), np.array([model.low, model.high])
+    chances = np.array([[model.stay, 1 - model.stay], [1 - model.stay, model.stay]])
+    cash = (1 + model.r) * grid + incomes[:, None]
+    c = cash / 2
+    for _ in range(2000):
+        wanted = 1 / (model.beta * (1 + model.r) * chances @ (1 / c))  # if tomorrow begins at a point of the grid
+        before, c = c, np.stack([np.interp(x, own + grid, own) for x, own in zip(cash, wanted, strict=True)])
+        c = np.minimum(c, cash)
+        if np.abs(c - before).max() < 1e-11:
+            break
+    return grid, cash - c
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("guessed", ["false", "true"])
+def test_a_linear_rule_that_knows_one_side_of_a_limit_is_not_taken(guessed, tmp_path):
+    found = solve(tmp_path, "Household", f"+model.guessed={guessed}")
+    start = found.summary["start"]
+    assert start["errors"]["linear"] < 0.1 and start["taken"] == ("guess" if guessed == "true" else "none")
+    assert found.summary["status"] == "converged" and found.summary["stability"]["rests_nowhere"]
+    grid, saved = save_on_a_grid(Household())
+    at = np.linspace(0, 3, 61)
+    for y, exact in zip((0.8, 1.2), saved, strict=True):
+        table = found.policy({"a": at, "y": y})
+        assert np.abs(table["s"] * table["cash"] - np.interp(at, grid, exact)).max() < 2e-3

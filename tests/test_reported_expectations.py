@@ -11,7 +11,7 @@ from conftest import economy, settings
 from deqn.checks.contract import check_contract
 from deqn.economy.members import OneMember
 from deqn.equations.quadrature import choose_rule
-from deqn.evaluation.analysis import impulse_response
+from deqn.evaluation.responses import impulse_response
 from deqn.families.pseudo_states import gather_members
 from deqn.model.layout import point
 from deqn.models.asset_pricing import AssetPricing

@@ -17,7 +17,7 @@ from conftest import economy
 from deqn.commands import evaluate, irf
 from deqn.configuration.job import list_differences, prepare_job
 from deqn.economy.domain import Box, SobolPoints
-from deqn.evaluation import analysis
+from deqn.evaluation import responses
 
 SHORT = ("optimizer.iterations=3", "optimizer.polish=0", "evaluation.figures=false", "tolerance=1",
          "train.finish=true")  # fmt: skip
@@ -54,16 +54,16 @@ def test_responses_are_drawn_and_tabulated(family):
 def test_one_entry_of_a_vector_is_moved():
     """Of three shocks of two countries the last is common; capital of one country leaves the other's alone."""
     irbc = economy("model=irbc", "optimizer.polish=0")
-    own, calm = analysis.impulse_response(irbc, "eps[1]", -2.0, 3)
+    own, calm = responses.impulse_response(irbc, "eps[1]", -2.0, 3)
     assert own["z[1]"][1] - calm["z[1]"][1] == pytest.approx(-0.02) and own["z[0]"][1] == calm["z[0]"][1]
-    common, _ = analysis.impulse_response(irbc, "eps[2]", 1.0, 3)
+    common, _ = responses.impulse_response(irbc, "eps[2]", 1.0, 3)
     assert common["z[0]"][1] == common["z[1]"][1] == pytest.approx(0.01)
-    moved, calm = analysis.impulse_response(irbc, "k[0]", 0.1, 3)
+    moved, calm = responses.impulse_response(irbc, "k[0]", 0.1, 3)
     assert moved["k[0]"][1] == pytest.approx(1.1 * calm["k[0]"][1]) and moved["k[1]"][1] == calm["k[1]"][1]
     with pytest.raises(
         KeyError, match=r"no shock or state 'eps\[3\]'; there are eps\[0\] to eps\[2\], k\[0\] to k\[1\]"
     ):
-        analysis.impulse_response(irbc, "eps[3]", 1.0, 3)
+        responses.impulse_response(irbc, "eps[3]", 1.0, 3)
 
 
 def command(main, monkeypatch, folder, line):

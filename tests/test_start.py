@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import tensorflow as tf
+from small_economies import Household
 
 import deqn
 from conftest import settings
@@ -13,7 +14,8 @@ from deqn.economy.members import OneMember
 from deqn.equations.quadrature import choose_rule
 from deqn.model.declaration import Model, Normal, Policy, State
 from deqn.models.stochastic_growth import StochasticGrowth
-from deqn.runs.start import FILE, choose_start, read_guess
+from deqn.runs.given_policies import read_guess
+from deqn.runs.start import FILE, choose_start
 from deqn.system.errors import FileError, InputError
 
 SMALL = ("network.hidden=[6]", "sampling.paths=32", "sampling.periods=8", "sampling.burn_in=5")
@@ -76,6 +78,18 @@ def test_an_indeterminate_economy_is_refused_in_any_case():
 
     with pytest.raises(InputError, match="2 stable roots for 1 states, so it is indeterminate"):
         start_of(Indeterminate())
+
+
+def test_a_local_rule_whose_paths_leave_a_limit_at_rest_is_taken_last(caplog):
+    """The household saves nothing at rest. To first order its wealth explodes where it saves, with a small error."""
+    caplog.set_level("INFO", "deqn")
+    start = start_of(Household())
+    assert start.errors["linear"] < 0.1 < start.error and list(start.errors)[-1] == "linear" and start.name == "none"
+
+
+def test_a_guess_is_looked_at_beside_a_good_first_order_solution():
+    start = start_of(Guessed(delta=1.0, alpha=0.3))
+    assert set(start.errors) == {"linear", "guess"} and start.name == "linear"
 
 
 class Guessed(StochasticGrowth):

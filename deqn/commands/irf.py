@@ -57,7 +57,7 @@ def run_irf(arguments: list[str]) -> int:
     given = read_words(arguments)
     (folder, answers), asked = take_run_folder(given), read_request(given)
     console = start_engine()
-    from deqn.evaluation import analysis
+    from deqn.evaluation import responses
     from deqn.reporting import figures, report
     from deqn.runs import solution
 
@@ -67,7 +67,7 @@ def run_irf(arguments: list[str]) -> int:
         raise InputError(f"unknown key '{unknown[0]}': {suggest(unknown[0], known)}keys are {', '.join(known)}")
     try:
         member = solved.choose_member(asked.parameters)
-        shocked, baseline = analysis.impulse_response(member, asked.shock, asked.size, asked.periods, asked.outcome)
+        shocked, baseline = responses.impulse_response(member, asked.shock, asked.size, asked.periods, asked.outcome)
     except (KeyError, ValueError) as error:
         raise InputError(error.args[0]) from error
     label = ", ".join(asked.describe("+"))
@@ -79,7 +79,7 @@ def run_irf(arguments: list[str]) -> int:
     write_text(path, report.tabulate_responses(shocked, baseline).to_csv(index=False))
     figures.draw_impulse_responses({label: (shocked, baseline)}, path.with_suffix(".png"))
     horizons = sorted({h for h in HORIZONS if h < asked.periods} | {asked.periods})
-    report.print_responses(console, label, analysis.percent_deviations(shocked, baseline), horizons)
+    report.print_responses(console, label, responses.percent_deviations(shocked, baseline), horizons)
     console.print(str(path), highlight=False, markup=False, soft_wrap=True)
     return 0
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from deqn.evaluation.analysis import at_zero, percent_deviations
+from deqn.evaluation.responses import at_zero, percent_deviations
 from deqn.system.files import atomic_write
 
 NET, EXACT, MUTED, START = "#1f4e9c", "#d1495b", "#9aa5b1", "#e08e0b"

@@ -155,7 +155,7 @@ def tabulate_responses(shocked: pd.DataFrame, baseline: pd.DataFrame) -> pd.Data
 
 
 def print_responses(console: Console, label: str, deviation: pd.DataFrame, horizons: Sequence[int]) -> None:
-    """An impulse response at some horizons, `deviation` that of `analysis.percent_deviations`."""
+    """An impulse response at some horizons, `deviation` that of `responses.percent_deviations`."""
     columns = [Column(str(h), justify="right") for h in horizons]
     title = f"{label}: deviations in percent, x 100 of what rests at 0"
     table = Table("period", *columns, title=title, box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)

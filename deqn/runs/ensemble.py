@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from deqn.economy.exact import Truth
-from deqn.evaluation.analysis import percent_deviations
 from deqn.evaluation.judgements import judge
 from deqn.evaluation.moments import tabulate_moments
+from deqn.evaluation.responses import percent_deviations
 from deqn.evaluation.summary import Summary
 from deqn.policies.network import EnsemblePolicy
 from deqn.runs import verdict

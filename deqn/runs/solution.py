@@ -19,7 +19,7 @@ from deqn.economy.economy import Economy
 from deqn.economy.members import Members
 from deqn.equations.expectation import build_expectation
 from deqn.equations.quadrature import choose_finer_rule, choose_quadrature, choose_rule
-from deqn.evaluation import analysis, closed_loop, evaluate, moments
+from deqn.evaluation import analysis, closed_loop, evaluate, moments, responses
 from deqn.evaluation.summary import UNKNOWN, Summary, read_summary
 from deqn.families.pseudo_states import gather_members
 from deqn.model.declaration import Model
@@ -101,6 +101,8 @@ class Solution:
     ) -> pd.DataFrame:
         """Deviations, in levels, of every variable from the path without the shock, dates 0 to `periods`.
 
+        The path without it is at rest; in an economy with a regime, both are means over many paths.
+
         `name` is a shock, moved by `size` standard deviations, or a state, displaced by the share `size` of its value.
         A name of both means the shock. With an `outcome`, counted from 0, a discrete shock takes that one, whatever
         `size` is. In a family the economy has the `parameters`, or else those of the baseline.
@@ -108,7 +110,7 @@ class Solution:
         """
         if periods < 1:
             raise ValueError(f"periods={periods}; an impulse response has at least one")
-        shocked, baseline = analysis.impulse_response(self.choose_member(parameters), name, size, periods, outcome)
+        shocked, baseline = responses.impulse_response(self.choose_member(parameters), name, size, periods, outcome)
         return shocked - baseline
 
     def moments(self, periods: int = 200, paths: int = 100, seed: int = 1, **parameters: float) -> pd.DataFrame:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import tensorflow as tf
@@ -11,16 +12,18 @@ from rich.console import Console
 
 from deqn.economy.economy import Economy
 from deqn.economy.exact import Truth
-from deqn.evaluation import analysis, moments
+from deqn.evaluation import analysis, moments, responses
 from deqn.evaluation.judgements import Case, judge
 from deqn.evaluation.summary import Summary
-from deqn.model.layout import shock_names
+from deqn.model.declaration import Markov
+from deqn.model.layout import outcome_count, shock_names
 from deqn.reporting import figures, html_report, report
 from deqn.runs.solution import Solution
 from deqn.system import files
 from deqn.system.clock import Clock
 from deqn.system.processes import Interrupt
 
+PERIODS = 40  # of the responses that are drawn
 log = logging.getLogger("deqn")
 
 
@@ -88,14 +91,24 @@ def compute_curves(
     economy: Economy, exact: Truth | None = None, start: Callable[[tf.Tensor], tf.Tensor] | None = None
 ) -> Curves:
     """Policies along each state, and responses to each shock, or to each state displaced where there is no shock."""
-    model = economy.model
-    shocks = {f"{name}, +1 s.d.": (name, 1.0) for name in shock_names(model.shocks)}
-    impulses = shocks or {f"{s.name}, 10 % above rest": (s.name, 0.1) for s in model.states if not s.fixed}
     return Curves(
         analysis.slice_policies(economy, start, exact),
         "" if exact is None else exact.kind.replace("_", " "),
-        {label: analysis.impulse_response(economy, *impulse, 40) for label, impulse in impulses.items()},
+        {label: responses.impulse_response(economy, *impulse) for label, impulse in list_impulses(economy).items()},
     )
+
+
+def list_impulses(economy: Economy) -> dict[str, tuple[Any, ...]]:
+    """What responses are drawn to, by label: each shock, the outcomes of a regime; without shocks each state."""
+    model, impulses = economy.model, {}
+    for shock in model.shocks:
+        if isinstance(shock, Markov) and economy.domain.chains:
+            first, last = next(iter(shock.values)), outcome_count(shock) - 1
+            impulses |= {f"{first}, outcome {i}": (first, 1.0, PERIODS, i) for i in (0, last)}
+        else:
+            impulses |= {f"{name}, +1 s.d.": (name, 1.0, PERIODS) for name in shock_names([shock])}
+    rest = {f"{s.name}, 10 % above rest": (s.name, 0.1, PERIODS) for s in model.states if not s.fixed}
+    return impulses or rest
 
 
 def draw_figures(folder: Path, case: Case, simulated: pd.DataFrame, curves: Curves) -> None:

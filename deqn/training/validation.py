@@ -7,12 +7,12 @@ import numpy as np
 import tensorflow as tf
 
 from deqn.economy.alignment import align
-from deqn.economy.domain import SobolPoints
+from deqn.economy.domain import SobolPoints, is_inside
 from deqn.economy.economy import Economy, row_means
 from deqn.economy.simulation import simulate_end
 from deqn.optimizers.residual_function import ROUND_OFF, nudge
 from deqn.training.report import Errors
-from deqn.training.sampler import Sampler
+from deqn.training.sampler import FAR, Sampler
 
 DIGITS = 1e4  # times the type's precision: only below it the rounding error is measured
 PATHS, DATES = 512, 200  # of long paths
@@ -60,11 +60,18 @@ class Validator:
 
         Training sees some dates of its paths. A policy that solves the equations there may lead away in the long run.
         """
+        error = self._measure(self._follow()).error
+        return error if math.isfinite(error) else math.inf
+
+    def loses_paths(self) -> bool:
+        """Whether some of these paths are lost, as those of the sampler are."""
+        return not np.all(is_inside(self.economy.domain, self._follow(), FAR))
+
+    def _follow(self) -> tf.Tensor:
+        """Where long paths from all over the box end, [PATHS, n_states]."""
         economy, dtype = self.economy, self.economy.policy.dtype
         starts, generator = SobolPoints(economy.domain, PATHS, 5, dtype).points(), tf.random.Generator.from_seed(5)
-        ends = simulate_end(economy.model, economy.policy, starts, tf.constant(DATES), generator)
-        error = self._measure(ends).error
-        return error if math.isfinite(error) else math.inf
+        return simulate_end(economy.model, economy.policy, starts, tf.constant(DATES), generator)
 
     def _is_exact(self, states: tf.Tensor, sizes: dict[str, np.ndarray], means: dict[str, float]) -> bool:
         """Whether residuals are no larger than what moves them when the states move by a rounding error."""
