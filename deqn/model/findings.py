@@ -77,7 +77,7 @@ def call(function: str, run: Callable[[], Any], returns: Any = Mapping | Point |
     except Exception as error:
         what = f"{type(error).__name__}: {first_line(error).rstrip('.')}"
         hint = MIXED_HINT if any(words in what for words in MIXED) else hint
-        raise InputError(f"{function} failed{locate_line(error)}: {what}{hint}") from error
+        raise InputError(f"{function} failed{locate_line(error, called=True)}: {what}{hint}") from error
     if not isinstance(result, returns):
         raise InputError(f"{function} returned {type(result).__name__}, not named values")
     return result
@@ -100,16 +100,16 @@ def is_called_back(caller: traceback.FrameSummary, frame: traceback.FrameSummary
     return is_engine_file(caller.filename) and not any(Path(frame.filename).is_relative_to(p) for p in LIBRARIES)
 
 
-def locate_line(error: BaseException) -> str:
+def locate_line(error: BaseException, called: bool = False) -> str:
     """The deepest line of the model's own file on the way to an error, " (mine.py, line 12)"; empty where unknown.
 
-    The file is that of a model's function, or one that is no library and whose function the engine called: a chain's
-    probabilities have any name.
+    The file is that of a model's function. Where a function of the model was `called`, it may have any name, as a
+    chain's probabilities have.
     """
     frames = traceback.extract_tb(find_origin(error).__traceback__)
     files = [
         f.filename for caller, f in zip([None, *frames], frames, strict=False)
-        if not is_engine_file(f.filename) and (f.name in FUNCTIONS or (caller and is_called_back(caller, f)))
+        if not is_engine_file(f.filename) and (f.name in FUNCTIONS or (called and caller and is_called_back(caller, f)))
     ]  # fmt: skip
     own = [f for f in frames if f.filename in files[-1:]]
     return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
