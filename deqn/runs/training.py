@@ -128,10 +128,14 @@ def train(
         stuck = f"stuck ({where}): no step lowers the error of {trained.error:.1e}" + (f"; {cause}" if cause else "")
         trained = replace(trained, ended="stuck", problems=(*trained.problems, stuck))
     lost = f"{trained.lost_paths} times a training path was lost (not finite, or {FAR} widths of the box away)"
-    harmless = trained.error <= settings.tolerance  # that paths were lost
-    for problem in (*[f"{lost} and drawn anew"] * bool(trained.lost_paths and not harmless), *trained.problems):
+    harmless = trained.error <= settings.tolerance  # whatever went wrong
+    if trained.lost_paths and not harmless:
+        log.error("%s and drawn anew", lost)
+        console.print(f"{lost} and drawn anew", highlight=False, markup=False)
+    for problem in trained.problems:
         log.error(problem)
-        console.print(problem, highlight=False, markup=False)
+        if harmless or trained.ended == "interrupted":  # elsewhere the verdict tells
+            console.print(problem, highlight=False, markup=False)
     return trained
 
 
