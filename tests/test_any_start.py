@@ -70,3 +70,5 @@ def test_a_linear_rule_that_knows_one_side_of_a_limit_is_not_taken(guessed, tmp_
     for y, exact in zip((0.8, 1.2), saved, strict=True):
         table = found.policy({"a": at, "y": y})
         assert np.abs(table["s"] * table["cash"] - np.interp(at, grid, exact)).max() < 2e-3
+    with pytest.warns(UserWarning, match="y=1 is no outcome of its chain.*: 0.8; 1.2"):
+        found.policy({"a": 1.0, "y": 1.0})

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from deqn.economy.domain import Box, SobolPoints, concerns_rest_alone
+from deqn.economy.domain import Box, SobolPoints, concerns_rest_alone, find_strays
 from deqn.model.declaration import Markov, Model, Normal, Point, Policy, State
 from deqn.model.layout import probabilities
 from deqn.perturbation.first_order import Indeterminate, NoLocalSolution
@@ -75,3 +75,11 @@ def test_what_the_mean_of_a_chain_says_is_no_refusal():
     chain, normal = Box(Regimes()), Box(type("Without", (Regimes,), {"shocks": (Normal("e"), Normal("z"))})())
     assert concerns_rest_alone(Indeterminate(), chain) and not concerns_rest_alone(Indeterminate(), normal)
     assert concerns_rest_alone(NoLocalSolution(), normal) and not concerns_rest_alone(InputError(), chain)
+
+
+def test_a_state_between_outcomes_is_named_with_the_outcomes():
+    states = np.array([[1.0, 0.0], [1.0, 2.0], [1.0, 0.5], [1.0, 1.2]])
+    assert find_strays(Box(Regimes()), states) == [
+        "z=0.5 is no outcome of its chain, where alone the policies are trained: 0; 1; 2"
+    ]
+    assert not find_strays(Box(Regimes()), states[:2]) and not find_strays(Box(Regimes()), states[:0])

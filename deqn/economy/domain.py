@@ -20,6 +20,7 @@ from deqn.perturbation.steady_state import find_middle
 from deqn.settings.schema import Evaluation
 from deqn.system.errors import InputError
 
+STRAY = 1e-4  # of a chain's range, from which a state is none of its outcomes
 PLACES = 8  # today, at which tomorrow's states are compared
 
 
@@ -108,6 +109,21 @@ def find_chains(model: Model) -> list[Chain]:
             outcomes = reached[alone, :, 0].T
             _, first = np.unique(outcomes, axis=0, return_index=True)
             found.append(Chain(columns, outcomes[np.sort(first)]))
+    return found
+
+
+def find_strays(domain: Domain, states: np.ndarray) -> list[str]:
+    """For each chain, the first of packed states [n, n_states] that is none of its outcomes, in words."""
+    names, found = labels(domain.model.states), []
+    for chain in domain.chains:
+        taken = states[:, list(chain.columns)]
+        away = np.abs(taken[:, None] - chain.outcomes) / np.ptp(chain.outcomes, axis=0)  # [n, outcomes, columns]
+        strays = np.flatnonzero(away.max(2).min(1) > STRAY)
+        if len(strays):
+            at = ", ".join(f"{names[c]}={x:.6g}" for c, x in zip(chain.columns, taken[strays[0]], strict=True))
+            outcomes = "; ".join(", ".join(f"{x:.6g}" for x in row) for row in chain.outcomes[:8])
+            found.append(f"{at} is no outcome of its chain, where alone the policies are trained: {outcomes}"
+                         + "; ..." * (len(chain.outcomes) > 8))  # fmt: skip
     return found
 
 

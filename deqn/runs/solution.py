@@ -1,6 +1,7 @@
 """A solved model: what it answers in a notebook, and how it is loaded from its folder."""
 
 import contextlib
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -74,9 +75,11 @@ class Solution:
         `states`: name -> number or [n] for a scalar state, [size] or [size, n] for a vector; or its columns `k[0]`,
         `k[1]`, ... as in a table from `simulate`. `parameters`, in a family: numbers or [n], `beta=0.97`; the others
         take their baseline values. Raises KeyError for a state that is missing or a parameter that is none, ValueError
-        for a wrong shape or a parameter outside its interval.
+        for a wrong shape or a parameter outside its interval. Warns of a state between the outcomes of a chain.
         """
         packed = self._pack({**self._complete(parameters, states), **states, **parameters})
+        for stray in domain.find_strays(self.economy.domain, packed.numpy()):
+            warnings.warn(stray, stacklevel=2)
         return self.economy.tabulate(packed).drop(columns=labels(self.economy.model.states))
 
     def simulate(self, periods: int = 200, paths: int = 100, seed: int = 1, **parameters: float) -> pd.DataFrame:
