@@ -289,6 +289,18 @@ def test_the_end_of_long_paths_shows_a_policy_that_leads_away():
     assert near < 0.1 and validator.measure_ends() > 0.5
 
 
+@pytest.mark.parametrize("tolerance, draws", [(0.0, 1), (1e-12, 1), (None, 4), (1e3, 1)])
+def test_an_error_near_the_tolerance_is_measured_at_more_states(tolerance, draws, monkeypatch):
+    e = economy("model=growth", "network.anchor=steady_state")
+    sampler = Sampler(e, settings("model=growth").sampling, 0)
+    error = Validator(e, sampler)().error
+    validator, asked = Validator(e, sampler, error if tolerance is None else tolerance), []
+    measure = validator._measure
+    monkeypatch.setattr(validator, "_measure", lambda states: (asked.append(len(states)), measure(states))[1])
+    validator()
+    assert asked[-1] == draws * sampler.states
+
+
 def test_what_hardly_improves_below_the_tolerance_is_the_end_of_the_last_stage():
     rules, ledger = Rules(settings("train.finish=false").train, Interrupt(), tolerance=1e-4), Ledger([])
     report = lambda error: ledger.note(SimpleNamespace(error=error, exact=False))

@@ -167,7 +167,7 @@ def measure_start(
     if policy is not None:
         fit_policy(economy, policy)
     sampler = Sampler(economy, settings.sampling, derive_seed(settings.seed, VALIDATION))
-    validator = Validator(economy, sampler)
+    validator = Validator(economy, sampler, settings.tolerance)
     errors = validator.measure_start()
     error = errors.defined_error if errors.defined >= MOST else math.inf
     return Start(economy, validator, name, {name: error if math.isfinite(error) else math.inf})
