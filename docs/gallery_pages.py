@@ -16,6 +16,7 @@ from deqn.system.files import format_error
 
 ROOT = Path(__file__).parents[1]
 GALLERY = ROOT / "outputs" / "gallery"
+UNBROKEN = "e\u2011"  # the hyphen of an exponent, at which no line is broken
 REFERENCES = {"closed_form": "closed form", "reference": "projection"}
 
 
@@ -93,7 +94,7 @@ def describe_index(entries: list[Entry]) -> str:
         cells = [f"[{entry.name}]({entry.name}.md)", report.grade(entry.summary),
                  *(format_error(errors[key]) for key in ("mean", "p999", "max")), entry.distance,
                  f"{entry.record['seconds']:.0f}", entry.record["versions"]["deqn"]]  # fmt: skip
-        lines.append(f"| {' | '.join(cells)} |".replace("e-", "e\u2011"))  # a number stays on its line
+        lines.append(f"| {' | '.join(cells)} |".replace("e-", UNBROKEN))
     lines += ["", "## Economies", "", "::::{grid} 1 2 2 3"]
     for entry in sorted(entries, key=lambda e: e.name):
         first = " ".join(read_docstring(entry.module).split("\n\n")[0].split())
@@ -118,7 +119,8 @@ def describe_entry(entry: Entry) -> str:
         "|---|" + "---|" * len(report.HEADINGS),
     ]
     for row in report.compose_rows(entry.summary):
-        lines.append(f"| {row.label} | {' | '.join(row.format_cells(format_error))} |")
+        cells = " | ".join(row.format_cells(format_error)).replace("e-", UNBROKEN)
+        lines.append(f"| {row.label} | {cells} |")
     lines += ["", *(f"{remark}\n" for remark in report.compose_remarks(entry.summary))]
     versions = ", ".join(
         f"{package} {entry.record['versions'][package]}" for package in ("deqn", "tensorflow", "keras")
