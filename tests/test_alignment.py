@@ -8,8 +8,9 @@ import tensorflow as tf
 from scipy.stats import norm
 
 from conftest import build, economy, settings
-from deqn.economy.alignment import align, align_on_paths, complete_basis
+from deqn.economy.alignment import align, align_on_paths
 from deqn.economy.members import OneMember
+from deqn.equations.quadrature import complete_basis
 from deqn.model.declaration import Discrete, Model, Multiplier, Normal, Policy, State
 
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 from deqn.economy.domain import SobolPoints
 from deqn.economy.economy import Economy
 from deqn.economy.simulation import visit_near
+from deqn.equations.quadrature import complete_basis
 from deqn.equations.residuals import look_ahead
 from deqn.model.layout import multipliers, named_point, pack
 
@@ -63,10 +64,3 @@ def sum_second_moments(economy: Economy, states: tf.Tensor) -> np.ndarray:
         gradients = np.einsum("nd,knb->dkb", shocks, weights * binds.reshape(-1, *binds.shape[-2:]))
         moment += np.einsum("ikb,jkb->ij", gradients, gradients)
     return moment
-
-
-def complete_basis(axis: np.ndarray) -> np.ndarray:
-    """An orthogonal matrix [d, d] whose first row is a unit vector [d]: a reflection, continuous in it."""
-    axis = axis if axis[0] >= 0 else -axis
-    mirror = axis + np.eye(len(axis))[0]
-    return 2 * np.outer(mirror, mirror) / (mirror @ mirror) - np.eye(len(axis))

@@ -22,6 +22,7 @@ FEW, CHECKING = 3, 6  # up to so many shocks the product rule, of so many nodes 
 RADII = 3  # of the rule that checks it for more shocks
 SMOOTH_NODES, KINKED_NODES = 5, 21  # of each shock; along the axis of kinks
 SPAN, ACROSS = 4.5, 3  # standard deviations that nodes along the axis reach; nodes in each other direction
+ROUNDING = 1e-9  # below which a node is at zero
 MORE = 3, 11  # nodes that the finer rule has beyond those
 MANY = 20  # shocks above which a rule of degree 5, whose nodes grow with their square, is no check of degree 3
 
@@ -74,7 +75,8 @@ def aligned(dimension: int, nodes: int, across: int) -> tuple[np.ndarray, np.nda
     """Equally spaced nodes along the first axis, with variance one, times a rule for smooth functions of the others.
 
     The trapezoidal rule's error at a kink falls with the square of the distance between nodes, and exponentially
-    elsewhere (Trefethen and Weideman 2014).
+    elsewhere (Trefethen and Weideman 2014). All is tilted so far that rows of nodes beside each other are staggered: a
+    kink across the axis then lies elsewhere between the nodes of each row, and the errors of the rows cancel.
     """
     x = np.linspace(-SPAN, SPAN, nodes) if nodes > 1 else np.zeros(1)
     w = np.exp(-(x**2) / 2)
@@ -85,7 +87,18 @@ def aligned(dimension: int, nodes: int, across: int) -> tuple[np.ndarray, np.nda
     else:
         others, shares = monomial(dimension - 1, 5)
     grid = np.concatenate([np.repeat(x, len(others))[:, None], np.tile(others, (nodes, 1))], 1)
+    if nodes > 1 and 1 <= dimension - 1 < FEW:
+        gap = np.min(others[others > ROUNDING]) if across > 1 else 1.0
+        tilt = np.array([1.0, *((x[1] - x[0]) / gap / float(across) ** np.arange(1, dimension))])
+        grid = grid @ complete_basis(tilt / np.linalg.norm(tilt)).T
     return grid, np.outer(w, shares).ravel()
+
+
+def complete_basis(axis: np.ndarray) -> np.ndarray:
+    """An orthogonal matrix [d, d] whose first row is a unit vector [d]: a reflection, continuous in it."""
+    axis = axis if axis[0] >= 0 else -axis
+    mirror = axis + np.eye(len(axis))[0]
+    return 2 * np.outer(mirror, mirror) / (mirror @ mirror) - np.eye(len(axis))
 
 
 def settle(quadrature: Quadrature, dimension: int, constrained: bool) -> Quadrature:
