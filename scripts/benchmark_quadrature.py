@@ -18,8 +18,9 @@ import tensorflow as tf
 
 import deqn
 from deqn.equations.expectation import build_expectation
-from deqn.equations.quadrature import aligned, count_normals, gauss_hermite
+from deqn.equations.quadrature import ChosenRule, NormalRule, aligned, count_normals, gauss_hermite
 from deqn.equations.residuals import stack_rows
+from deqn.settings.schema import Quadrature
 
 STATES, FINEST = 1000, (121, 9)
 PRODUCT, ALIGNED = (3, 5, 8, 12, 16, 24), (11, 15, 21, 31, 45)
@@ -36,10 +37,15 @@ def solve(settings: dict[str, str]) -> deqn.Solution:
         return deqn.solve(words["model"], overrides, folder=Path(place) / "run", quiet=True)
 
 
-def measure(solution: deqn.Solution, states: tf.Tensor, rule: partial) -> tuple[int, np.ndarray]:
+def align(nodes: int, across: int) -> ChosenRule:
+    """So many nodes along the direction in which constraints come to bind, and in each other one."""
+    return ChosenRule(Quadrature(rule="aligned", nodes=nodes), lambda settled, d: aligned(d, settled.nodes, across))
+
+
+def measure(solution: deqn.Solution, states: tf.Tensor, rule: NormalRule) -> tuple[int, np.ndarray]:
     """The number of nodes, and the residuals [equations, states]."""
     own = build_expectation(solution.economy.model, rule)
-    if rule.func is aligned:
+    if own.turn is not None:
         own.turn_as(solution.economy.expectation)
     economy = replace(solution.economy, expectation=own)
     parts = [stack_rows(economy.residuals(part), len(part)) for part in economy.slices(states)]
@@ -55,8 +61,8 @@ def main(arguments: list[str]) -> None:
     path = solution.draw_evaluation_states(seed=0)["path"]
     states = path[:: max(1, len(path) // STATES)]
     rules = {f"product, {n} a shock": partial(gauss_hermite, nodes=n) for n in PRODUCT if n**dimension <= 1000}
-    rules |= {f"aligned, {n} along": partial(aligned, nodes=n, across=3) for n in ALIGNED}
-    exact = measure(solution, states, partial(aligned, nodes=FINEST[0], across=FINEST[1]))[1]
+    rules |= {f"aligned, {n} along": align(n, 3) for n in ALIGNED}
+    exact = measure(solution, states, align(*FINEST))[1]
     rows = []
     for name, rule in rules.items():
         nodes, found = measure(solution, states, rule)
