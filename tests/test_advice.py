@@ -147,6 +147,8 @@ def test_a_start_that_is_not_the_first_order_solution_is_told_with_the_way_that_
     assert not [*describe_start(changed(start=easy, status="converged"))] and not [*describe_start(changed())]
     again = {**easy, "rungs": RUNGS}  # the first-order solution led nowhere
     assert [*describe_start(changed(start=again))][0].startswith("Start: linear, mean error 1.0e-03; then time_it")
+    misled = start | {"errors": {"linear": 0.03, "none": 1.2}, "misled": ["linear"]}
+    assert "(linear 3.0e-02, whose paths leave); then" in next(describe_start(changed(start=misled)))
     solved = start | {"solved": {"none": 0.943}}
     assert next(describe_start(changed(start=solved))).startswith("Start: none, mean error 1.2e+00, solves 94% of the ")
 

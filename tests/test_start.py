@@ -85,6 +85,7 @@ def test_a_local_rule_whose_paths_leave_a_limit_at_rest_is_taken_last(caplog):
     caplog.set_level("INFO", "deqn")
     start = start_of(Household())
     assert start.errors["linear"] < 0.1 < start.error and list(start.errors)[-1] == "linear" and start.name == "none"
+    assert start.misled == ("linear",)
 
 
 def test_a_guess_is_looked_at_beside_a_good_first_order_solution():

@@ -54,6 +54,7 @@ class StartRecord:
     rungs: list[RungRecord]
     solved: dict[str, float] | None = None  # by start: share of the box at which today's equations are solved
     continuation: list[WaypointRecord] | None = None
+    misled: list[str] | None = None  # starts near a binding constraint whose paths leave; they are taken last
 
 
 @dataclass(frozen=True)

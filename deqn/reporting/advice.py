@@ -88,7 +88,9 @@ def describe_start(summary: Summary) -> Iterator[str]:
     usual = len(start.errors) < 2 and all(rung.stage != "time_iteration" for rung in start.rungs)
     if usual and summary.status in ("converged", "interrupted"):
         return
-    share = lambda name: f", solves {start.solved[name]:.0%} of the box" if name in (start.solved or {}) else ""
+    leaves = lambda name: ", whose paths leave" if name in (start.misled or ()) else ""
+    solves = lambda name: f", solves {start.solved[name]:.0%} of the box" if name in (start.solved or {}) else ""
+    share = lambda name: solves(name) + leaves(name)
     errors = {name: error for name, error in start.errors.items() if name != start.taken}
     others = "; ".join(f"{name} {format_error(error)}{share(name)}" for name, error in errors.items())
     way = ", ".join(f"{rung.stage} {rung.steps:,} in {rung.seconds:.0f} s" for rung in start.rungs)

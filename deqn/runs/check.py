@@ -98,7 +98,8 @@ def describe_parameters(members: Members) -> Finding:
 def check_start(members: Members, steady: SteadyState | None, settings: Settings) -> Finding:
     """Where training would start, and the error there. Raises InputError for too many weights, and without a start."""
     start = choose_start(members, settings, steady)
-    words = [f"{name}: mean error {error:.1e}" for name, error in start.errors.items()]
+    leaves = lambda name: "; a constraint binds at rest, and its paths leave" * (name in start.misled)
+    words = [f"{name}: mean error {error:.1e}{leaves(name)}" for name, error in start.errors.items()]
     chosen = f"\ntaken is {start.name}" * (len(words) > 1)
     kinks = "\nthe equations have kinks where its paths go" * bool(start.economy.switches)
     return Finding(start, "\n".join(words) + chosen + kinks)

@@ -174,5 +174,5 @@ def begin_summary(job: Job, settings: Settings, start: Start, trained: TrainingR
             switches=list(start.economy.switches),
         ),
         start=StartRecord(start.name, dict(start.errors), [RungRecord(**vars(rung)) for rung in trained.rungs],
-                          dict(start.solved) or None, list(start.way) or None),
+                          dict(start.solved) or None, list(start.way) or None, list(start.misled) or None),
     )  # fmt: skip

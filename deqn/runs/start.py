@@ -53,7 +53,7 @@ class Start:
 
     An error is over the states with numbers, infinite where these are few. A candidate without an entry was not needed,
     or does not exist. `way`: the solutions of a continuation, in whose last it started. `solved`: at what share of the
-    box today's equations are solved from a start, where that was asked.
+    box today's equations are solved from a start, where that was asked. `misled`: starts that are taken last.
     """
 
     economy: Economy[PolicyNetwork]
@@ -62,6 +62,7 @@ class Start:
     errors: dict[str, float]
     way: tuple[WaypointRecord, ...] = ()
     solved: Mapping[str, float] = field(default_factory=dict)
+    misled: tuple[str, ...] = ()
 
     @property
     def anchor(self) -> str:
@@ -142,7 +143,7 @@ def find_start(
         solved = measure_solved([start for start in starts if math.isfinite(start.error)])
         best = next(start for start in starts if start.name == max(solved, key=lambda name: solved[name]))
     log.info("start taken: %s", best.name)
-    return replace(best, errors=errors, solved=solved)
+    return replace(best, errors=errors, solved=solved, misled=tuple(s.name for s in starts if s.is_misled))
 
 
 def measure_solved(starts: Sequence[Start]) -> dict[str, float]:
@@ -182,7 +183,7 @@ def write_start(folder: Path, start: Start) -> None:
     """Record which start was taken, for a resume. Raises FileError."""
     content = {"name": start.name, "errors": files.without_nonfinite(start.errors),
                "way": [asdict(record) for record in start.way], "switches": start.economy.switches,
-               "solved": start.solved}  # fmt: skip
+               "solved": start.solved, "misled": start.misled}  # fmt: skip
     files.write_json(folder / FILE, content)
 
 
@@ -193,8 +194,9 @@ def restore_start(folder: Path, members: Members, settings: Settings, steady: St
         name, errors = content["name"], content["errors"]
         way = tuple(WaypointRecord(**record) for record in content.get("way", ()))
         switches, solved = tuple(content.get("switches", ())), content.get("solved", {})
+        misled = tuple(content.get("misled", ()))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FileError(f"{folder / FILE} is missing or damaged: {error}") from error
     start = measure_start(members, fit_kinks(settings, members.model, switches), steady, switches, name_anchor(name))
     errors = {n: math.inf if e is None else e for n, e in errors.items()}
-    return replace(start, name=name, errors=errors, way=way, solved=solved)
+    return replace(start, name=name, errors=errors, way=way, solved=solved, misled=misled)
