@@ -56,30 +56,6 @@ def test_losses_are_those_of_the_gradient_stage():
     assert loss == pytest.approx(3 * np.mean(e.residuals(states)["euler"].numpy() ** 2), rel=1e-12)
 
 
-def draw_batch(*words):
-    """The states that a stage draws, beside a batch of its sampler, and their largest errors."""
-    e, chosen = economy(*words), settings(*words)
-    make = lambda: Sampler(e, replace(chosen.sampling, paths=400, periods=1), 0)
-    stage, even = LeastSquaresStage(Objective(e, chosen.loss), make(), chosen.optimizer), make()
-    stage.draw()
-    sets = stage.drawn.numpy(), even(e.policy).numpy()
-    return *sets, *(np.concatenate(list(e.euler_errors(tf.constant(x)).values())).max(0) for x in sets)
-
-
-def test_beside_kinks_more_states_are_drawn_where_errors_are_large():
-    drawn, _, errors, evenly = draw_batch("model=irreversible")
-    assert len(np.unique(drawn, axis=0)) == len(drawn) == 400  # none twice
-    assert errors.mean() > 1.25 * evenly.mean()
-    assert np.quantile(errors, 0.1) < np.quantile(evenly, 0.4)  # those of small errors are not left out
-    again = draw_batch("model=irreversible")
-    np.testing.assert_array_equal(drawn, again[0])
-
-
-def test_without_kinks_states_are_drawn_evenly():
-    drawn, even, _, _ = draw_batch("model=stochastic_growth")
-    np.testing.assert_array_equal(drawn, even)
-
-
 def test_it_reaches_round_off_without_a_floor():
     """Full depreciation from the steady state on: savings are constant, which the polynomial can be exactly."""
     solver, e = problem("model=growth", "model.head=share", "network=chebyshev", "network.degree=4")

@@ -16,7 +16,7 @@ from deqn.economy.members import Members
 from deqn.equations.expectation import Expectation
 from deqn.equations.residuals import report_point, residuals
 from deqn.model.declaration import Model, Point, reports_expectations
-from deqn.model.layout import multipliers, point
+from deqn.model.layout import point
 from deqn.perturbation.steady_state import SteadyState, find_middle
 from deqn.policies.network import PolicyFunction
 
@@ -74,11 +74,6 @@ class Economy(Generic[P]):
         """
         order = rank_states(errors)
         return tuple(np.split(order, [len(order) - count_trimmed(self.unsolvable.numpy(), len(order))]))
-
-    @cached_property
-    def has_kinks(self) -> bool:
-        """Whether the equations have kinks: constraints with a multiplier, or those that the model's file writes."""
-        return bool(self.switches or multipliers(self.model))
 
     @cached_property
     def sizes(self) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:

@@ -16,7 +16,6 @@ from deqn.training.sampler import Sampler
 
 DATES_BETWEEN = 10  # dates between one batch and the next
 PER_WEIGHT, PER_DIMENSION = 4, 100  # residuals of a batch for each weight, states for each dimension of the state
-POOL = 4  # batches of which one is chosen, where there are kinks
 BATCH_LIMITS = 640, 8192  # states
 
 
@@ -128,28 +127,14 @@ class BatchStage(tf.Module, ABC):
             self.sampler.advance(self.economy.policy, tf.constant(DATES_BETWEEN))
         self.drawn.assign(self.sampler(self.economy.policy))
         align(self.economy, self.drawn.value())
-        if self.lowers_error and (self.economy.has_kinks or self.unsolvable.numpy() > 0):
-            self.drawn.assign(self._choose_states())
+        if self.lowers_error and self.unsolvable.numpy() > 0:
+            self.drawn.assign(tf.gather(self.drawn, self._choose_solvable()))
         self.draws.assign_add(1)
         self.age.assign(0)
 
-    def _choose_states(self) -> tf.Tensor:
-        """A batch without states that have no solution, and with more of those where errors are large, as beside kinks.
-
-        Of few states that are drawn evenly, too few lie there: they are fitted one by one, and their neighbors are not.
-        A state is chosen with a chance that grows with its error (Efraimidis and Spirakis 2006), by one plus the error
-        over its mean.
-        """
-        more = [self.sampler(self.economy.policy) for _ in range(POOL - 1)] if self.economy.has_kinks else []
-        states = tf.concat([self.drawn.value(), *more], 0)
-        sizes = self.economy.euler_errors(states)
-        kept = np.sort(self.economy.split_solvable(sizes)[0])
-        errors = np.concatenate(list(sizes.values())).max(0)[kept]
-        finite = np.isfinite(errors)
-        weights = np.ones(len(kept))
-        if finite.any() and errors[finite].any():
-            weights[finite] += errors[finite] / errors[finite].mean()
-        drawn = self.sampler.generator.uniform((len(states),), dtype=tf.float64).numpy()[kept]
-        keys = np.log(np.maximum(drawn, np.finfo(float).tiny)) / weights
-        chosen = np.resize(np.sort(np.argsort(-keys, kind="stable")[: self.sampler.states]), self.sampler.states)
-        return tf.gather(states, kept[chosen])
+    def _choose_solvable(self) -> np.ndarray:
+        """The rows of the batch, others in the place of those that have no solution."""
+        kept, left_out = self.economy.split_solvable(self.economy.euler_errors(self.drawn.value()))
+        rows = np.arange(self.sampler.states)
+        rows[left_out] = kept[: len(left_out)]
+        return rows
