@@ -1,6 +1,6 @@
 """Responses of an economy with a regime: means over paths, with the shock and without it."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from test_meeting import LEVELS, Exact, Saving
 from conftest import build, settings
 from deqn.economy.members import OneMember
 from deqn.evaluation.responses import at_zero, impulse_response, percent_deviations
+from deqn.model.declaration import Markov, State
 from deqn.runs.verdict import list_impulses
 
 PERSISTENCE = 0.4  # of the regime: 0.7 - 0.3
@@ -70,3 +71,34 @@ def test_no_percent_is_taken_of_what_is_zero_at_one_date(saving):
     hit, calm = impulse_response(saving, "y", 1.0, 3, outcome=0)
     calm["b"] = [0.0, 0.1, 0.2, 0.3]
     assert at_zero(calm)["b"] and np.isfinite(percent_deviations(hit, calm)).all().all()
+
+
+@dataclass(frozen=True)
+class TwoChains(Saving):
+    """A second regime that is a state, w, and a chain, v, that no state remembers."""
+
+    states = (*Saving.states, State("w", 0.0, 2.0))
+
+    @property
+    def shocks(self):
+        even = lambda now: np.full((3, 1), 1 / 3)
+        return (*super().shocks, Markov({"w1": [0.0, 1.0, 2.0]}, even), Markov({"v": [0.0, 1.0, 2.0]}, even))
+
+    def steady_state(self):
+        return super().steady_state() | {"w": 1.0}
+
+    def transition(self, now, shock):
+        moved = super().transition(now, shock)
+        return moved | {"b": moved["b"] + 0.01 * shock.v, "w": shock.w1}
+
+
+def test_each_regime_is_told_from_the_others():
+    economy = build(settings("model=growth", "network.anchor=steady_state"), OneMember(TwoChains()))
+    with pytest.raises(KeyError, match="'w' is a regime, .*shock=w1 with outcome=0 to 2"):
+        impulse_response(economy, "w", 1.0, 3)
+    with pytest.raises(KeyError, match="'y' is a regime, .*shock=y with outcome=0 to 1"):
+        impulse_response(economy, "y", 1.0, 3)
+    hit, calm = impulse_response(economy, "v", 1.0, 3)
+    assert (hit - calm)["b"][1] == pytest.approx(0.01 * np.sqrt(2 / 3))
+    labels = ["y, outcome 0", "y, outcome 1", "w1, outcome 0", "w1, outcome 2", "v, +1 s.d."]
+    assert list(list_impulses(economy)) == labels

@@ -45,10 +45,12 @@ class Domain(Protocol):
 
 @dataclass(frozen=True)
 class Chain:
-    """States that repeat the outcome of a finite chain: their `columns`, and the `outcomes` [outcomes, columns]."""
+    """States that repeat the outcome of a finite chain: their `columns`, the `outcomes` [outcomes, columns], and the
+    variables of its `shock`."""
 
     columns: tuple[int, ...]
     outcomes: np.ndarray
+    shock: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def find_chains(model: Model) -> list[Chain]:
             columns = tuple(labels(model.states).index(n) for n, own in zip(scalars, alone, strict=True) if own)
             outcomes = reached[alone, :, 0].T
             _, first = np.unique(outcomes, axis=0, return_index=True)
-            found.append(Chain(columns, outcomes[np.sort(first)]))
+            found.append(Chain(columns, outcomes[np.sort(first)], tuple(shock.values)))
     return found
 
 

@@ -88,7 +88,7 @@ def aligned(dimension: int, nodes: int, across: int) -> tuple[np.ndarray, np.nda
         others, shares = monomial(dimension - 1, 5)
     grid = np.concatenate([np.repeat(x, len(others))[:, None], np.tile(others, (nodes, 1))], 1)
     if nodes > 1 and 1 <= dimension - 1 < FEW:
-        gap = np.min(others[others > ROUNDING]) if across > 1 else 1.0
+        gap = np.min(others[others > ROUNDING])
         tilt = np.array([1.0, *((x[1] - x[0]) / gap / float(across) ** np.arange(1, dimension))])
         grid = grid @ complete_basis(tilt / np.linalg.norm(tilt)).T
     return grid, np.outer(w, shares).ravel()

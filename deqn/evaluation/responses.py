@@ -87,13 +87,12 @@ def displace(
 
 def check_moves(economy: Economy, variable: str) -> None:
     """Refuse to move a regime by a size. Raises KeyError, with the outcomes that there are."""
-    columns = {column for chain in economy.domain.chains for column in chain.columns}
-    states = [label for i, label in enumerate(labels(economy.model.states)) if i in columns]
-    for shock in economy.model.shocks:
-        if isinstance(shock, Markov) and states and variable in (*shock.values, *states):
-            first = next(iter(shock.values))
-            raise KeyError(f"{variable!r} is a regime, which takes its outcomes alone: ask for shock={first} with "
-                           f"outcome=0 to {outcome_count(shock) - 1}")  # fmt: skip
+    names = labels(economy.model.states)
+    for chain in economy.domain.chains:
+        if variable in (*chain.shock, *(names[column] for column in chain.columns)):
+            shock = next(s for s in economy.model.shocks if isinstance(s, Markov) and chain.shock[0] in s.values)
+            raise KeyError(f"{variable!r} is a regime, which takes its outcomes alone: ask for shock={chain.shock[0]} "
+                           f"with outcome=0 to {outcome_count(shock) - 1}")  # fmt: skip
 
 
 def find_resting_point(economy: Economy) -> tf.Tensor:

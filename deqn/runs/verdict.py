@@ -101,8 +101,9 @@ def compute_curves(
 def list_impulses(economy: Economy) -> dict[str, tuple[Any, ...]]:
     """What responses are drawn to, by label: each shock, the outcomes of a regime; without shocks each state."""
     model, impulses = economy.model, {}
+    regimes = {chain.shock for chain in economy.domain.chains}
     for shock in model.shocks:
-        if isinstance(shock, Markov) and economy.domain.chains:
+        if isinstance(shock, Markov) and tuple(shock.values) in regimes:
             first, last = next(iter(shock.values)), outcome_count(shock) - 1
             impulses |= {f"{first}, outcome {i}": (first, 1.0, PERIODS, i) for i in (0, last)}
         else:
